@@ -1,0 +1,68 @@
+//! The [`Conditioner`] trait and the sizes that a layer asks of one.
+
+use burn::module::{Module, ModuleDisplay};
+use burn::tensor::Tensor;
+
+/// A network that gives the parameters of a layer's univariate maps.
+///
+/// It may be any function: a flow is invertible whatever its conditioners compute.
+///
+/// # Shapes
+///
+/// - `input`: `[batch, d_input]`, the kept features
+/// - `context`: `[batch, d_context]`, present if and only if [`d_context`](Conditioner::d_context) is
+///   above 0
+/// - output: `[batch, n_parameters * d_output]`: the first parameter of all `d_output` features, then
+///   the second parameter of all of them, and so on
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::{Flow, MaskedCoupling};
+/// use normalizing_flows::conditioner::Conditioner;
+/// use normalizing_flows::coupling::Mask;
+/// use normalizing_flows::univariate::AffineConfig;
+/// use normalizing_flows::burn::module::Module;
+/// use normalizing_flows::burn::nn::{Linear, LinearConfig};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+///
+/// /// Shift and log-scale as linear functions of the kept features.
+/// #[derive(Module, Debug)]
+/// struct LinearConditioner {
+///     linear: Linear,
+/// }
+///
+/// impl Conditioner for LinearConditioner {
+///     fn forward(&self, input: Tensor<2>, _context: Option<&Tensor<2>>) -> Tensor<2> {
+///         self.linear.forward(input)
+///     }
+/// }
+///
+/// let device = Device::default();
+/// let mask = Mask::half(4); // 2 features kept, 2 transformed by 2 parameters each
+/// let conditioner = LinearConditioner { linear: LinearConfig::new(2, 4).init(&device) };
+/// let coupling = MaskedCoupling::new(&mask, conditioner, AffineConfig::new().init(), &device);
+/// assert_eq!(coupling.forward(Tensor::ones([3, 4], &device)).0.dims(), [3, 4]);
+/// ```
+pub trait Conditioner: Module + ModuleDisplay {
+    /// The parameters for every row of `input`.
+    fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2>;
+
+    /// The number of context features that the network takes; 0 when it takes none.
+    fn d_context(&self) -> usize {
+        0
+    }
+}
+
+/// The sizes of a conditioner: the layer that it serves knows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Features that the network sees.
+    pub d_input: usize,
+    /// Context features that it sees; 0 for none.
+    pub d_context: usize,
+    /// Features that it gives parameters for.
+    pub d_output: usize,
+    /// Parameters of one such feature.
+    pub n_parameters: usize,
+}

@@ -1,0 +1,140 @@
+//! [`Mlp`]: a multilayer perceptron.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::nn::activation::{Activation, ActivationConfig};
+use burn::tensor::{Device, Tensor, assert_shape};
+use rand::Rng;
+
+use super::interface::{Conditioner, Sizes};
+use super::linear::{uniform_linear, zero_linear};
+
+/// Configuration of an [`Mlp`]; its other sizes come from the layer that it serves.
+#[derive(Config, Debug)]
+pub struct MlpConfig {
+    /// The widths of the hidden layers, each at least 1; none makes the network linear.
+    #[config(default = "vec![64, 64]")]
+    pub d_hidden: Vec<usize>,
+    /// The activation after each hidden layer. A `SwiGlu` takes its two sizes from the hidden layer
+    /// that it follows, whatever its own configuration says of them.
+    #[config(default = "ActivationConfig::Relu")]
+    pub activation: ActivationConfig,
+}
+
+impl Default for MlpConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MlpConfig {
+    /// Builds the network on a device, its weights drawn from `rng`.
+    ///
+    /// # Panics
+    ///
+    /// If a hidden width or a size other than `d_context` is 0.
+    pub fn init<R: Rng + ?Sized>(&self, sizes: Sizes, device: &Device, rng: &mut R) -> Mlp {
+        assert!(
+            self.d_hidden.iter().all(|&width| width > 0),
+            "every width in `d_hidden` must be at least 1, got {:?}",
+            self.d_hidden
+        );
+        assert!(
+            sizes.d_input > 0 && sizes.d_output > 0 && sizes.n_parameters > 0,
+            "`d_input`, `d_output` and `n_parameters` must be at least 1, got {sizes:?}"
+        );
+        let mut d_input = sizes.d_input + sizes.d_context;
+        let mut hidden = Vec::with_capacity(self.d_hidden.len());
+        let mut activations = Vec::with_capacity(self.d_hidden.len());
+        for &width in &self.d_hidden {
+            hidden.push(uniform_linear(d_input, width, device, rng));
+            activations.push(self.init_activation(width, device, rng));
+            d_input = width;
+        }
+        Mlp {
+            hidden,
+            activations,
+            output: zero_linear(d_input, sizes.n_parameters * sizes.d_output, device),
+            d_context: sizes.d_context,
+        }
+    }
+
+    fn init_activation<R: Rng + ?Sized>(
+        &self,
+        width: usize,
+        device: &Device,
+        rng: &mut R,
+    ) -> Activation {
+        let ActivationConfig::SwiGlu(config) = &self.activation else {
+            return self.activation.init(device);
+        };
+        let mut config = config.clone();
+        (config.d_input, config.d_output) = (width, width);
+        let mut swiglu = config.init(device);
+        // burn would draw these weights from its own process-wide generator.
+        for linear in [&mut swiglu.linear_inner, &mut swiglu.linear_outer] {
+            let drawn = uniform_linear(width, width, device, rng);
+            linear.weight = drawn.weight;
+            linear.bias = linear.bias.take().and(drawn.bias);
+        }
+        swiglu.into()
+    }
+}
+
+/// A multilayer perceptron of any widths, with any of burn's activations.
+///
+/// It reads the input features and, after them, the context. Its last layer starts at zero, so that a
+/// new flow is the identity.
+///
+/// # Shapes
+///
+/// As for [`Conditioner`].
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::conditioner::{Conditioner, MlpConfig, Sizes};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default();
+/// let sizes = Sizes { d_input: 3, d_context: 2, d_output: 4, n_parameters: 2 };
+/// let mlp = MlpConfig::new()
+///     .with_d_hidden(vec![16, 16])
+///     .init(sizes, &device, &mut ChaCha8Rng::seed_from_u64(0));
+/// let context = Tensor::ones([5, 2], &device);
+/// let parameters = mlp.forward(Tensor::ones([5, 3], &device), Some(&context));
+/// assert_eq!(parameters.dims(), [5, 8]);
+/// ```
+#[derive(Module, Debug)]
+pub struct Mlp {
+    /// The hidden layers, first to last.
+    pub hidden: Vec<Linear>,
+    /// The activation after each hidden layer.
+    pub activations: Vec<Activation>,
+    /// The last layer.
+    pub output: Linear,
+    d_context: usize,
+}
+
+impl Conditioner for Mlp {
+    fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
+        let mut hidden = match context {
+            Some(context) => {
+                let [batch, _] = input.dims();
+                assert_shape!(context, [batch, self.d_context]);
+                Tensor::cat(vec![input, context.clone()], 1)
+            }
+            None => input,
+        };
+        for (linear, activation) in self.hidden.iter().zip(&self.activations) {
+            hidden = activation.forward(linear.forward(hidden));
+        }
+        self.output.forward(hidden)
+    }
+
+    fn d_context(&self) -> usize {
+        self.d_context
+    }
+}

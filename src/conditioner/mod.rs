@@ -1,0 +1,15 @@
+//! Networks that turn the kept features (and a context) into the parameters of the transformed ones.
+//!
+//! A conditioner knows nothing of masks, univariate maps or log-determinants. Any module that
+//! implements [`Conditioner`] fits every layer that takes one.
+
+mod interface;
+mod linear;
+mod mlp;
+mod network;
+mod separate;
+
+pub use interface::{Conditioner, Sizes};
+pub use mlp::{Mlp, MlpConfig};
+pub use network::{Network, NetworkConfig};
+pub use separate::SeparateMlps;

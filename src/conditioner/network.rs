@@ -1,0 +1,67 @@
+//! [`Network`]: every conditioner of the crate in one type.
+
+use burn::config::Config;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use super::interface::{Conditioner, Sizes};
+use super::mlp::{Mlp, MlpConfig};
+use super::separate::SeparateMlps;
+use crate::closed_enum::closed_enum;
+
+/// Configuration of a [`Network`].
+#[derive(Config, Debug)]
+#[non_exhaustive]
+pub enum NetworkConfig {
+    /// One multilayer perceptron for all parameters.
+    Mlp(MlpConfig),
+    /// One multilayer perceptron a parameter.
+    SeparateMlps(MlpConfig),
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self::Mlp(MlpConfig::new())
+    }
+}
+
+impl From<MlpConfig> for NetworkConfig {
+    fn from(config: MlpConfig) -> Self {
+        Self::Mlp(config)
+    }
+}
+
+impl NetworkConfig {
+    /// Builds the network on a device, its weights drawn from `rng`.
+    ///
+    /// # Panics
+    ///
+    /// If the network's own configuration is out of its range, or a size other than `d_context` is 0.
+    pub fn init<R: Rng + ?Sized>(&self, sizes: Sizes, device: &Device, rng: &mut R) -> Network {
+        match self {
+            Self::Mlp(config) => config.init(sizes, device, rng).into(),
+            Self::SeparateMlps(config) => SeparateMlps::new(config, sizes, device, rng).into(),
+        }
+    }
+}
+
+closed_enum! {
+    /// Any conditioner of the crate: the run-time form, and the default of the layers that are
+    /// generic in their conditioner.
+    pub enum Network as on_network($) {
+        /// One multilayer perceptron for all parameters.
+        Mlp(Mlp),
+        /// One multilayer perceptron a parameter.
+        SeparateMlps(SeparateMlps),
+    }
+}
+
+impl Conditioner for Network {
+    fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
+        on_network!(self, network => network.forward(input, context))
+    }
+
+    fn d_context(&self) -> usize {
+        on_network!(self, network => network.d_context())
+    }
+}

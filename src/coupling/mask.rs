@@ -1,0 +1,111 @@
+//! [`Mask`]: which features a coupling layer keeps.
+
+use burn::config::Config;
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+/// Which features a coupling layer keeps (`true`) and which it transforms (`false`).
+///
+/// At least one feature is kept and at least one is transformed. A stack alternates a mask with its
+/// [`complement`](Mask::complement), so that every feature is transformed by every second layer.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::coupling::Mask;
+///
+/// assert_eq!(Mask::alternating(4).kept(), [true, false, true, false]);
+/// assert_eq!(Mask::half(5).kept(), [true, true, true, false, false]);
+/// assert_eq!(Mask::half(2).complement(), Mask::custom(vec![false, true]));
+/// ```
+#[derive(Config, Debug, PartialEq, Eq)]
+pub struct Mask {
+    kept: Vec<bool>,
+}
+
+impl Mask {
+    /// Keeps the features 0, 2, 4 and so on: a checkerboard of one row.
+    ///
+    /// # Panics
+    ///
+    /// If `d_features` is below 2.
+    pub fn alternating(d_features: usize) -> Self {
+        Self::custom((0..d_features).map(|feature| feature % 2 == 0).collect())
+    }
+
+    /// Keeps the first half of the features, rounded up.
+    ///
+    /// # Panics
+    ///
+    /// If `d_features` is below 2.
+    pub fn half(d_features: usize) -> Self {
+        let n_kept = d_features.div_ceil(2);
+        Self::custom((0..d_features).map(|feature| feature < n_kept).collect())
+    }
+
+    /// Keeps a random half of the features, rounded up.
+    ///
+    /// # Panics
+    ///
+    /// If `d_features` is below 2.
+    pub fn random<R: Rng + ?Sized>(d_features: usize, rng: &mut R) -> Self {
+        let mut mask = Self::half(d_features);
+        mask.kept.shuffle(rng);
+        mask
+    }
+
+    /// Keeps the features that are `true`.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer than 2 features, or all or none of them are kept.
+    pub fn custom(kept: Vec<bool>) -> Self {
+        let mask = Self { kept };
+        mask.validate();
+        mask
+    }
+
+    /// Panics unless some features are kept and some are transformed; a mask read from a file has
+    /// not been through a constructor.
+    pub(super) fn validate(&self) {
+        let d_features = self.kept.len();
+        assert!(
+            d_features >= 2,
+            "a coupling layer needs at least 2 features, got {d_features}: it keeps some to decide \
+             how the others are transformed. For one feature use an `Elementwise` layer, or a \
+             learnable `DiagonalNormal` as the base distribution"
+        );
+        let n_kept = self.n_kept();
+        assert!(
+            n_kept > 0 && n_kept < d_features,
+            "a mask must keep at least 1 feature and transform at least 1, got {n_kept} kept of \
+             {d_features}"
+        );
+    }
+
+    /// The mask that keeps what this one transforms.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        Self { kept: self.kept.iter().map(|kept| !kept).collect() }
+    }
+
+    /// Whether each feature is kept.
+    pub fn kept(&self) -> &[bool] {
+        &self.kept
+    }
+
+    /// The number of features.
+    pub fn d_features(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// The number of kept features.
+    pub fn n_kept(&self) -> usize {
+        self.kept.iter().filter(|&&kept| kept).count()
+    }
+
+    /// The number of transformed features.
+    pub fn n_transformed(&self) -> usize {
+        self.d_features() - self.n_kept()
+    }
+}

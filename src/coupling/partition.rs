@@ -1,0 +1,78 @@
+//! [`Partition`]: a mask on a device.
+
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
+
+use super::mask::Mask;
+
+/// A [`Mask`] as column indices, which move between devices and save with the module.
+///
+/// Selecting columns and multiplying by a mask are the same map; selecting leaves no weight that only
+/// ever meets a zero, and no coordinate that is computed to be thrown away.
+#[derive(Module, Debug)]
+pub struct Partition {
+    /// The kept features, ascending.
+    kept: Param<Tensor<1, Int>>,
+    /// The transformed features, ascending.
+    transformed: Param<Tensor<1, Int>>,
+    /// Where each feature stands in the kept features followed by the transformed ones.
+    merged: Param<Tensor<1, Int>>,
+}
+
+impl Partition {
+    /// Puts a mask on a device.
+    pub fn new(mask: &Mask, device: &Device) -> Self {
+        let features = |kept: bool| -> Vec<usize> {
+            (0..mask.d_features()).filter(|&feature| mask.kept()[feature] == kept).collect()
+        };
+        let (kept, transformed) = (features(true), features(false));
+        let mut merged = vec![0; mask.d_features()];
+        for (position, &feature) in kept.iter().chain(&transformed).enumerate() {
+            merged[feature] = position;
+        }
+        Self {
+            kept: indices(&kept, device),
+            transformed: indices(&transformed, device),
+            merged: indices(&merged, device),
+        }
+    }
+
+    /// The number of features.
+    pub fn d_features(&self) -> usize {
+        self.merged.dims()[0]
+    }
+
+    /// The number of transformed features.
+    pub fn n_transformed(&self) -> usize {
+        self.transformed.dims()[0]
+    }
+
+    /// The kept and the transformed columns of `x`, `[batch, d_features]`.
+    ///
+    /// # Panics
+    ///
+    /// If `x` has not [`d_features`](Self::d_features) columns.
+    pub fn split(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let d_features = self.d_features();
+        assert_shape!(x, [_, d_features]);
+        let kept = x.clone().select(1, self.kept.val());
+        (kept, x.select(1, self.transformed.val()))
+    }
+
+    /// Undoes [`split`](Self::split).
+    pub fn merge(&self, kept: Tensor<2>, transformed: Tensor<2>) -> Tensor<2> {
+        Tensor::cat(vec![kept, transformed], 1).select(1, self.merged.val())
+    }
+}
+
+/// Indices as a parameter. Backends differ in their integer type and a record keeps the one that it
+/// was saved with, so loading casts to the device's own.
+fn indices(values: &[usize], device: &Device) -> Param<Tensor<1, Int>> {
+    let values: Vec<i64> = values.iter().map(|&value| value as i64).collect();
+    let n = values.len();
+    let tensor = Tensor::from_data(TensorData::new(values, [n]), device);
+    Param::initialized(ParamId::new(), tensor).load_mapper(|loaded: Tensor<1, Int>| {
+        let dtype = loaded.device().settings().int_dtype;
+        loaded.cast(dtype)
+    })
+}

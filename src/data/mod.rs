@@ -1,0 +1,3 @@
+//! Data to try flows on.
+
+pub mod toy;

@@ -1,0 +1,117 @@
+//! [`DiagonalNormal`]: independent normals with a location and a scale each.
+
+use std::f64::consts::TAU;
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+use rand::Rng;
+
+use super::interface::{Distribution, Reparameterized};
+use super::noise::standard_normal;
+
+/// Configuration of a [`DiagonalNormal`].
+#[derive(Config, Debug)]
+pub struct DiagonalNormalConfig {
+    /// The location of each feature, in the units of the data.
+    pub loc: Vec<f64>,
+    /// The standard deviation of each feature, above 0, in the units of the data.
+    pub scale: Vec<f64>,
+    /// Whether locations and scales are trained.
+    #[config(default = false)]
+    pub learnable: bool,
+}
+
+impl DiagonalNormalConfig {
+    /// Locations 0 and scales 1, to be trained.
+    pub fn standard_learnable(d_features: usize) -> Self {
+        Self::new(vec![0.0; d_features], vec![1.0; d_features]).with_learnable(true)
+    }
+
+    /// Builds the distribution on a device.
+    ///
+    /// # Panics
+    ///
+    /// If there are no features, if `loc` and `scale` differ in length, or if a value is not finite
+    /// or a scale not above 0.
+    pub fn init(&self, device: &Device) -> DiagonalNormal {
+        let (d_loc, d_scale) = (self.loc.len(), self.scale.len());
+        assert!(
+            d_loc > 0 && d_loc == d_scale,
+            "`loc` and `scale` must have the same length of at least 1, got {d_loc} and {d_scale}"
+        );
+        assert!(
+            self.loc.iter().all(|loc| loc.is_finite()),
+            "every `loc` must be finite, got {:?}",
+            self.loc
+        );
+        assert!(
+            self.scale.iter().all(|scale| scale.is_finite() && *scale > 0.0),
+            "every `scale` must be above 0 and finite, got {:?}",
+            self.scale
+        );
+        let log_scale: Vec<f64> = self.scale.iter().map(|scale| scale.ln()).collect();
+        let parameter = |values: Vec<f64>| {
+            Param::<Tensor<1>>::from_data(TensorData::new(values, [d_loc]), device)
+                .set_require_grad(self.learnable)
+        };
+        DiagonalNormal { loc: parameter(self.loc.clone()), log_scale: parameter(log_scale) }
+    }
+}
+
+/// Independent normal distributions with a location and a scale for each feature, fixed or learnable.
+///
+/// ```text
+/// log p(x) = -½ Σ_i ((x_i - loc_i) / scale_i)² - Σ_i log scale_i - ½ d_features log 2π
+/// ```
+///
+/// # Shapes
+///
+/// As for [`Distribution`].
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::distribution::{DiagonalNormalConfig, Distribution};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+///
+/// let device = Device::default();
+/// let height = DiagonalNormalConfig::new(vec![175.0], vec![10.0]).init(&device);
+/// let log_prob = height.log_prob(Tensor::from_data([[175.0]], &device)).into_scalar::<f32>();
+/// assert!((log_prob + 10f32.ln() + 0.918939).abs() < 1e-5); // -log 10 - ½ log 2π
+/// ```
+#[derive(Module, Debug)]
+pub struct DiagonalNormal {
+    /// The location of each feature.
+    pub loc: Param<Tensor<1>>,
+    /// The logarithm of the standard deviation of each feature.
+    pub log_scale: Param<Tensor<1>>,
+}
+
+impl Distribution for DiagonalNormal {
+    fn d_features(&self) -> usize {
+        self.loc.dims()[0]
+    }
+
+    fn log_prob(&self, x: Tensor<2>) -> Tensor<1> {
+        let d_features = self.d_features();
+        assert_shape!(x, [_, d_features]);
+        let log_scale = self.log_scale.val();
+        let noise = (x - self.loc.val().unsqueeze()) * (-log_scale.clone()).exp().unsqueeze::<2>();
+        let squares: Tensor<1> = noise.square().sum_dim(1).squeeze_dim(1);
+        squares * -0.5 - log_scale.sum() - 0.5 * d_features as f64 * TAU.ln()
+    }
+
+    fn sample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
+        self.valid().rsample(n, rng)
+    }
+}
+
+impl Reparameterized for DiagonalNormal {
+    fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
+        let loc = self.loc.val();
+        let shape = [n, self.d_features()];
+        let noise = standard_normal(shape, (&loc.device(), loc.dtype()), rng);
+        noise * self.log_scale.val().exp().unsqueeze::<2>() + loc.unsqueeze::<2>()
+    }
+}

@@ -1,0 +1,79 @@
+//! The affine map of RealNVP.
+
+use burn::config::Config;
+use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
+use burn::tensor::Tensor;
+
+use super::interface::{Univariate, parameter};
+use super::scale::ScaleBound;
+
+/// Configuration of an [`Affine`] map.
+#[derive(Config, Debug)]
+pub struct AffineConfig {
+    /// What keeps the log-scale in bounds.
+    #[config(default = "ScaleBound::default()")]
+    pub bound: ScaleBound,
+}
+
+impl AffineConfig {
+    /// Builds the map, which holds no weights.
+    ///
+    /// # Panics
+    ///
+    /// If the bound is out of its range.
+    pub fn init(&self) -> Affine {
+        self.bound.validate();
+        Affine { bound: self.bound }
+    }
+}
+
+/// Scales and shifts: `x = z exp(s) + t`, `log |dx/dz| = s`.
+///
+/// The two parameters of a feature are the shift `t` and the raw log-scale `a`, in this order;
+/// [`ScaleBound`] makes `s` of `a`. With both at zero the map is the identity (but for
+/// [`ScaleBound::Sigmoid`]). Both directions cost the same.
+///
+/// # References
+///
+/// Dinh, Sohl-Dickstein, Bengio: *Density estimation using Real NVP*, 2017, arXiv:1605.08803.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct Affine {
+    #[module(skip)]
+    bound: ScaleBound,
+}
+
+impl Affine {
+    /// What keeps the log-scale in bounds.
+    pub fn bound(&self) -> ScaleBound {
+        self.bound
+    }
+}
+
+impl Univariate for Affine {
+    fn n_parameters(&self) -> usize {
+        2
+    }
+
+    fn forward(&self, z: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
+        let shift = parameter(&parameters, 0);
+        let log_scale = self.bound.log_scale(parameter(&parameters, 1));
+        (z * log_scale.clone().exp() + shift, log_scale)
+    }
+
+    fn inverse(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
+        let shift = parameter(&parameters, 0);
+        let log_slope = -self.bound.log_scale(parameter(&parameters, 1));
+        ((x - shift) * log_slope.clone().exp(), log_slope)
+    }
+}
+
+impl ModuleDisplay for Affine {
+    fn custom_settings(&self) -> Option<DisplaySettings> {
+        DisplaySettings::new().with_new_line_after_attribute(false).optional()
+    }
+
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content.add_debug_attribute("bound", &self.bound).optional()
+    }
+}

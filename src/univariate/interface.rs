@@ -1,0 +1,36 @@
+//! The [`Univariate`] trait.
+
+use burn::module::{Module, ModuleDisplay};
+use burn::tensor::Tensor;
+
+/// A strictly monotone, differentiable map of the real line, `x = f(z; θ)`, applied to each feature
+/// with its own parameters `θ`.
+///
+/// `forward` goes from latent to data and `inverse` from data to latent, as in
+/// [`Flow`](crate::Flow). Both return the mapped value and the logarithm of the slope of the map that
+/// was applied, feature by feature; the layer adds the logarithms up.
+///
+/// # Shapes
+///
+/// - `z`, `x`, log-slope: `[batch, d]`
+/// - `parameters`: `[batch, n_parameters, d]`: the first parameter of all features, then the second
+///
+/// # Implementing
+///
+/// All parameters at zero should be the identity, or close to it: a new conditioner gives zeros. Clamp
+/// first, compute, select last, so that no branch of a `mask_where` holds an infinity or a NaN.
+pub trait Univariate: Module + ModuleDisplay {
+    /// How many parameters the map takes for one feature.
+    fn n_parameters(&self) -> usize;
+
+    /// Maps latent to data: `(f(z), log |f'(z)|)`.
+    fn forward(&self, z: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>);
+
+    /// Maps data to latent: `(f⁻¹(x), log |(f⁻¹)'(x)|)`.
+    fn inverse(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>);
+}
+
+/// The parameter at `index`, `[batch, d]`.
+pub(super) fn parameter(parameters: &Tensor<3>, index: usize) -> Tensor<2> {
+    parameters.clone().narrow(1, index, 1).squeeze_dim(1)
+}

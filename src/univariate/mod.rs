@@ -1,0 +1,17 @@
+//! Monotone scalar maps, as functions of a value and the parameters that a conditioner gives.
+//!
+//! A univariate map knows nothing of networks or masks: a [coupling](crate::coupling) layer feeds it
+//! the parameters that its conditioner computed, an [elementwise](crate::elementwise) layer the
+//! parameters that it learns.
+
+mod additive;
+mod affine;
+mod interface;
+mod map;
+mod scale;
+
+pub use additive::Additive;
+pub use affine::{Affine, AffineConfig};
+pub use interface::Univariate;
+pub use map::{UnivariateConfig, UnivariateMap};
+pub use scale::ScaleBound;

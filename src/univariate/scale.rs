@@ -1,0 +1,72 @@
+//! How the log-scale of an affine map is kept in bounds.
+
+use burn::config::Config;
+use burn::tensor::{Tensor, activation};
+
+/// The function that turns the raw output `a` of a conditioner into the log-scale `s` of an
+/// [`Affine`](super::Affine) map.
+///
+/// An unbounded scale is the commonest cause of a diverging RealNVP, so the default bounds it. The same
+/// function serves both directions. Every bound but the sigmoid has `s(0) = 0` and slope 1 at 0.
+#[derive(Config, Debug, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum ScaleBound {
+    /// `s = a / (1 + |a| / c)`: smooth, symmetric, within `±c`; zuko's, and the default at
+    /// `c = ln 1000`, that is scales from 0.001 to 1000.
+    SoftClip {
+        /// The bound `c` in nats, above 0.
+        bound: f64,
+    },
+    /// `s = c tanh(a / c)`: within `±c`.
+    Tanh {
+        /// The bound `c` in nats, above 0.
+        bound: f64,
+    },
+    /// `s = a`, cut to `[min, max]`, with no gradient outside; pyro's, which cuts to `[-5, 3]`.
+    Clamp {
+        /// The least log-scale in nats, at most 0.
+        min: f64,
+        /// The greatest log-scale in nats, at least 0.
+        max: f64,
+    },
+    /// `exp(s) = sigmoid(a + 2) + 0.001`: scales from 0.001 to 1.001; nflows'. It starts at a scale of
+    /// 0.882, so a new flow is not the identity.
+    Sigmoid,
+    /// `s = a`: no bound, RealNVP's formula without its tanh; may overflow.
+    Exp,
+}
+
+impl Default for ScaleBound {
+    fn default() -> Self {
+        Self::SoftClip { bound: 1000f64.ln() }
+    }
+}
+
+impl ScaleBound {
+    /// Panics unless the bounds are usable.
+    pub(super) fn validate(&self) {
+        match *self {
+            Self::SoftClip { bound } | Self::Tanh { bound } => assert!(
+                bound > 0.0 && bound.is_finite(),
+                "`bound` of a log-scale must be above 0 and finite, got {bound}"
+            ),
+            Self::Clamp { min, max } => assert!(
+                min <= 0.0 && max >= 0.0 && min < max,
+                "`min` and `max` of a log-scale must satisfy min <= 0 <= max and min < max, got \
+                 {min} and {max}"
+            ),
+            Self::Sigmoid | Self::Exp => {}
+        }
+    }
+
+    /// The log-scale of every raw value, in nats.
+    pub fn log_scale<const D: usize>(&self, raw: Tensor<D>) -> Tensor<D> {
+        match *self {
+            Self::SoftClip { bound } => raw.clone() / (raw.abs() / bound + 1.0),
+            Self::Tanh { bound } => (raw / bound).tanh() * bound,
+            Self::Clamp { min, max } => raw.clamp(min, max),
+            Self::Sigmoid => (activation::sigmoid(raw + 2.0) + 1e-3).log(),
+            Self::Exp => raw,
+        }
+    }
+}
