@@ -1,0 +1,44 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// Train a Real NVP on two moons and show what a normalizing flow does
+#[derive(Parser, Debug)]
+#[command(name = "two_moons")]
+pub struct Args {
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Training steps, each on 512 fresh points
+    #[arg(long, default_value_t = 4000, value_parser = within(1, 1_000_000))]
+    pub steps: usize,
+    /// Coupling layers
+    #[arg(long, default_value_t = 8, value_parser = within(1, 128))]
+    pub layers: usize,
+    /// Width of the two hidden layers of each conditioner
+    #[arg(long, default_value_t = 64, value_parser = within(1, 4096))]
+    pub hidden: usize,
+    /// Standard deviation of the noise on the moons
+    #[arg(long, default_value_t = 0.1, value_parser = noise)]
+    pub noise: f64,
+    /// Folder for the pictures, summary.json and the trained model
+    #[arg(long, default_value = "target/two_moons")]
+    pub out: PathBuf,
+}
+
+/// Parses a whole number within bounds.
+fn within(low: usize, high: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| match text.parse() {
+        Ok(value) if (low..=high).contains(&value) => Ok(value),
+        _ => Err(format!("it must be a whole number from {low} to {high}")),
+    }
+}
+
+fn noise(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if (0.01..=1.0).contains(&value) => Ok(value),
+        _ => Err("it must be a number from 0.01 to 1".to_string()),
+    }
+}

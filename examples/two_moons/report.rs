@@ -1,0 +1,135 @@
+//! What the trained model is worth, in numbers.
+
+use std::path::Path;
+
+use normalizing_flows::Distribution;
+use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
+use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+use normalizing_flows::preset::RealNvp;
+use rand::Rng;
+
+const HELD_OUT: usize = 200_000;
+const ROUND_TRIP: usize = 20_000;
+
+/// The figures of `summary.json`.
+#[derive(Default)]
+pub struct Summary {
+    /// Mean negative log-likelihood of fresh points, in nats.
+    pub held_out_nll: f64,
+    /// Its standard error.
+    pub standard_error: f64,
+    /// Entropy of the data, in nats.
+    pub entropy: f64,
+    /// The largest distance between a coordinate and its image after both directions.
+    pub round_trip_error: f64,
+    /// Integral of the learned density.
+    pub integral: f64,
+    /// Seconds of training.
+    pub train_seconds: f64,
+    /// Training steps.
+    pub steps: usize,
+    /// The seed.
+    pub seed: u64,
+    /// The device's name.
+    pub device: String,
+}
+
+impl Summary {
+    /// Measures the model; `complete` fills in what is known of the run.
+    pub fn measure(
+        model: &RealNvp,
+        moons: &TwoMoons,
+        rng: &mut impl Rng,
+        complete: impl FnOnce(Self) -> Self,
+    ) -> Self {
+        let device = device_of(model);
+        let nll = host(-model.log_prob(moons.sample(HELD_OUT, &device, rng)));
+        let n = nll.len() as f64;
+        let held_out_nll = nll.iter().sum::<f64>() / n;
+        let variance = nll.iter().map(|nll| (nll - held_out_nll).powi(2)).sum::<f64>() / (n - 1.0);
+        complete(Self {
+            held_out_nll,
+            standard_error: (variance / n).sqrt(),
+            entropy: moons.entropy().expect("the noise is above 0"),
+            round_trip_error: round_trip_error(model, moons.sample(ROUND_TRIP, &device, rng)),
+            integral: integral(model, &device),
+            ..Self::default()
+        })
+    }
+
+    /// The gap between the likelihood and the entropy, KL(data || model), in nats.
+    fn gap(&self) -> f64 {
+        self.held_out_nll - self.entropy
+    }
+
+    /// Prints the table.
+    pub fn print(&self) {
+        println!();
+        println!(
+            "held-out NLL            {:>9.5} nats ± {:.5}, on {HELD_OUT} fresh points",
+            self.held_out_nll, self.standard_error
+        );
+        println!("entropy of the data     {:>9.5} nats", self.entropy);
+        println!("gap, KL(data || model)  {:>9.5} nats", self.gap());
+        println!("largest round-trip error {:>8.1e}", self.round_trip_error);
+        println!("integral of the density {:>9.5}", self.integral);
+        println!("training time           {:>9.1} s, {} steps", self.train_seconds, self.steps);
+        println!("(A density may exceed 1, so an NLL may be negative.)");
+    }
+
+    /// Writes the figures as JSON.
+    pub fn write(&self, file: &Path) -> Result<(), String> {
+        let json = serde_json::json!({
+            "held_out_nll": self.held_out_nll,
+            "entropy": self.entropy,
+            "gap": self.gap(),
+            "round_trip_error": self.round_trip_error,
+            "integral": self.integral,
+            "train_seconds": self.train_seconds,
+            "steps": self.steps,
+            "seed": self.seed,
+            "device": self.device,
+        });
+        std::fs::write(file, format!("{json:#}\n"))
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))
+    }
+}
+
+/// The device that the model lives on.
+pub fn device_of(model: &RealNvp) -> Device {
+    use normalizing_flows::burn::module::Module;
+    model.devices().swap_remove(0)
+}
+
+/// The values of a tensor on the host.
+pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
+}
+
+/// `n` points a side on a regular grid over a box, row by row from the bottom, at cell centres.
+pub fn grid(
+    [left, right]: [f64; 2],
+    [bottom, top]: [f64; 2],
+    [columns, rows]: [usize; 2],
+    device: &Device,
+) -> Tensor<2> {
+    let x = |j: usize| left + (right - left) * (j as f64 + 0.5) / columns as f64;
+    let y = |i: usize| bottom + (top - bottom) * (i as f64 + 0.5) / rows as f64;
+    let values: Vec<f64> =
+        (0..rows).flat_map(|i| (0..columns).flat_map(move |j| [x(j), y(i)])).collect();
+    Tensor::from_data(TensorData::new(values, [rows * columns, 2]), device)
+}
+
+fn round_trip_error(model: &RealNvp, x: Tensor<2>) -> f64 {
+    let back = model.from_latent(model.to_latent(x.clone()));
+    (x - back).abs().max().into_scalar::<f32>().into()
+}
+
+/// The integral of the learned density over a box that the data leave far behind.
+fn integral(model: &RealNvp, device: &Device) -> f64 {
+    let (horizontal, vertical, cells) = ([-4.0, 5.0], [-4.0, 4.5], [720, 680]);
+    let log_prob = model.log_prob(grid(horizontal, vertical, cells, device));
+    let area = (horizontal[1] - horizontal[0]) * (vertical[1] - vertical[0]);
+    let n = (cells[0] * cells[1]) as f64;
+    host(log_prob).into_iter().map(f64::exp).sum::<f64>() * area / n
+}

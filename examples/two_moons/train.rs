@@ -1,0 +1,111 @@
+//! Maximum likelihood training.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use normalizing_flows::Distribution;
+use normalizing_flows::burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
+use normalizing_flows::burn::tensor::Device;
+use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+use normalizing_flows::preset::RealNvp;
+use rand::Rng;
+
+const BATCH: usize = 512;
+const STEPS_AN_EPOCH: usize = 100;
+const HELD_OUT: usize = 4096;
+const LEARNING_RATE: f64 = 2e-3;
+
+/// What training gives.
+pub struct Outcome {
+    /// The trained model, without autodiff.
+    pub model: RealNvp,
+    /// One entry an epoch.
+    pub history: Vec<Epoch>,
+    /// The time spent in training steps and held-out evaluations.
+    pub seconds: f64,
+}
+
+/// Negative log-likelihoods in nats after an epoch.
+pub struct Epoch {
+    /// Training steps so far.
+    pub step: usize,
+    /// The mean over the batches of the epoch.
+    pub train: f64,
+    /// On points that no step has seen.
+    pub held_out: f64,
+}
+
+/// Minimises the negative log-likelihood by Adam with cosine decay, each batch fresh from the density.
+pub fn train(
+    mut model: RealNvp,
+    moons: &TwoMoons,
+    entropy: f64,
+    steps: usize,
+    device: &Device,
+    rng: &mut impl Rng,
+) -> Result<Outcome, String> {
+    let mut optimizer = AdamConfig::new().with_epsilon(1e-8).init();
+    let mut schedule = CosineAnnealingLrSchedulerConfig::new(LEARNING_RATE, steps).init()?;
+    let held_out = moons.sample(HELD_OUT, device, rng);
+    let training_device = device.clone().autodiff();
+    let bar = progress_bar(steps);
+    let start = Instant::now();
+    let mut history = Vec::new();
+    let mut done = 0;
+    while done < steps {
+        let epoch_start = Instant::now();
+        let n_steps = STEPS_AN_EPOCH.min(steps - done);
+        let mut sum = None;
+        for _ in 0..n_steps {
+            let x = moons.sample(BATCH, &training_device, rng);
+            let loss = -model.log_prob(x).mean();
+            let gradients = GradientsParams::from_grads(loss.backward(), &model);
+            // The losses stay on the device and are read once an epoch: reading waits for it.
+            let loss = loss.inner();
+            sum = Some(sum.map_or(loss.clone(), |sum| sum + loss));
+            model = optimizer.step(schedule.step(), model, gradients);
+            bar.inc(1);
+        }
+        done += n_steps;
+        let sum = sum.map_or(f32::NAN, |sum| sum.into_scalar());
+        let train = f64::from(sum) / n_steps as f64;
+        let held_out = model.valid().log_prob(held_out.clone()).mean().into_scalar::<f32>();
+        let held_out = -f64::from(held_out);
+        if !train.is_finite() || !held_out.is_finite() {
+            bar.abandon();
+            return Err(format!(
+                "training diverged before step {done}: the negative log-likelihood is {train} on \
+                 the batches and {held_out} on held-out points; try another --seed"
+            ));
+        }
+        history.push(Epoch { step: done, train, held_out });
+        let rows = (n_steps * BATCH) as f64 / epoch_start.elapsed().as_secs_f64();
+        tell(&bar, history.len(), &history[history.len() - 1], held_out - entropy, rows);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    bar.finish();
+    Ok(Outcome { model: model.valid(), history, seconds })
+}
+
+fn progress_bar(steps: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} steps, {eta} left  {msg}")
+        .expect("the template is well formed");
+    let bar = ProgressBar::new(steps as u64).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Updates the bar; where there is no terminal, prints every tenth epoch instead.
+fn tell(bar: &ProgressBar, n_epochs: usize, epoch: &Epoch, gap: f64, rows: f64) {
+    let message = format!(
+        "epoch {n_epochs}: train {:.4}, held out {:.4}, gap to the entropy {gap:.4} nats, \
+         {rows:.0} rows/s",
+        epoch.train, epoch.held_out
+    );
+    if bar.is_hidden() && n_epochs.is_multiple_of(10) {
+        println!("{message}");
+    }
+    bar.set_message(message);
+}
