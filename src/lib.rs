@@ -1,5 +1,6 @@
 //! x
 pub use burn;
+mod cast;
 mod closed_enum;
 pub mod conditioner;
 pub mod coupling;
@@ -10,8 +11,10 @@ mod flow;
 mod layer;
 pub mod preset;
 mod sequential;
+pub mod testing;
 pub mod univariate;
 
+pub use cast::cast;
 pub use coupling::{MaskedCoupling, MaskedCouplingConfig};
 pub use distribution::{Distribution, NormalizingFlow, Reparameterized, StandardNormal};
 pub use elementwise::{Elementwise, ElementwiseConfig};

@@ -83,10 +83,11 @@ pub(super) fn circle(radius: f64, noise: f64, mass: f64) -> Vec<Node> {
 
 /// The differential entropy in nats of the nodes blurred by `noise`; `None` for noise 0, where there
 /// is no density.
-pub(super) fn entropy(mut nodes: Vec<Node>, noise: f64) -> Option<f64> {
+pub(super) fn entropy(noise: f64, nodes: impl FnOnce() -> Vec<Node>) -> Option<f64> {
     if noise == 0.0 {
         return None;
     }
+    let mut nodes = nodes();
     let step = noise / RESOLUTION;
     let reach = CUTOFF * noise;
     nodes.sort_by(|a, b| a.centre[1].total_cmp(&b.centre[1]));
@@ -132,7 +133,7 @@ mod tests {
         for noise in [0.01, 1.0, 30.0] {
             let node = Node { centre: [0.3, -7.0], weight: 1.0 };
             let exact = 1.0 + (TAU * noise * noise).ln();
-            assert_abs_diff_eq!(entropy(vec![node], noise).unwrap(), exact, epsilon = 1e-12);
+            assert_abs_diff_eq!(entropy(noise, || vec![node]).unwrap(), exact, epsilon = 1e-12);
         }
     }
 
@@ -141,7 +142,7 @@ mod tests {
         let node = |x| Node { centre: [x, 0.0], weight: 0.5 };
         let exact = 1.0 + TAU.ln() + 2f64.ln();
         assert_abs_diff_eq!(
-            entropy(vec![node(-20.0), node(20.0)], 1.0).unwrap(),
+            entropy(1.0, || vec![node(-20.0), node(20.0)]).unwrap(),
             exact,
             epsilon = 1e-12
         );

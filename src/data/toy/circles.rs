@@ -66,8 +66,7 @@ fn point_on<R: Rng + ?Sized>(radii: &[f64], noise: f64, rng: &mut R) -> [f64; 2]
 
 fn entropy_of(radii: &[f64], noise: f64) -> Option<f64> {
     let mass = 1.0 / radii.len() as f64;
-    let nodes = radii.iter().flat_map(|&radius| circle(radius, noise, mass)).collect();
-    entropy(nodes, noise)
+    entropy(noise, || radii.iter().flat_map(|&radius| circle(radius, noise, mass)).collect())
 }
 
 impl ToyDensity for Circles {

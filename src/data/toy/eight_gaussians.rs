@@ -44,7 +44,7 @@ impl ToyDensity for EightGaussians {
     }
 
     fn entropy(&self) -> Option<f64> {
-        let nodes = (0..8).map(|k| Node { centre: centre(k), weight: 0.125 }).collect();
-        entropy(nodes, self.noise)
+        let node = |k| Node { centre: centre(k), weight: 0.125 };
+        entropy(self.noise, || (0..8).map(node).collect())
     }
 }

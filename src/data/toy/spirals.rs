@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use rand::{Rng, RngExt};
 
-use super::blurred::{blur, entropy, open_curve, validate_noise};
+use super::blurred::{Node, blur, entropy, open_curve, validate_noise};
 use super::density::ToyDensity;
 
 /// Two arms of an Archimedean spiral with Gaussian noise.
@@ -53,8 +53,13 @@ impl ToyDensity for Spirals {
     }
 
     fn entropy(&self) -> Option<f64> {
-        // In `v = √u` the arm is smooth and has speed at most π √(1 + 9π²) < 31, and u has the
-        // density 2v.
+        entropy(self.noise, || self.nodes())
+    }
+}
+
+impl Spirals {
+    fn nodes(&self) -> Vec<Node> {
+        // In `v = √u` the arm is smooth, with speed at most π √(1 + 9π²) < 31, and v has density 2v.
         let mut nodes = open_curve(|v| arm(3.0 * PI * v), 31.0, self.noise, 0.5);
         for node in &mut nodes {
             let v = node.centre[0].hypot(node.centre[1]) / PI;
@@ -65,6 +70,6 @@ impl ToyDensity for Spirals {
             node
         });
         nodes.extend(opposite);
-        entropy(nodes, self.noise)
+        nodes
     }
 }

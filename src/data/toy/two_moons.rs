@@ -51,9 +51,11 @@ impl ToyDensity for TwoMoons {
     }
 
     fn entropy(&self) -> Option<f64> {
-        let mut nodes = open_curve(upper, PI, self.noise, 0.5);
-        nodes.extend(open_curve(lower, PI, self.noise, 0.5));
-        entropy(nodes, self.noise)
+        entropy(self.noise, || {
+            let mut nodes = open_curve(upper, PI, self.noise, 0.5);
+            nodes.extend(open_curve(lower, PI, self.noise, 0.5));
+            nodes
+        })
     }
 }
 

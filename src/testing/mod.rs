@@ -1,0 +1,21 @@
+//! Laws that every flow obeys, to check layers with: this crate's own and yours.
+//!
+//! [`Laws`] takes a function that builds a flow, and has a method for each law. A broken law panics
+//! with what was expected and what was found. Inputs and parameters come from a seeded generator.
+//!
+//! # Example
+//!
+//! ```
+//! use normalizing_flows::testing::Laws;
+//! use normalizing_flows::{ElementwiseConfig, burn::tensor::Device};
+//!
+//! Laws::new(3, |device, _rng| ElementwiseConfig::new(3).init(device)).check_all(&Device::default());
+//! ```
+
+mod compare;
+mod determinant;
+mod laws;
+mod parameters;
+
+pub use compare::assert_close;
+pub use laws::Laws;

@@ -1,0 +1,323 @@
+//! Densities are densities: they integrate to one, and samples follow them.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
+use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
+use normalizing_flows::conditioner::MlpConfig;
+use normalizing_flows::data::toy::{
+    Checkerboard, Circles, EightGaussians, Pinwheel, Rings, Spirals, ToyDensity, TwoMoons,
+};
+use normalizing_flows::distribution::DiagonalNormalConfig;
+use normalizing_flows::preset::RealNvp;
+use normalizing_flows::{Distribution, NiceConfig, RealNvpConfig, Reparameterized};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
+}
+
+/// A small Real NVP after some steps on two moons.
+fn trained(steps: usize, device: &Device) -> RealNvp {
+    let mut rng = rng(3);
+    let training = device.clone().autodiff();
+    let mut model = RealNvpConfig::new(2)
+        .with_n_layers(6)
+        .with_conditioner(MlpConfig::new().with_d_hidden(vec![32, 32]).into())
+        .init(&training, &mut rng);
+    let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+    for _ in 0..steps {
+        let x = TwoMoons::new(0.1).sample(256, &training, &mut rng);
+        let gradients = (-model.log_prob(x).mean()).backward();
+        let gradients = GradientsParams::from_grads(gradients, &model);
+        model = adam.step(5e-3, model, gradients);
+    }
+    model.valid()
+}
+
+/// The centres of square cells that fill `[-limit, limit]²`, column by column.
+fn grid(limit: f64, cells: usize, device: &Device) -> Tensor<2> {
+    let step = 2.0 * limit / cells as f64;
+    let at = move |i: usize| -limit + (i as f64 + 0.5) * step;
+    let points: Vec<f64> =
+        (0..cells).flat_map(|i| (0..cells).flat_map(move |j| [at(i), at(j)])).collect();
+    Tensor::from_data(TensorData::new(points, [cells * cells, 2]), device)
+}
+
+/// Kolmogorov and Smirnov's distance of samples from a distribution function.
+fn ks_distance(mut samples: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    let n = samples.len() as f64;
+    samples.iter().enumerate().fold(0.0, |distance: f64, (i, &x)| {
+        let expected = cdf(x);
+        distance.max((expected - i as f64 / n).abs()).max(((i + 1) as f64 / n - expected).abs())
+    })
+}
+
+/// The distance that a correct sampler exceeds with probability 1e-6 (Dvoretzky, Kiefer, Wolfowitz).
+fn ks_bound(n: usize) -> f64 {
+    ((2.0 / 1e-6f64).ln() / (2.0 * n as f64)).sqrt()
+}
+
+#[test]
+fn a_trained_density_integrates_to_one_and_its_samples_follow_it() {
+    let device = common::cpu();
+    let model = trained(300, &device);
+    let (limit, cells) = (6.0, 1200);
+    let step = 2.0 * limit / cells as f64;
+    let density: Vec<f64> =
+        host(model.log_prob(grid(limit, cells, &device))).into_iter().map(f64::exp).collect();
+    // Mass of each column of cells: the marginal of the first feature.
+    let columns: Vec<f64> =
+        density.chunks(cells).map(|column| column.iter().sum::<f64>() * step * step).collect();
+    let total: f64 = columns.iter().sum();
+    assert!((total - 1.0).abs() < 1e-3, "the density integrates to {total}");
+
+    let cumulative: Vec<f64> = columns
+        .iter()
+        .scan(0.0, |sum, column| {
+            *sum += column;
+            Some(*sum)
+        })
+        .collect();
+    let cdf = |x: f64| {
+        let position = ((x + limit) / step).clamp(0.0, cells as f64 - 1.0);
+        let (cell, rest) = (position as usize, position.fract());
+        let before = if cell == 0 { 0.0 } else { cumulative[cell - 1] };
+        before + rest * columns[cell]
+    };
+    let n = 20_000;
+    let samples = host(model.sample(n, &mut rng(0)));
+    let first = samples.chunks_exact(2).map(|point| point[0]).collect();
+    let distance = ks_distance(first, cdf);
+    assert!(distance < ks_bound(n), "samples are {distance} away from the density");
+}
+
+#[test]
+fn a_trained_model_is_better_than_an_untrained_one() {
+    let device = common::cpu();
+    let x = TwoMoons::new(0.1).sample(10_000, &device, &mut rng(9));
+    let nll = |model: &RealNvp| host(-model.log_prob(x.clone()).mean())[0];
+    let (before, after) = (nll(&trained(0, &device)), nll(&trained(300, &device)));
+    // A new model is the standard normal, and E|x|² = (1 + 9/4 - 2/π) / 2 + 2 · 0.1² = 1.327.
+    assert!((before - (1.327 / 2.0 + std::f64::consts::TAU.ln())).abs() < 0.02, "{before}");
+    assert!(after < 1.3, "{after}");
+}
+
+#[test]
+fn a_diagonal_normal_samples_what_its_density_says() {
+    let device = common::cpu();
+    let normal = DiagonalNormalConfig::new(vec![3.0, -1.0], vec![0.5, 4.0]).init(&device);
+    let n = 20_000;
+    let samples = host(normal.sample(n, &mut rng(5)));
+    for (feature, (loc, scale)) in [(3.0, 0.5), (-1.0, 4.0)].into_iter().enumerate() {
+        let values = samples.chunks_exact(2).map(|row| row[feature]).collect();
+        // Φ by Simpson's rule from -8, to 1e-10.
+        let cdf = |x: f64| {
+            let (a, b, n) = (-8.0, (x - loc) / scale, 400);
+            let h = (b - a) / n as f64;
+            let pdf = |t: f64| (-0.5 * t * t).exp() / std::f64::consts::TAU.sqrt();
+            let weight = |i: usize| match i {
+                0 => 1.0,
+                i if i == n => 1.0,
+                i if i % 2 == 1 => 4.0,
+                _ => 2.0,
+            };
+            (0..=n).map(|i| weight(i) * pdf(a + h * i as f64)).sum::<f64>() * h / 3.0
+        };
+        assert!(ks_distance(values, cdf) < ks_bound(n));
+    }
+    let limit = 30.0;
+    let mass: f64 = host(normal.log_prob(grid(limit, 1200, &device)))
+        .into_iter()
+        .map(|log_prob| log_prob.exp() * (2.0 * limit / 1200.0f64).powi(2))
+        .sum();
+    assert!((mass - 1.0).abs() < 1e-3, "{mass}");
+}
+
+#[test]
+fn a_sample_comes_with_the_log_density_of_log_prob() {
+    let device = common::cpu();
+    let model = trained(50, &device);
+    let (x, log_prob) = model.sample_with_log_prob(500, &mut rng(1));
+    normalizing_flows::testing::assert_close("log-density", &log_prob, &model.log_prob(x), 1e-4);
+}
+
+#[test]
+fn latents_and_data_correspond() {
+    let device = common::cpu();
+    let model = trained(50, &device);
+    let x = TwoMoons::new(0.1).sample(100, &device, &mut rng(1));
+    let back = model.from_latent(model.to_latent(x.clone()));
+    normalizing_flows::testing::assert_close("data", &back, &x, 1e-4);
+}
+
+#[test]
+fn large_calls_run_in_chunks_and_give_the_same() {
+    let device = common::cpu();
+    let model = trained(10, &device);
+    let n = 40_000;
+    let x = TwoMoons::new(0.1).sample(n, &device, &mut rng(2));
+    let whole = model.log_prob(x.clone());
+    assert_eq!(whole.dims(), [n]);
+    for start in [0, 16_000, 39_000] {
+        let part = model.log_prob(x.clone().narrow(0, start, 1000));
+        let expected = whole.clone().narrow(0, start, 1000);
+        normalizing_flows::testing::assert_close("log-density", &part, &expected, 1e-5);
+    }
+    assert_eq!(model.sample(n, &mut rng(2)).dims(), [n, 2]);
+}
+
+#[test]
+fn sampling_builds_no_graph_and_log_prob_and_rsample_do() {
+    let device = common::cpu().autodiff();
+    let model = RealNvpConfig::new(2).init(&device, &mut rng(0));
+    let (x, log_prob) = model.sample_with_log_prob(4, &mut rng(0));
+    assert!(!x.is_autodiff() && !log_prob.is_autodiff());
+    assert!(!model.sample(4, &mut rng(0)).is_autodiff());
+    // Points on the plain device are as good as points on the autodiff device.
+    assert!(model.log_prob(x).is_tracked());
+    assert!(model.rsample(4, &mut rng(0)).is_tracked());
+    assert_eq!(
+        model.rsample(4, &mut rng(0)).inner().into_data(),
+        model.sample(4, &mut rng(0)).into_data()
+    );
+}
+
+#[test]
+fn gradients_flow_through_rsample_to_every_parameter() {
+    let device = common::cpu().autodiff();
+    let base = DiagonalNormalConfig::standard_learnable(2).init(&device);
+    let flow = NiceConfig::new(2).init(&device, &mut rng(0)).flow;
+    let model = normalizing_flows::NormalizingFlow::new(base, flow);
+    let (x, log_prob) = model.rsample_with_log_prob(64, &mut rng(0));
+    let loss = (log_prob + x.square().sum_dim(1).squeeze_dim(1)).mean();
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let mut n_parameters = 0;
+    struct Count<'a>(&'a mut usize);
+    impl normalizing_flows::burn::module::ModuleVisitor for Count<'_> {
+        fn visit_float<const D: usize>(
+            &mut self,
+            _: &normalizing_flows::burn::module::Param<Tensor<D>>,
+        ) {
+            *self.0 += 1;
+        }
+    }
+    model.visit(&mut Count(&mut n_parameters));
+    assert_eq!(gradients.len(), n_parameters);
+}
+
+#[test]
+fn a_fixed_base_gets_no_gradient_and_a_learnable_one_does() {
+    let device = common::cpu().autodiff();
+    let x = Tensor::ones([3, 2], &device).require_grad();
+    for learnable in [false, true] {
+        let normal = DiagonalNormalConfig::new(vec![0.0; 2], vec![1.0; 2])
+            .with_learnable(learnable)
+            .init(&device);
+        let gradients = normal.log_prob(x.clone()).sum().backward();
+        let gradients = GradientsParams::from_grads(gradients, &normal);
+        assert_eq!(gradients.len(), if learnable { 2 } else { 0 });
+    }
+}
+
+#[test]
+fn a_nan_row_has_a_nan_density_and_a_nan_gradient_and_leaves_the_others_alone() {
+    let device = common::cpu().autodiff();
+    let model = RealNvpConfig::new(2).init(&device, &mut rng(0));
+    for sick in [[f64::NAN, 0.5], [0.5, f64::NAN], [f64::INFINITY, 0.5]] {
+        let values = [vec![0.1, 0.2], sick.to_vec(), vec![-1.0, 2.0]].concat();
+        let x = Tensor::<2>::from_data(TensorData::new(values, [3, 2]), &device).require_grad();
+        let log_prob = model.log_prob(x.clone());
+        let gradient = host(x.grad(&log_prob.clone().sum().backward()).unwrap());
+        let log_prob = host(log_prob);
+        assert!(log_prob[0].is_finite() && log_prob[2].is_finite(), "{log_prob:?}");
+        assert!(!log_prob[1].is_finite(), "{log_prob:?}");
+        assert!(gradient[..2].iter().chain(&gradient[4..]).all(|g| g.is_finite()), "{gradient:?}");
+        assert!(gradient[2..4].iter().any(|g| !g.is_finite()), "{gradient:?}");
+    }
+}
+
+#[test]
+fn empty_batches_and_single_rows_work() {
+    let device = common::cpu();
+    let model = RealNvpConfig::new(3).init(&device, &mut rng(0));
+    for n in [0, 1] {
+        assert_eq!(model.log_prob(Tensor::zeros([n, 3], &device)).dims(), [n]);
+        let (x, log_prob) = model.sample_with_log_prob(n, &mut rng(0));
+        assert_eq!((x.dims(), log_prob.dims()), ([n, 3], [n]));
+    }
+}
+
+#[test]
+fn toy_densities_have_the_moments_of_their_formulas() {
+    let n = 100_000;
+    let mean = |toy: &dyn Fn(&mut ChaCha8Rng) -> [f64; 2], f: fn([f64; 2]) -> f64| {
+        let mut rng = rng(11);
+        (0..n).map(|_| f(toy(&mut rng))).sum::<f64>() / n as f64
+    };
+    let square = |p: [f64; 2]| p[0] * p[0] + p[1] * p[1];
+    // 5 standard errors of a mean of values with a standard deviation of at most 10.
+    let close = |found: f64, expected: f64| {
+        assert!((found - expected).abs() < 5.0 * 10.0 / (n as f64).sqrt(), "{found} {expected}");
+    };
+    let s = 0.1;
+    let moons = TwoMoons::new(s);
+    close(mean(&|rng| moons.point(rng), |p| p[0]), 0.5);
+    close(mean(&|rng| moons.point(rng), |p| p[1]), 0.25);
+    let circles = Circles::new(0.5, s);
+    close(mean(&|rng| circles.point(rng), square), (1.0 + 0.25) / 2.0 + 2.0 * s * s);
+    let rings = Rings::new(s);
+    let squares = 0.75f64.powi(2) * (1.0 + 4.0 + 9.0 + 16.0) / 4.0;
+    close(mean(&|rng| rings.point(rng), square), squares + 2.0 * s * s);
+    let blobs = EightGaussians::new(s);
+    close(mean(&|rng| blobs.point(rng), square), 8.0 + 2.0 * s * s);
+    let spirals = Spirals::new(s);
+    // E t² / 9 with t = 3π √u.
+    close(
+        mean(&|rng| spirals.point(rng), square),
+        std::f64::consts::PI.powi(2) / 2.0 + 2.0 * s * s,
+    );
+    close(mean(&|rng| Pinwheel.point(rng), square), 4.0 * (1.0 + 0.09 + 0.01));
+    // Uniform squares: E x² = 16/3 for each coordinate.
+    close(mean(&|rng| Checkerboard.point(rng), square), 32.0 / 3.0);
+    close(mean(&|rng| Checkerboard.point(rng), |p| p[0] * p[1]), 0.5 * 2.0);
+}
+
+#[test]
+fn toy_entropies_lie_between_their_bounds() {
+    let gaussian = |s: f64| 1.0 + (std::f64::consts::TAU * s * s).ln();
+    let s = 0.05;
+    // Distant blobs: the entropy of one and that of the choice.
+    let blobs = EightGaussians::new(s).entropy().unwrap();
+    assert!((blobs - gaussian(s) - 8f64.ln()).abs() < 1e-6, "{blobs}");
+    // Distant thin circles: across, a Gaussian; along, the uniform choice of a point on all of them.
+    let across = 0.5 * gaussian(s);
+    let mean_log = |radii: &[f64]| {
+        let n = radii.len() as f64;
+        radii.iter().map(|r| (std::f64::consts::TAU * r * n).ln()).sum::<f64>() / n
+    };
+    let circles = Circles::new(0.5, s).entropy().unwrap();
+    assert!((circles - across - mean_log(&[1.0, 0.5])).abs() < 0.01, "{circles}");
+    let rings = Rings::new(s).entropy().unwrap();
+    assert!((rings - across - mean_log(&[0.75, 1.5, 2.25, 3.0])).abs() < 0.01, "{rings}");
+    // The arms: ln of the speed in u, averaged; |dx/dt| = √(1 + t²)/3, dt/du = 9π²/2t.
+    let n = 100_000;
+    let speed = |i: usize| {
+        let t = 3.0 * std::f64::consts::PI * ((i as f64 + 0.5) / n as f64).sqrt();
+        (1.0 + t * t).sqrt() / 3.0 * 4.5 * std::f64::consts::PI.powi(2) / t
+    };
+    let along = (0..n).map(|i| speed(i).ln()).sum::<f64>() / n as f64 + 2f64.ln();
+    let spirals = Spirals::new(s).entropy().unwrap();
+    assert!((spirals - across - along).abs() < 0.01, "{spirals} {}", across + along);
+    assert_eq!(Checkerboard.entropy(), Some(32f64.ln()));
+    assert_eq!(Pinwheel.entropy(), None);
+    assert_eq!(TwoMoons::new(0.0).entropy(), None);
+}

@@ -1,0 +1,113 @@
+//! Numbers of independent implementations, reproduced in f64.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use normalizing_flows::burn::module::Param;
+use normalizing_flows::burn::nn::Linear;
+use normalizing_flows::burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use normalizing_flows::conditioner::{MlpConfig, Network};
+use normalizing_flows::coupling::Mask;
+use normalizing_flows::testing::assert_close;
+use normalizing_flows::{
+    Distribution, Flow, Inverse, MaskedCoupling, MaskedCouplingConfig, NormalizingFlow, Sequential,
+    StandardNormal, cast,
+};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+use serde_json::Value;
+
+const TOLERANCE: f64 = 1e-10;
+
+fn numbers(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(numbers).collect(),
+        number => vec![number.as_f64().expect("the file holds numbers")],
+    }
+}
+
+fn tensor<const D: usize>(value: &Value, device: &Device) -> Tensor<D> {
+    let mut shape = [0; D];
+    let mut level = value;
+    for size in &mut shape {
+        let array = level.as_array().expect("the file holds arrays of this rank");
+        *size = array.len();
+        level = &array[0];
+    }
+    Tensor::from_data(TensorData::new(numbers(value), shape), (device, DType::F64))
+}
+
+/// zuko stores weights as `[out, in]`.
+fn linear(weight: Tensor<2>, bias: Tensor<1>) -> Linear {
+    Linear { weight: Param::from_tensor(weight.transpose()), bias: Some(Param::from_tensor(bias)) }
+}
+
+/// zuko gives (shift, raw log-scale) feature by feature; this crate all shifts, then all log-scales.
+fn by_parameter<const D: usize>(rows: Tensor<D>) -> Tensor<D> {
+    let n = rows.dims()[0];
+    let order: Vec<i64> = (0..n).step_by(2).chain((1..n).step_by(2)).map(|i| i as i64).collect();
+    let order = Tensor::from_data(TensorData::new(order, [n]), &rows.device());
+    rows.select(0, order)
+}
+
+/// A layer of zuko's RealNVP with its weights, which maps data to latent by `exp(s) x + t`.
+fn zuko_layer(layer: &Value, d_context: usize, device: &Device) -> Inverse<MaskedCoupling> {
+    let mask = layer["mask"].as_array().unwrap().iter().map(|kept| kept.as_bool().unwrap());
+    let (weights, biases) = (&layer["weights"], &layer["biases"]);
+    let n_hidden = weights.as_array().unwrap().len() - 1;
+    let d_hidden = (0..n_hidden).map(|i| weights[i].as_array().unwrap().len()).collect();
+    let mut coupling = MaskedCouplingConfig::new(Mask::custom(mask.collect()))
+        .with_d_context(d_context)
+        .with_conditioner(MlpConfig::new().with_d_hidden(d_hidden).into())
+        .init(device, &mut ChaCha8Rng::seed_from_u64(0));
+    let Network::Mlp(mlp) = &mut coupling.conditioner else {
+        panic!("the configuration asked for one network");
+    };
+    for (i, hidden) in mlp.hidden.iter_mut().enumerate() {
+        *hidden = linear(tensor(&weights[i], device), tensor(&biases[i], device));
+    }
+    let weight = by_parameter(tensor::<2>(&weights[n_hidden], device));
+    mlp.output = linear(weight, by_parameter(tensor::<1>(&biases[n_hidden], device)));
+    Inverse::new(coupling)
+}
+
+#[test]
+fn zukos_real_nvp_is_reproduced() {
+    let device = common::cpu();
+    let file: Value = serde_json::from_str(include_str!("golden/zuko_realnvp.json")).unwrap();
+    let cases = file["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 2);
+    for case in cases {
+        let d_context = case["context_features"].as_u64().unwrap() as usize;
+        let context = (d_context > 0).then(|| tensor::<2>(&case["context"], &device));
+        // zuko lists its layers from data to latent.
+        let layers: Vec<_> = case["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .rev()
+            .map(|layer| zuko_layer(layer, d_context, &device))
+            .collect();
+        let d_features = case["features"].as_u64().unwrap() as usize;
+        let base = cast(StandardNormal::new(d_features, &device), FloatDType::F64);
+        let model = NormalizingFlow::new(base, Sequential::new(layers));
+
+        let x = tensor::<2>(&case["x"], &device);
+        let ((z, log_det), log_prob, back) = match &context {
+            Some(context) => (
+                model.flow.inverse_given(x.clone(), context),
+                model.log_prob_given(x.clone(), context),
+                model.from_latent_given(tensor(&case["z"], &device), context),
+            ),
+            None => (
+                model.flow.inverse(x.clone()),
+                model.log_prob(x.clone()),
+                model.from_latent(tensor(&case["z"], &device)),
+            ),
+        };
+        assert_close("latent", &z, &tensor(&case["z"], &device), TOLERANCE);
+        assert_close("log-determinant", &log_det, &tensor(&case["log_det"], &device), TOLERANCE);
+        assert_close("log-density", &log_prob, &tensor(&case["log_prob"], &device), TOLERANCE);
+        assert_close("data", &back, &x, TOLERANCE);
+    }
+}

@@ -1,0 +1,165 @@
+//! Every layer of the crate obeys every law, in f32 and in f64. One line a case.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use normalizing_flows::burn::nn::activation::ActivationConfig;
+use normalizing_flows::burn::tensor::{Device, FloatDType};
+use normalizing_flows::conditioner::{MlpConfig, NetworkConfig};
+use normalizing_flows::coupling::Mask;
+use normalizing_flows::testing::Laws;
+use normalizing_flows::univariate::{AffineConfig, ScaleBound, UnivariateConfig};
+use normalizing_flows::{
+    Elementwise, ElementwiseConfig, Flow, Inverse, Layer, MaskedCoupling, MaskedCouplingConfig,
+    Sequential,
+};
+use rand::rngs::ChaCha8Rng;
+
+/// Declares a module a case, with a test a law and float type, and the list of the cases' types.
+macro_rules! registry {
+    ($($name:ident: $laws:expr;)+) => {
+        $(mod $name {
+            use super::*;
+            every_law!(in_f32, FloatDType::F32, $laws);
+            every_law!(in_f64, FloatDType::F64, $laws);
+        })+
+
+        /// The type of the flow of every case.
+        fn registered() -> Vec<&'static str> {
+            vec![$(type_of(&$laws)),+]
+        }
+    };
+}
+
+macro_rules! every_law {
+    ($module:ident, $dtype:expr, $laws:expr) => {
+        mod $module {
+            use super::*;
+            every_law!(@each $dtype, $laws;
+                round_trips, log_dets_cancel, log_det_is_that_of_the_jacobian,
+                gradients_match_finite_differences, rows_are_independent,
+                a_nan_row_poisons_only_itself, takes_batches_of_0_and_1, stays_finite,
+                starts_as_the_identity, saves_and_loads, ignores_or_demands_its_context);
+        }
+    };
+    (@each $dtype:expr, $laws:expr; $($law:ident),+) => {
+        $(#[test]
+        fn $law() {
+            $laws.with_dtype($dtype).$law(&common::cpu());
+        })+
+    };
+}
+
+registry! {
+    coupling_affine: coupling(4, coupling_config(Mask::alternating(4)));
+    coupling_two_features: coupling(2, coupling_config(Mask::half(2).complement()));
+    coupling_custom_mask: coupling(3, coupling_config(Mask::custom(vec![true, false, false])));
+    coupling_relu: coupling(3, coupling_config(Mask::half(3)).with_conditioner(relu()));
+    coupling_context: coupling(3, coupling_config(Mask::half(3)).with_d_context(2));
+    coupling_separate_context: coupling(
+        4, coupling_config(Mask::half(4)).with_d_context(1).with_conditioner(separate()));
+    coupling_additive: coupling(
+        3, coupling_config(Mask::alternating(3)).with_univariate(UnivariateConfig::Additive));
+    coupling_tanh: coupling(3, bounded(ScaleBound::Tanh { bound: 2.0 }));
+    coupling_clamp: coupling(3, bounded(ScaleBound::Clamp { min: -5.0, max: 3.0 }));
+    // Without a bound the scale overflows where the network's output is large.
+    coupling_exp: coupling(3, bounded(ScaleBound::Exp)).with_reach(3.0);
+    coupling_random_mask: Laws::new(5, |device, rng| {
+        coupling_config(Mask::random(5, rng)).init(device, rng)
+    });
+    elementwise_one_feature: elementwise(1);
+    elementwise_three_features: elementwise(3);
+    sequential: Laws::new(3, stack);
+    sequential_empty: Laws::new(2, |_, _| Sequential::<MaskedCoupling>::new(vec![]));
+    inverse: Laws::new(3, |device, rng| Inverse::new(stack(device, rng)));
+    tuple: Laws::new(3, |device, rng| {
+        (ElementwiseConfig::new(3).init(device), stack(device, rng))
+    });
+    sequential_of_layers: Laws::new(3, |device, rng| Sequential::new(layers(device, rng)));
+    layer_of_layers: Laws::new(3, |device, rng| {
+        Layer::from(Inverse::new(Sequential::new(layers(device, rng))))
+    });
+}
+
+/// A small network with a smooth activation: no kinks for finite differences to step over.
+fn smooth() -> NetworkConfig {
+    MlpConfig::new().with_d_hidden(vec![7, 5]).with_activation(ActivationConfig::Tanh).into()
+}
+
+fn relu() -> NetworkConfig {
+    MlpConfig::new().with_d_hidden(vec![7, 5]).into()
+}
+
+fn separate() -> NetworkConfig {
+    NetworkConfig::SeparateMlps(
+        MlpConfig::new().with_d_hidden(vec![6]).with_activation(ActivationConfig::Gelu),
+    )
+}
+
+fn coupling_config(mask: Mask) -> MaskedCouplingConfig {
+    MaskedCouplingConfig::new(mask).with_conditioner(smooth())
+}
+
+fn bounded(bound: ScaleBound) -> MaskedCouplingConfig {
+    coupling_config(Mask::alternating(3))
+        .with_univariate(AffineConfig::new().with_bound(bound).into())
+}
+
+fn coupling(d_features: usize, config: MaskedCouplingConfig) -> Laws<MaskedCoupling> {
+    Laws::new(d_features, move |device, rng| config.init(device, rng))
+}
+
+fn elementwise(d_features: usize) -> Laws<Elementwise> {
+    Laws::new(d_features, move |device, _| ElementwiseConfig::new(d_features).init(device))
+}
+
+fn stack(device: &Device, rng: &mut ChaCha8Rng) -> Sequential<MaskedCoupling> {
+    let even = coupling_config(Mask::alternating(3)).with_d_context(2);
+    let odd = coupling_config(Mask::alternating(3).complement()).with_d_context(2);
+    Sequential::new(vec![even.init(device, rng), odd.init(device, rng)])
+}
+
+fn layers(device: &Device, rng: &mut ChaCha8Rng) -> Vec<Layer> {
+    vec![
+        ElementwiseConfig::new(3).init(device).into(),
+        coupling_config(Mask::random(3, rng)).init(device, rng).into(),
+        Sequential::new(vec![Layer::from(stack(device, rng).layers.remove(0))]).into(),
+    ]
+}
+
+fn type_of<F: Flow>(_: &Laws<F>) -> &'static str {
+    std::any::type_name::<F>()
+}
+
+/// A layer that is in `Layer` but in no case above fails here.
+#[test]
+fn every_layer_of_the_crate_is_registered() {
+    let registered = registered();
+    for name in Layer::NAMES {
+        let is_case = |path: &&str| {
+            let outer = path.split('<').next().unwrap_or_default();
+            outer.rsplit("::").next() == Some(*name)
+        };
+        assert!(registered.iter().any(|path| is_case(&path)), "`{name}` has no case of its own");
+    }
+}
+
+/// nflows' sigmoid starts at a scale of 0.882, not at the identity: it obeys every other law.
+#[test]
+fn the_sigmoid_bound_obeys_every_law_but_the_identity_start() {
+    for dtype in [FloatDType::F32, FloatDType::F64] {
+        let laws = coupling(3, bounded(ScaleBound::Sigmoid)).with_dtype(dtype);
+        let device = common::cpu();
+        laws.round_trips(&device);
+        laws.log_dets_cancel(&device);
+        laws.log_det_is_that_of_the_jacobian(&device);
+        laws.gradients_match_finite_differences(&device);
+        laws.rows_are_independent(&device);
+        laws.a_nan_row_poisons_only_itself(&device);
+        laws.takes_batches_of_0_and_1(&device);
+        laws.stays_finite(&device);
+        laws.saves_and_loads(&device);
+        laws.ignores_or_demands_its_context(&device);
+    }
+}
