@@ -8,7 +8,7 @@ use crate::conditioner::NetworkConfig;
 use crate::coupling::{Mask, MaskedCoupling, MaskedCouplingConfig};
 use crate::distribution::{NormalizingFlow, StandardNormal};
 use crate::sequential::Sequential;
-use crate::univariate::AffineConfig;
+use crate::univariate::{AffineConfig, ScaleBound};
 
 /// A standard normal carried through affine coupling layers; what [`RealNvpConfig`] builds.
 pub type RealNvp = NormalizingFlow<StandardNormal, Sequential<MaskedCoupling>>;
@@ -50,9 +50,10 @@ pub struct RealNvpConfig {
     /// The network of each layer.
     #[config(default = "NetworkConfig::default()")]
     pub conditioner: NetworkConfig,
-    /// The affine map of each layer.
-    #[config(default = "AffineConfig::new()")]
-    pub affine: AffineConfig,
+    /// The affine map of each layer. By default its log-scale is soft-clipped so that the whole stack
+    /// scales a feature by at most 1000, and by at least 1/1000: at `ln 1000` divided by the number of
+    /// layers that transform the feature.
+    pub affine: Option<AffineConfig>,
 }
 
 impl RealNvpConfig {
@@ -65,9 +66,18 @@ impl RealNvpConfig {
         let layer = MaskedCouplingConfig::new(Mask::alternating(self.d_features))
             .with_d_context(self.d_context)
             .with_conditioner(self.conditioner.clone())
-            .with_univariate(self.affine.clone().into());
+            .with_univariate(self.affine.clone().unwrap_or_else(|| self.shared_bound()).into());
         let couplings = alternate(layer, self.n_layers, device, rng);
         NormalizingFlow::new(StandardNormal::new(self.d_features, device), couplings)
+    }
+
+    /// A bound that the layers share. With the bound of one layer in each of them, a deep stack is
+    /// tame where it was trained and overflows a few standard deviations farther out, where the
+    /// conditioners extrapolate: each layer feeds the next one values a thousand times larger.
+    fn shared_bound(&self) -> AffineConfig {
+        let layers_a_feature = self.n_layers.div_ceil(2).max(1) as f64;
+        let bound = 1000f64.ln() / layers_a_feature;
+        AffineConfig::new().with_bound(ScaleBound::SoftClip { bound })
     }
 }
 

@@ -1,0 +1,259 @@
+//! Models as values: what they refuse, what they save, where they go.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use normalizing_flows::burn::config::Config;
+use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::nn::activation as nn;
+use normalizing_flows::burn::nn::activation::{Activation, ActivationConfig};
+use normalizing_flows::burn::nn::activation::{PReluConfig, SwiGluConfig};
+use normalizing_flows::burn::tensor::Tensor;
+use normalizing_flows::conditioner::{MlpConfig, Network, NetworkConfig};
+use normalizing_flows::coupling::Mask;
+use normalizing_flows::distribution::DiagonalNormalConfig;
+use normalizing_flows::testing::{Laws, assert_close};
+use normalizing_flows::univariate::{AffineConfig, ScaleBound, UnivariateConfig};
+use normalizing_flows::{
+    Distribution, ElementwiseConfig, Flow, Layer, MaskedCouplingConfig, NiceConfig, RealNvpConfig,
+    Sequential,
+};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+#[test]
+fn models_are_send_and_sync() {
+    fn check<T: Send + Sync>() {}
+    check::<normalizing_flows::preset::RealNvp>();
+    check::<normalizing_flows::preset::Nice>();
+    check::<Layer>();
+    check::<Sequential<Layer>>();
+}
+
+#[test]
+#[should_panic(expected = "a coupling layer needs at least 2 features, got 1: it keeps some to \
+                           decide how the others are transformed. For one feature use an \
+                           `Elementwise` layer, or a learnable `DiagonalNormal`")]
+fn one_feature_gets_told_what_to_use() {
+    let _ = RealNvpConfig::new(1).init(&common::cpu(), &mut rng(0));
+}
+
+#[test]
+#[should_panic(expected = "a mask must keep at least 1 feature and transform at least 1, got 3 \
+                           kept of 3")]
+fn a_mask_that_transforms_nothing_is_refused() {
+    let _ = Mask::custom(vec![true; 3]);
+}
+
+#[test]
+#[should_panic(expected = "`bound` of a log-scale must be above 0 and finite, got -1")]
+fn a_negative_bound_is_refused() {
+    let _ = AffineConfig::new().with_bound(ScaleBound::Tanh { bound: -1.0 }).init();
+}
+
+#[test]
+#[should_panic(expected = "`noise` must be a finite standard deviation of at least 0, got -0.5")]
+fn negative_noise_is_refused() {
+    let _ = normalizing_flows::data::toy::TwoMoons::new(-0.5);
+}
+
+#[test]
+#[should_panic(expected = "expected 2, got 3")]
+fn the_wrong_number_of_features_is_refused() {
+    let model = RealNvpConfig::new(2).init(&common::cpu(), &mut rng(0));
+    let _ = model.log_prob(Tensor::ones([4, 3], &common::cpu()));
+}
+
+#[test]
+fn random_masks_keep_half_and_differ() {
+    let masks: Vec<Mask> = (0..4).map(|seed| Mask::random(9, &mut rng(seed))).collect();
+    assert!(masks.iter().all(|mask| mask.n_kept() == 5 && mask.n_transformed() == 4));
+    assert!(masks.windows(2).any(|pair| pair[0] != pair[1]));
+    assert_eq!(Mask::random(9, &mut rng(1)), masks[1]);
+}
+
+/// A configuration reads back as it was, and builds the same weights.
+fn survives_json<C: Config + std::fmt::Debug>(config: &C) {
+    let folder = std::env::temp_dir().join(format!("normalizing-flows-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join(format!("{}.json", std::any::type_name::<C>().replace("::", "-")));
+    config.save(&file).unwrap();
+    let loaded = C::load(&file).unwrap();
+    assert_eq!(format!("{loaded:?}"), format!("{config:?}"));
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn configs_survive_json() {
+    let conditioner = NetworkConfig::SeparateMlps(
+        MlpConfig::new()
+            .with_d_hidden(vec![3, 5])
+            .with_activation(ActivationConfig::PRelu(PReluConfig::new())),
+    );
+    let affine = AffineConfig::new().with_bound(ScaleBound::Clamp { min: -5.0, max: 3.0 });
+    survives_json(
+        &MaskedCouplingConfig::new(Mask::random(5, &mut rng(0)))
+            .with_d_context(2)
+            .with_conditioner(conditioner.clone())
+            .with_univariate(affine.clone().into()),
+    );
+    survives_json(&ElementwiseConfig::new(3).with_univariate(UnivariateConfig::Additive));
+    survives_json(
+        &RealNvpConfig::new(4)
+            .with_n_layers(3)
+            .with_conditioner(conditioner.clone())
+            .with_affine(Some(affine)),
+    );
+    survives_json(&NiceConfig::new(4).with_d_context(1).with_conditioner(conditioner));
+    survives_json(&DiagonalNormalConfig::new(vec![1.0], vec![2.0]).with_learnable(true));
+}
+
+#[test]
+fn a_model_survives_its_file_and_a_broken_file_is_an_error() {
+    let device = common::cpu();
+    let file = std::env::temp_dir().join(format!("flow-{}.bpk", std::process::id()));
+    let config = RealNvpConfig::new(3);
+    let model = config.init(&device, &mut rng(0));
+    model.clone().save_file(&file).unwrap();
+    let fresh = || config.init(&device, &mut rng(1));
+    let loaded = fresh().try_load_file(&file).unwrap();
+    let x = model.sample(10, &mut rng(2));
+    assert_eq!(loaded.log_prob(x.clone()).into_data(), model.log_prob(x).into_data());
+
+    let wider = RealNvpConfig::new(4).init(&device, &mut rng(1));
+    assert!(wider.try_load_file(&file).is_err());
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(fresh().try_load_file(&file).is_err());
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model_and_another_seed_another() {
+    let device = common::cpu();
+    let hidden = |seed| {
+        let model = RealNvpConfig::new(2).init(&device, &mut rng(seed));
+        let Network::Mlp(mlp) = &model.flow.layers[0].conditioner else {
+            panic!("a preset has one network a layer");
+        };
+        mlp.hidden[1].weight.val().into_data()
+    };
+    assert_eq!(hidden(0), hidden(0));
+    assert_ne!(hidden(0), hidden(1));
+}
+
+#[test]
+fn every_activation_of_burn_makes_a_flow() {
+    use ActivationConfig::*;
+    let activations = [
+        Identity,
+        Gelu,
+        GeluApproximate,
+        PRelu(PReluConfig::new()),
+        Relu,
+        LeakyRelu(nn::LeakyReluConfig::new()),
+        // Its sizes are those of the layer that it follows, not these.
+        SwiGlu(SwiGluConfig::new(1, 1)),
+        Selu,
+        Sigmoid,
+        Tanh,
+        HardSigmoid(nn::HardSigmoidConfig::new()),
+        HardSwish,
+        Softplus(nn::SoftplusConfig::new()),
+        Softsign,
+        Elu(nn::EluConfig::new()),
+        Celu(nn::CeluConfig::new()),
+        ThresholdedRelu(nn::ThresholdedReluConfig::new()),
+        HardShrink(nn::HardShrinkConfig::new()),
+        SoftShrink(nn::SoftShrinkConfig::new()),
+        Shrink(nn::ShrinkConfig::new()),
+    ];
+    for activation in activations {
+        let mlp = MlpConfig::new().with_d_hidden(vec![6, 4]).with_activation(activation.clone());
+        let config = MaskedCouplingConfig::new(Mask::half(3)).with_conditioner(mlp.into());
+        let laws = Laws::new(3, move |device, rng| config.init(device, rng));
+        let judge = || {
+            laws.round_trips(&common::cpu());
+            laws.log_det_is_that_of_the_jacobian(&common::cpu());
+            laws.saves_and_loads(&common::cpu());
+        };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge))
+            .unwrap_or_else(|_| panic!("{activation:?} breaks a law"));
+    }
+}
+
+#[test]
+fn swiglu_draws_its_weights_from_the_given_generator() {
+    let mlp = MlpConfig::new().with_activation(ActivationConfig::SwiGlu(SwiGluConfig::new(1, 1)));
+    let config = RealNvpConfig::new(2).with_conditioner(mlp.into());
+    let weights = || {
+        let model = config.init(&common::cpu(), &mut rng(4));
+        let Network::Mlp(mlp) = &model.flow.layers[0].conditioner else {
+            panic!("a preset has one network a layer");
+        };
+        let Activation::SwiGlu(swiglu) = &mlp.activations[0] else {
+            panic!("the configuration asked for SwiGlu");
+        };
+        swiglu.linear_inner.weight.val().into_data()
+    };
+    assert_eq!(weights(), weights());
+}
+
+#[test]
+fn a_trace_passes_through_every_state() {
+    let device = common::cpu();
+    let layers = RealNvpConfig::new(2).with_n_layers(5).init(&device, &mut rng(0)).flow;
+    let z = Tensor::<2>::from_data([[0.4, -1.0], [2.0, 0.3]], &device);
+    let trace = layers.forward_trace(z.clone());
+    let (x, log_det) = layers.forward(z.clone());
+    assert_eq!(trace.len(), 6);
+    assert_close("start", &trace[0].0, &z, 0.0);
+    assert_close("end", &trace[5].0, &x, 0.0);
+    assert_close("log-determinant", &trace[5].1, &log_det, 1e-6);
+    let back = layers.inverse_trace(x);
+    assert_eq!(back.len(), 6);
+    for (there, back) in trace.iter().zip(back.iter().rev()) {
+        assert_close("state", &back.0, &there.0, 1e-5);
+    }
+}
+
+#[test]
+fn calibration_reaches_every_layer_with_the_data_at_its_side() {
+    use normalizing_flows::burn::module::Param;
+
+    /// Remembers the mean of what it was calibrated with, and shifts by 1.
+    #[derive(Module, Debug)]
+    struct Probe {
+        mean: Param<Tensor<1>>,
+    }
+
+    impl Flow for Probe {
+        fn forward(&self, z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+            let log_det = Tensor::zeros([z.dims()[0]], &z.device());
+            (z + 1.0, log_det)
+        }
+        fn inverse(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+            let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+            (x - 1.0, log_det)
+        }
+        fn calibrate(self, x: Tensor<2>, _context: Option<&Tensor<2>>) -> Self {
+            Self { mean: Param::from_tensor(x.mean()) }
+        }
+    }
+
+    let device = common::cpu();
+    let probe = || Probe { mean: Param::from_data([0.0], &device) };
+    let stack = (probe(), Sequential::new(vec![probe(), probe()]));
+    let base = normalizing_flows::StandardNormal::new(2, &device);
+    let model = normalizing_flows::NormalizingFlow::new(base, stack);
+    let model = model.calibrate(Tensor::<2>::ones([4, 2], &device) * 10.0, None);
+    let mean = |probe: &Probe| probe.mean.val().into_scalar::<f32>();
+    // Data enter at the last layer; each shifts them back by 1.
+    assert_eq!(mean(&model.flow.1.layers[1]), 10.0);
+    assert_eq!(mean(&model.flow.1.layers[0]), 9.0);
+    assert_eq!(mean(&model.flow.0), 8.0);
+}

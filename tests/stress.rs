@@ -1,0 +1,63 @@
+//! A deep stack in many dimensions, trained, and then fed what it has never seen.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
+use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
+use normalizing_flows::testing::assert_close;
+use normalizing_flows::{Distribution, Flow, RealNvpConfig};
+use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+use rand_distr::{Distribution as _, StandardNormal};
+
+const D: usize = 64;
+const BATCH: usize = 64;
+
+/// Rows of a mixture of two Gaussians at ±1 in every coordinate, of standard deviation 0.5.
+fn mixture(n: usize, device: &Device, rng: &mut ChaCha8Rng) -> Tensor<2> {
+    let mut values = Vec::with_capacity(n * D);
+    for _ in 0..n {
+        let centre = if rng.random() { 1.0 } else { -1.0 };
+        values.extend((0..D).map(|_| {
+            let normal: f64 = StandardNormal.sample(rng);
+            centre + 0.5 * normal
+        }));
+    }
+    Tensor::from_data(TensorData::new(values, [n, D]), device)
+}
+
+#[test]
+fn sixty_four_layers_stay_finite_ten_standard_deviations_out() {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let device = common::cpu();
+    let training = device.clone().autodiff();
+    let mut model = RealNvpConfig::new(D).with_n_layers(64).init(&training, &mut rng);
+    let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+    for step in 0..200 {
+        let loss = -model.log_prob(mixture(BATCH, &training, &mut rng)).mean();
+        let value: f32 = loss.clone().inner().into_scalar();
+        assert!(value.is_finite(), "the loss of step {step} is {value}");
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = adam.step(1e-3, model, gradients);
+    }
+    let model = model.valid();
+
+    // Ten standard deviations of √(1 + 0.25) in every coordinate: to the side of the row's own
+    // cluster, or to either side at random.
+    let same_side = mixture(200, &device, &mut rng).sign() * 11.18;
+    let signs = StandardNormal.sample_iter(&mut rng).take(200 * D).collect::<Vec<f64>>();
+    let any_side = Tensor::<2>::from_data(TensorData::new(signs, [200, D]), &device).sign() * 11.18;
+    for far in [same_side, any_side] {
+        let far = far + mixture(200, &device, &mut rng);
+        let log_prob = model.log_prob(far.clone()).into_data();
+        assert!(log_prob.iter::<f64>().all(f64::is_finite), "{log_prob}");
+        let (z, log_det) = model.flow.inverse(far.clone());
+        let (back, log_det_back) = model.flow.forward(z);
+        assert_close("data", &back, &far, 1e-3);
+        assert_close("log-determinant", &log_det, &-log_det_back, 1e-3);
+    }
+    let samples = model.sample(200, &mut rng).into_data();
+    assert!(samples.iter::<f64>().all(f64::is_finite));
+}
