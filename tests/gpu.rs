@@ -1,0 +1,100 @@
+//! What differs on a GPU: the smaller set of laws that needs no f64, the same numbers as on the CPU,
+//! and models that move between the two. Needs a GPU or a software Vulkan driver.
+
+#![cfg(feature = "wgpu")]
+
+mod common;
+
+use std::sync::OnceLock;
+
+use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
+use normalizing_flows::burn::tensor::{Device, Tensor};
+use normalizing_flows::conditioner::MlpConfig;
+use normalizing_flows::coupling::Mask;
+use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+use normalizing_flows::testing::{Laws, assert_close};
+use normalizing_flows::univariate::UnivariateConfig;
+use normalizing_flows::{
+    Distribution, ElementwiseConfig, Flow, MaskedCouplingConfig, RealNvpConfig,
+};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+fn gpu() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    let init = || Device::wgpu_options().init().expect("these tests need a Vulkan driver");
+    DEVICE.get_or_init(init).clone()
+}
+
+fn rng() -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(0)
+}
+
+fn obeys_the_laws_of_a_gpu<F: Flow>(laws: &Laws<F>) {
+    laws.round_trips(&gpu());
+    laws.log_dets_cancel(&gpu());
+    laws.log_det_is_that_of_the_jacobian(&gpu());
+    laws.rows_are_independent(&gpu());
+    laws.takes_batches_of_0_and_1(&gpu());
+    laws.stays_finite(&gpu());
+    laws.starts_as_the_identity(&gpu());
+    laws.saves_and_loads(&gpu());
+}
+
+#[test]
+fn an_affine_coupling_with_a_context_and_a_random_mask() {
+    obeys_the_laws_of_a_gpu(&Laws::new(3, |device, rng| {
+        MaskedCouplingConfig::new(Mask::random(3, rng))
+            .with_d_context(2)
+            .with_conditioner(MlpConfig::new().with_d_hidden(vec![8]).into())
+            .init(device, rng)
+    }));
+}
+
+#[test]
+fn an_additive_coupling() {
+    obeys_the_laws_of_a_gpu(&Laws::new(2, |device, rng| {
+        MaskedCouplingConfig::new(Mask::half(2))
+            .with_conditioner(MlpConfig::new().with_d_hidden(vec![8]).into())
+            .with_univariate(UnivariateConfig::Additive)
+            .init(device, rng)
+    }));
+}
+
+#[test]
+fn an_elementwise_layer() {
+    obeys_the_laws_of_a_gpu(&Laws::new(2, |device, _| ElementwiseConfig::new(2).init(device)));
+}
+
+#[test]
+fn a_model_trains_on_the_gpu_and_serves_on_the_cpu_with_the_same_numbers() {
+    let (gpu, cpu, mut rng) = (gpu(), common::cpu(), rng());
+    let config = RealNvpConfig::new(2)
+        .with_n_layers(3)
+        .with_conditioner(MlpConfig::new().with_d_hidden(vec![16]).into());
+    let training = gpu.clone().autodiff();
+    let mut model = config.init(&training, &mut rng);
+    let mut adam = AdamConfig::new().init();
+    for _ in 0..10 {
+        let x = TwoMoons::new(0.1).sample(128, &training, &mut rng);
+        let gradients = (-model.log_prob(x).mean()).backward();
+        let gradients = GradientsParams::from_grads(gradients, &model);
+        model = adam.step(5e-3, model, gradients);
+    }
+    let on_gpu = model.valid();
+    let moved = on_gpu.clone().to_device(&cpu);
+    let bytes = on_gpu.clone().into_record().into_bytes().unwrap();
+    let record = normalizing_flows::burn::store::ModuleRecord::from_bytes(bytes).unwrap();
+    let loaded = config.init(&cpu, &mut rng).try_load_record(record).unwrap();
+
+    let x = TwoMoons::new(0.1).sample(200, &cpu, &mut rng);
+    let from_gpu = on_gpu.log_prob(x.clone().to_device(&gpu)).to_device(&cpu);
+    // Both sum in f32, in other orders: a few hundred roundings of 1.2e-7.
+    assert_close("moved", &moved.log_prob(x.clone()), &from_gpu, 1e-4);
+    assert_close("loaded", &loaded.log_prob(x.clone()), &from_gpu, 1e-4);
+
+    let mut seeded = [ChaCha8Rng::seed_from_u64(7), ChaCha8Rng::seed_from_u64(7)];
+    let samples_gpu: Tensor<2> = on_gpu.sample(50, &mut seeded[0]).to_device(&cpu);
+    let samples_cpu = moved.sample(50, &mut seeded[1]);
+    assert_close("samples", &samples_gpu, &samples_cpu, 1e-4);
+}
