@@ -93,7 +93,7 @@ fn relu() -> NetworkConfig {
 
 fn separate() -> NetworkConfig {
     NetworkConfig::SeparateMlps(
-        MlpConfig::new().with_d_hidden(vec![6]).with_activation(ActivationConfig::Gelu),
+        MlpConfig::new().with_d_hidden(vec![6]).with_activation(ActivationConfig::Softsign),
     )
 }
 

@@ -65,7 +65,8 @@ impl ScaleBound {
             Self::SoftClip { bound } => raw.clone() / (raw.abs() / bound + 1.0),
             Self::Tanh { bound } => (raw / bound).tanh() * bound,
             Self::Clamp { min, max } => raw.clamp(min, max),
-            Self::Sigmoid => (activation::sigmoid(raw + 2.0) + 1e-3).log(),
+            // By way of its logarithm: burn's own sigmoid rounds f64 to f32 on some backends.
+            Self::Sigmoid => (activation::log_sigmoid(raw + 2.0).exp() + 1e-3).log(),
             Self::Exp => raw,
         }
     }
