@@ -1,5 +1,6 @@
 //! Probability densities: base distributions, and the density that a flow makes of one.
 
+mod chunks;
 mod diagonal_normal;
 mod interface;
 mod noise;

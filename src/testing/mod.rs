@@ -14,8 +14,11 @@
 
 mod compare;
 mod determinant;
+mod gradients;
+mod invertibility;
 mod laws;
 mod parameters;
+mod robustness;
 
 pub use compare::assert_close;
 pub use laws::Laws;
