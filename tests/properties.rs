@@ -5,12 +5,14 @@
 mod common;
 
 use normalizing_flows::MaskedCouplingConfig;
+use normalizing_flows::burn::nn::activation::ActivationConfig;
 use normalizing_flows::burn::tensor::FloatDType;
 use normalizing_flows::conditioner::{MlpConfig, NetworkConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::testing::Laws;
 use normalizing_flows::univariate::{AffineConfig, ScaleBound, UnivariateConfig};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 fn masks() -> impl Strategy<Value = Mask> {
     prop::collection::vec(any::<bool>(), 2..9)
@@ -33,13 +35,19 @@ fn univariates() -> impl Strategy<Value = UnivariateConfig> {
 
 fn networks() -> impl Strategy<Value = NetworkConfig> {
     (prop::collection::vec(1..12usize, 0..4), any::<bool>()).prop_map(|(d_hidden, separate)| {
-        let mlp = MlpConfig::new().with_d_hidden(d_hidden);
+        // A narrow network of ReLUs may be off for every row, and then ignores its context.
+        let mlp = MlpConfig::new().with_d_hidden(d_hidden).with_activation(ActivationConfig::Tanh);
         if separate { NetworkConfig::SeparateMlps(mlp) } else { mlp.into() }
     })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        rng_seed: RngSeed::Fixed(0),
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     #[test]
     fn any_coupling_layer_is_invertible(
