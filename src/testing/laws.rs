@@ -27,7 +27,7 @@ pub(super) enum Direction {
 /// The laws of a flow, each a method that panics when the law is broken.
 ///
 /// Every law but [`starts_as_the_identity`](Laws::starts_as_the_identity) perturbs the parameters
-/// first. Layers that are random in training are judged as [`valid`](Module::valid) only by the laws
+/// first. Layers that are random in training are judged as [`valid`](burn::module::Module::valid) only by the laws
 /// that need no gradients.
 ///
 /// The gradient law evaluates in `f64`, so it needs a device that can; the others run on any.
