@@ -81,6 +81,29 @@ pub(super) fn circle(radius: f64, noise: f64, mass: f64) -> Vec<Node> {
         .collect()
 }
 
+/// The log-density in nats of the nodes blurred by `noise`; `None` for noise 0, where there is no
+/// density.
+pub(super) fn log_prob(
+    point: [f64; 2],
+    noise: f64,
+    nodes: impl FnOnce() -> Vec<Node>,
+) -> Option<f64> {
+    if noise == 0.0 {
+        return None;
+    }
+    let exponents: Vec<(f64, f64)> = nodes()
+        .iter()
+        .map(|node| {
+            let [dx, dy] = [0, 1].map(|i| (point[i] - node.centre[i]) / noise);
+            (node.weight, -0.5 * (dx * dx + dy * dy))
+        })
+        .collect();
+    // The largest exponent is taken out, so that far points do not underflow.
+    let largest = exponents.iter().fold(f64::NEG_INFINITY, |max, &(_, exponent)| exponent.max(max));
+    let sum: f64 = exponents.iter().map(|(weight, e)| weight * (e - largest).exp()).sum();
+    Some(largest + sum.ln() - (TAU * noise * noise).ln())
+}
+
 /// The differential entropy in nats of the nodes blurred by `noise`; `None` for noise 0, where there
 /// is no density.
 pub(super) fn entropy(noise: f64, nodes: impl FnOnce() -> Vec<Node>) -> Option<f64> {
@@ -125,8 +148,13 @@ fn extent(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{
+        Checkerboard, Circles, EightGaussians, Rings, Spirals, ToyDensity, TwoMoons,
+    };
     use super::*;
     use approx::assert_abs_diff_eq;
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha8Rng;
 
     #[test]
     fn one_node_has_the_entropy_of_a_gaussian() {
@@ -146,6 +174,39 @@ mod tests {
             exact,
             epsilon = 1e-12
         );
+    }
+
+    #[test]
+    fn the_density_far_away_does_not_underflow() {
+        let node = Node { centre: [0.0, 0.0], weight: 1.0 };
+        let exact = -0.5 * 1e4 - TAU.ln();
+        assert_abs_diff_eq!(log_prob([100.0, 0.0], 1.0, || vec![node]).unwrap(), exact);
+    }
+
+    /// The mean of -log p over samples estimates the entropy: sampler, density and entropy agree.
+    fn agrees_with_itself(toy: &impl ToyDensity) {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let n = 10_000;
+        let surprises: Vec<f64> =
+            (0..n).map(|_| -toy.log_prob(toy.point(&mut rng)).unwrap()).collect();
+        let mean = surprises.iter().sum::<f64>() / n as f64;
+        let variance = surprises.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / n as f64;
+        let five_standard_errors = 5.0 * (variance / n as f64).sqrt();
+        let entropy = toy.entropy().unwrap();
+        assert!(
+            (mean - entropy).abs() <= five_standard_errors.max(1e-12),
+            "samples say {mean} ± {five_standard_errors}, quadrature says {entropy}"
+        );
+    }
+
+    #[test]
+    fn samples_densities_and_entropies_agree() {
+        agrees_with_itself(&TwoMoons::new(0.1));
+        agrees_with_itself(&Circles::new(0.6, 0.08));
+        agrees_with_itself(&Rings::new(0.08));
+        agrees_with_itself(&Spirals::new(0.1));
+        agrees_with_itself(&EightGaussians::new(0.354));
+        agrees_with_itself(&Checkerboard);
     }
 
     #[test]

@@ -23,6 +23,13 @@ impl ToyDensity for Checkerboard {
         [column, row].map(|corner| 2.0 * (corner as f64 + rng.random::<f64>()) - 4.0)
     }
 
+    fn log_prob(&self, point: [f64; 2]) -> Option<f64> {
+        let [column, row] = point.map(|coordinate| ((coordinate + 4.0) / 2.0).floor());
+        let on_board = (0.0..4.0).contains(&column) && (0.0..4.0).contains(&row);
+        let black = (column + row) % 2.0 == 0.0;
+        Some(if on_board && black { -32f64.ln() } else { f64::NEG_INFINITY })
+    }
+
     fn entropy(&self) -> Option<f64> {
         Some(32f64.ln())
     }

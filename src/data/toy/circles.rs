@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use rand::{Rng, RngExt};
 
-use super::blurred::{blur, circle, entropy, validate_noise};
+use super::blurred::{Node, blur, circle, entropy, log_prob, validate_noise};
 use super::density::ToyDensity;
 
 /// Two concentric circles with Gaussian noise, as scikit-learn's `make_circles` draws them.
@@ -64,9 +64,9 @@ fn point_on<R: Rng + ?Sized>(radii: &[f64], noise: f64, rng: &mut R) -> [f64; 2]
     blur([radius * cos, radius * sin], noise, rng)
 }
 
-fn entropy_of(radii: &[f64], noise: f64) -> Option<f64> {
+fn nodes(radii: &[f64], noise: f64) -> Vec<Node> {
     let mass = 1.0 / radii.len() as f64;
-    entropy(noise, || radii.iter().flat_map(|&radius| circle(radius, noise, mass)).collect())
+    radii.iter().flat_map(|&radius| circle(radius, noise, mass)).collect()
 }
 
 impl ToyDensity for Circles {
@@ -74,8 +74,12 @@ impl ToyDensity for Circles {
         point_on(&self.radii, self.noise, rng)
     }
 
+    fn log_prob(&self, point: [f64; 2]) -> Option<f64> {
+        log_prob(point, self.noise, || nodes(&self.radii, self.noise))
+    }
+
     fn entropy(&self) -> Option<f64> {
-        entropy_of(&self.radii, self.noise)
+        entropy(self.noise, || nodes(&self.radii, self.noise))
     }
 }
 
@@ -84,7 +88,11 @@ impl ToyDensity for Rings {
         point_on(&Self::RADII, self.noise, rng)
     }
 
+    fn log_prob(&self, point: [f64; 2]) -> Option<f64> {
+        log_prob(point, self.noise, || nodes(&Self::RADII, self.noise))
+    }
+
     fn entropy(&self) -> Option<f64> {
-        entropy_of(&Self::RADII, self.noise)
+        entropy(self.noise, || nodes(&Self::RADII, self.noise))
     }
 }

@@ -21,7 +21,10 @@ pub trait ToyDensity {
     /// Draws one point.
     fn point<R: Rng + ?Sized>(&self, rng: &mut R) -> [f64; 2];
 
-    /// The differential entropy in nats; `None` where the density has none, or none is known.
+    /// The log-density at a point, in nats; `None` where it is not known.
+    fn log_prob(&self, point: [f64; 2]) -> Option<f64>;
+
+    /// The differential entropy in nats; `None` where it is not known.
     fn entropy(&self) -> Option<f64>;
 
     /// Draws `n` points: `[n, 2]`.

@@ -4,7 +4,7 @@ use std::f64::consts::{PI, SQRT_2};
 
 use rand::{Rng, RngExt};
 
-use super::blurred::{Node, blur, entropy, validate_noise};
+use super::blurred::{Node, blur, entropy, log_prob, validate_noise};
 use super::density::ToyDensity;
 
 /// Eight Gaussian blobs of equal weight on a circle of radius `2√2`, as FFJORD draws them.
@@ -38,13 +38,20 @@ fn centre(k: usize) -> [f64; 2] {
     [2.0 * SQRT_2 * cos, 2.0 * SQRT_2 * sin]
 }
 
+fn nodes() -> Vec<Node> {
+    (0..8).map(|k| Node { centre: centre(k), weight: 0.125 }).collect()
+}
+
 impl ToyDensity for EightGaussians {
     fn point<R: Rng + ?Sized>(&self, rng: &mut R) -> [f64; 2] {
         blur(centre(rng.random_range(0..8)), self.noise, rng)
     }
 
+    fn log_prob(&self, point: [f64; 2]) -> Option<f64> {
+        log_prob(point, self.noise, nodes)
+    }
+
     fn entropy(&self) -> Option<f64> {
-        let node = |k| Node { centre: centre(k), weight: 0.125 };
-        entropy(self.noise, || (0..8).map(node).collect())
+        entropy(self.noise, nodes)
     }
 }

@@ -16,8 +16,8 @@ use super::density::ToyDensity;
 /// x = 2 (a cos φ - b sin φ, a sin φ + b cos φ)
 /// ```
 ///
-/// The turn depends on the point, so the map folds where `b exp(a) = 4`: its entropy is not known in
-/// closed form and [`entropy`](ToyDensity::entropy) gives `None`.
+/// The turn depends on the point, so the map folds where `b exp(a) = 4`, and several points may land on
+/// one: neither density nor entropy is given.
 ///
 /// # References
 ///
@@ -40,6 +40,10 @@ impl ToyDensity for Pinwheel {
         let blade = rng.random_range(0..Self::N_BLADES) as f64 / Self::N_BLADES as f64;
         let (sin, cos) = (TAU * blade + Self::RATE * a.exp()).sin_cos();
         [2.0 * (a * cos - b * sin), 2.0 * (a * sin + b * cos)]
+    }
+
+    fn log_prob(&self, _point: [f64; 2]) -> Option<f64> {
+        None
     }
 
     fn entropy(&self) -> Option<f64> {

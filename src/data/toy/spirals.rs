@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use rand::{Rng, RngExt};
 
-use super::blurred::{Node, blur, entropy, open_curve, validate_noise};
+use super::blurred::{Node, blur, entropy, log_prob, open_curve, validate_noise};
 use super::density::ToyDensity;
 
 /// Two arms of an Archimedean spiral with Gaussian noise.
@@ -50,6 +50,10 @@ impl ToyDensity for Spirals {
         let [x, y] = arm(3.0 * PI * rng.random::<f64>().sqrt());
         let centre = if rng.random() { [x, y] } else { [-x, -y] };
         blur(centre, self.noise, rng)
+    }
+
+    fn log_prob(&self, point: [f64; 2]) -> Option<f64> {
+        log_prob(point, self.noise, || self.nodes())
     }
 
     fn entropy(&self) -> Option<f64> {
