@@ -17,6 +17,9 @@ const PERTURBATION: f64 = 0.3;
 /// Builds the flow that is judged.
 type Build<F> = Box<dyn Fn(&Device, &mut ChaCha8Rng) -> F>;
 
+/// A law: a method of [`Laws`] that panics when it is broken.
+pub type Law<F> = fn(&Laws<F>, &Device);
+
 /// A direction of a flow.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Direction {
@@ -27,7 +30,7 @@ pub(super) enum Direction {
 /// The laws of a flow, each a method that panics when the law is broken.
 ///
 /// Every law but [`starts_as_the_identity`](Laws::starts_as_the_identity) perturbs the parameters
-/// first. Layers that are random in training are judged as [`valid`](burn::module::Module::valid) only by the laws
+/// first, by [`perturb`]. Layers that are random in training are judged as [`valid`](burn::module::Module::valid) only by the laws
 /// that need no gradients.
 ///
 /// The gradient law evaluates in `f64`, so it needs a device that can; the others run on any.
@@ -36,14 +39,21 @@ pub struct Laws<F: Flow> {
     pub(super) d_features: usize,
     pub(super) dtype: FloatDType,
     pub(super) reach: f64,
+    pub(super) identity_start: bool,
     tolerance: Option<f64>,
 }
 
 impl<F: Flow> Laws<F> {
     /// Laws of the flow over `d_features` features that `build` makes.
     pub fn new(d_features: usize, build: impl Fn(&Device, &mut ChaCha8Rng) -> F + 'static) -> Self {
-        let dtype = FloatDType::F32;
-        Self { build: Box::new(build), d_features, dtype, reach: 1e9, tolerance: None }
+        Self {
+            build: Box::new(build),
+            d_features,
+            dtype: FloatDType::F32,
+            reach: 1e9,
+            identity_start: true,
+            tolerance: None,
+        }
     }
 
     /// Checks in another float type; the default is `f32`.
@@ -69,19 +79,34 @@ impl<F: Flow> Laws<F> {
         self
     }
 
+    /// Leaves out [`starts_as_the_identity`](Laws::starts_as_the_identity), for a flow that starts
+    /// elsewhere; say why beside the call.
+    #[must_use]
+    pub fn without_identity_start(mut self) -> Self {
+        self.identity_start = false;
+        self
+    }
+
+    /// Every law with its name, in the order of [`check_all`](Laws::check_all).
+    pub const ALL: [(&'static str, Law<F>); 11] = [
+        ("round_trips", Self::round_trips),
+        ("log_dets_cancel", Self::log_dets_cancel),
+        ("log_det_is_that_of_the_jacobian", Self::log_det_is_that_of_the_jacobian),
+        ("gradients_match_finite_differences", Self::gradients_match_finite_differences),
+        ("rows_are_independent", Self::rows_are_independent),
+        ("a_sick_row_poisons_only_itself", Self::a_sick_row_poisons_only_itself),
+        ("takes_batches_of_0_and_1", Self::takes_batches_of_0_and_1),
+        ("stays_finite", Self::stays_finite),
+        ("starts_as_the_identity", Self::starts_as_the_identity),
+        ("saves_and_loads", Self::saves_and_loads),
+        ("ignores_or_demands_its_context", Self::ignores_or_demands_its_context),
+    ];
+
     /// All laws on one device.
     pub fn check_all(&self, device: &Device) {
-        self.round_trips(device);
-        self.log_dets_cancel(device);
-        self.log_det_is_that_of_the_jacobian(device);
-        self.gradients_match_finite_differences(device);
-        self.rows_are_independent(device);
-        self.a_nan_row_poisons_only_itself(device);
-        self.takes_batches_of_0_and_1(device);
-        self.stays_finite(device);
-        self.starts_as_the_identity(device);
-        self.saves_and_loads(device);
-        self.ignores_or_demands_its_context(device);
+        for (_, law) in Self::ALL {
+            law(self, device);
+        }
     }
 
     pub(super) fn tolerance(&self) -> f64 {
@@ -93,8 +118,9 @@ impl<F: Flow> Laws<F> {
     pub(super) fn tracked(&self, device: &Device) -> (F, Tensor<2>, Option<Tensor<2>>) {
         let device = device.clone().autodiff();
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let flow = perturb((self.build)(&device, &mut rng), PERTURBATION, &mut rng);
-        let flow = cast(flow, self.dtype);
+        // Cast first: the noise is then drawn in the type that is judged, and not rounded to f32.
+        let flow = cast((self.build)(&device, &mut rng), self.dtype);
+        let flow = perturb(flow, PERTURBATION, &mut rng);
         let mut normal = |d: usize| {
             let values = StandardNormal.sample_iter(&mut rng).take(BATCH * d).collect();
             self.tensor(values, [BATCH, d], &device)

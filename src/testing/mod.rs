@@ -21,4 +21,5 @@ mod parameters;
 mod robustness;
 
 pub use compare::assert_close;
-pub use laws::Laws;
+pub use laws::{Law, Laws};
+pub use parameters::perturb;

@@ -2,22 +2,22 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
-use rand::rngs::ChaCha8Rng;
+use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::compare::host;
 
 /// Adds normal noise of the given standard deviation to every float parameter.
-pub(super) fn perturb<M: Module>(module: M, scale: f64, rng: &mut ChaCha8Rng) -> M {
-    module.map(&mut Editor {
-        edit: |_, values: &mut Vec<f64>| {
-            for value in values {
-                let normal: f64 = StandardNormal.sample(rng);
-                *value += scale * normal;
-            }
-        },
-        index: 0,
-    })
+///
+/// A new flow is the identity, on which many a mistake does not show: perturb it before you test it.
+pub fn perturb<M: Module, R: Rng + ?Sized>(module: M, scale: f64, rng: &mut R) -> M {
+    let edit = |_, values: &mut Vec<f64>| {
+        for value in values {
+            let normal: f64 = StandardNormal.sample(rng);
+            *value += scale * normal;
+        }
+    };
+    module.map(&mut Editor { edit, index: 0 })
 }
 
 /// Adds `step` to one value of one parameter.

@@ -1,9 +1,11 @@
 //! The laws of what goes in, and of what is saved.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use burn::store::ModuleRecord;
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use rand::SeedableRng;
+use burn::tensor::{DType, Device, Tensor};
 use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 
 use super::compare::{assert_close, assert_values_close, host};
 use super::laws::{BATCH, Laws, apply, both_ways, loss};
@@ -27,46 +29,58 @@ impl<F: Flow> Laws<F> {
         }
     }
 
-    /// A row with a NaN makes its own outputs and input gradients non-finite and leaves those of all
-    /// other rows as they were.
-    pub fn a_nan_row_poisons_only_itself(&self, device: &Device) {
+    /// A row with a NaN or an infinity, in one feature or in all, shows it in an output of its own, and
+    /// leaves the outputs and input gradients of all other rows as they were.
+    pub fn a_sick_row_poisons_only_itself(&self, device: &Device) {
         let sick = BATCH / 2;
         let (flow, x, context) = self.tracked(device);
-        let mut values = host(&x);
-        values[sick * self.d_features..(sick + 1) * self.d_features].fill(f64::NAN);
-        let poisoned = Tensor::from_data(
-            TensorData::new(values, x.dims()),
-            (&x.device(), DType::from(self.dtype)),
-        );
+        let first = sick * self.d_features;
+        let all = first..first + self.d_features;
+        let places = all.clone().map(|i| i..i + 1).chain([all.clone()]);
+        for place in places {
+            for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let mut values = host(&x);
+                values[place.clone()].fill(value);
+                let poisoned = self.tensor(values, x.dims(), &x.device());
+                self.poisons_only_row(sick, &flow, &x, &poisoned, context.as_ref());
+            }
+        }
+    }
+
+    fn poisons_only_row(
+        &self,
+        sick: usize,
+        flow: &F,
+        healthy: &Tensor<2>,
+        poisoned: &Tensor<2>,
+        context: Option<&Tensor<2>>,
+    ) {
         for (direction, _) in both_ways() {
             let run = |x: &Tensor<2>| {
                 let x = x.clone().require_grad();
-                let (y, log_det) = apply(&flow, direction, x.clone(), context.as_ref());
+                let (y, log_det) = apply(flow, direction, x.clone(), context);
                 let gradients = loss((y.clone(), log_det.clone())).backward();
                 let gradient = x.grad(&gradients).expect("a gradient must reach the input");
                 let outputs = Tensor::cat(vec![y.inner(), log_det.inner().unsqueeze_dim(1)], 1);
                 (host(&outputs), host(&gradient))
             };
-            let (healthy, poisoned) = (run(&x), run(&poisoned));
-            let pairs = [("output", healthy.0, poisoned.0), ("gradient", healthy.1, poisoned.1)];
-            for (what, healthy, poisoned) in pairs {
-                let width = healthy.len() / BATCH;
-                for row in 0..BATCH {
-                    let (healthy, poisoned) = (
-                        &healthy[row * width..(row + 1) * width],
-                        &poisoned[row * width..(row + 1) * width],
-                    );
-                    if row != sick {
-                        let what = format!("{direction:?}: {what} of row {row} beside a NaN row");
-                        assert_values_close(&what, poisoned, healthy, self.tolerance());
-                    } else if what == "output" {
-                        assert!(
-                            poisoned[..self.d_features].iter().all(|value| !value.is_finite()),
-                            "{direction:?}: the {what} of a NaN row must not be finite: {poisoned:?}"
-                        );
-                    }
+            let (healthy, poisoned) = (run(healthy), run(poisoned));
+            let row = |values: &[f64], row: usize| {
+                let width = values.len() / BATCH;
+                values[row * width..(row + 1) * width].to_vec()
+            };
+            for other in (0..BATCH).filter(|&other| other != sick) {
+                let what = format!("{direction:?}: row {other} beside a sick row");
+                for (healthy, poisoned) in [(&healthy.0, &poisoned.0), (&healthy.1, &poisoned.1)] {
+                    let (healthy, poisoned) = (row(healthy, other), row(poisoned, other));
+                    assert_values_close(&what, &poisoned, &healthy, self.tolerance());
                 }
             }
+            let outputs = row(&poisoned.0, sick);
+            assert!(
+                outputs.iter().any(|value| !value.is_finite()),
+                "{direction:?}: a sick row must show it, found {outputs:?}"
+            );
         }
     }
 
@@ -91,28 +105,41 @@ impl<F: Flow> Laws<F> {
         }
     }
 
-    /// Outputs, log-determinants and input gradients are finite for tiny, huge and mixed inputs.
+    /// Outputs, log-determinants and gradients of inputs and context are finite for tiny, huge and mixed
+    /// inputs and contexts.
     pub fn stays_finite(&self, device: &Device) {
         let (flow, _, _) = self.tracked(device);
         let magnitudes = [0.0, -0.0, 1e-30, -1e-8, 1.0, -1e3, self.reach, -self.reach];
         let magnitudes = magnitudes.map(|value: f64| value.clamp(-self.reach, self.reach));
-        // Row r holds the magnitudes from the r-th on, so that each meets each.
-        let fill = |d: usize| {
-            let values = (0..magnitudes.len() * d)
-                .map(|i| magnitudes[(i / d + i % d * (1 + i / d)) % magnitudes.len()])
-                .collect();
-            self.tensor(values, [magnitudes.len(), d], &device.clone().autodiff())
+        // Every pair of magnitudes meets in the first two features; the others take them at random. The
+        // rows before are one magnitude throughout.
+        let n = magnitudes.len();
+        let rows = n + n * n;
+        let fill = |d: usize, rng: &mut ChaCha8Rng| {
+            let values = (0..rows * d).map(|i| match (i / d, i % d) {
+                (row, _) if row < n => magnitudes[row],
+                (row, 0) => magnitudes[(row - n) / n],
+                (row, 1) => magnitudes[(row - n) % n],
+                _ => magnitudes[rng.random_range(0..n)],
+            });
+            self.tensor(values.collect(), [rows, d], &device.clone().autodiff())
         };
-        let x = fill(self.d_features).require_grad();
-        let context = (flow.d_context() > 0).then(|| fill(flow.d_context()));
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let x = fill(self.d_features, &mut rng).require_grad();
+        let context =
+            (flow.d_context() > 0).then(|| fill(flow.d_context(), &mut rng).require_grad());
         for (direction, _) in both_ways() {
             let (y, log_det) = apply(&flow, direction, x.clone(), context.as_ref());
             let backward = (y.clone().sum() + log_det.clone().sum()).backward();
             let gradient = x.grad(&backward).expect("a gradient must reach the input");
+            let context_gradient = context.as_ref().map_or(Vec::new(), |context| {
+                host(&context.grad(&backward).expect("a gradient must reach the context"))
+            });
             for (what, values) in [
                 ("output", host(&y)),
                 ("log-determinant", host(&log_det)),
                 ("gradient", host(&gradient)),
+                ("gradient of the context", context_gradient),
             ] {
                 assert!(
                     values.iter().all(|value| value.is_finite()),
@@ -137,7 +164,8 @@ impl<F: Flow> Laws<F> {
         }
     }
 
-    /// A flow with a context depends on it; one without gives the same whatever the context.
+    /// A flow with a context depends on it, and panics without; one without context gives the same
+    /// whatever the context.
     pub fn ignores_or_demands_its_context(&self, device: &Device) {
         let (flow, x, context) = self.plain(device);
         for (direction, _) in both_ways() {
@@ -149,7 +177,13 @@ impl<F: Flow> Laws<F> {
             };
             let here = host(&apply(&flow, direction, x.clone(), Some(context)).0);
             let there = host(&apply(&flow, direction, x.clone(), Some(&(context.clone() + 1.0))).0);
+            assert!(here.iter().chain(&there).all(|value| value.is_finite()), "{direction:?}");
             assert!(here != there, "{direction:?}: the context must make a difference");
+            let without = AssertUnwindSafe(|| drop(apply(&flow, direction, x.clone(), None)));
+            assert!(
+                catch_unwind(without).is_err(),
+                "{direction:?}: a flow with a context must panic without one"
+            );
         }
     }
 }
