@@ -175,6 +175,7 @@ pub(crate) fn zero_log_det(x: &Tensor<2>) -> Tensor<1> {
 /// let device = Device::default();
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);
 /// let coupling = MaskedCouplingConfig::new(Mask::alternating(2)).init(&device, &mut rng);
+/// let coupling = normalizing_flows::testing::perturb(coupling, 0.3, &mut rng);
 /// let swapped = Inverse::new(coupling.clone());
 ///
 /// let x = Tensor::<2>::from_data([[0.3, -1.2]], &device);

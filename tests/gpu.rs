@@ -1,24 +1,27 @@
 //! What differs on a GPU: the smaller set of laws that needs no f64, the same numbers as on the CPU,
 //! and models that move between the two. Needs a GPU or a software Vulkan driver.
+//!
+//! Sick rows are left out: WGSL may assume that there is no NaN. Finite differences need f64; here the
+//! gradients are compared with the CPU's.
 
-#![cfg(feature = "wgpu")]
+#![cfg(all(feature = "wgpu", any(feature = "flex", feature = "ndarray")))]
 
 mod common;
 
 use std::sync::OnceLock;
 
-use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::module::{Module, ModuleVisitor, Param};
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor};
 use normalizing_flows::conditioner::MlpConfig;
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
-use normalizing_flows::testing::{Laws, assert_close};
+use normalizing_flows::testing::{Laws, assert_close, perturb};
 use normalizing_flows::univariate::UnivariateConfig;
 use normalizing_flows::{
-    Distribution, ElementwiseConfig, Flow, MaskedCouplingConfig, RealNvpConfig,
+    Distribution, ElementwiseConfig, Flow, MaskedCouplingConfig, RealNvpConfig, StandardNormal,
 };
-use rand::{SeedableRng, rngs::ChaCha8Rng};
+use rand::rngs::ChaCha8Rng;
 
 fn gpu() -> Device {
     static DEVICE: OnceLock<Device> = OnceLock::new();
@@ -27,7 +30,7 @@ fn gpu() -> Device {
 }
 
 fn rng() -> ChaCha8Rng {
-    ChaCha8Rng::seed_from_u64(0)
+    common::rng(0)
 }
 
 fn obeys_the_laws_of_a_gpu<F: Flow>(laws: &Laws<F>) {
@@ -39,6 +42,7 @@ fn obeys_the_laws_of_a_gpu<F: Flow>(laws: &Laws<F>) {
     laws.stays_finite(&gpu());
     laws.starts_as_the_identity(&gpu());
     laws.saves_and_loads(&gpu());
+    laws.ignores_or_demands_its_context(&gpu());
 }
 
 #[test]
@@ -67,6 +71,44 @@ fn an_elementwise_layer() {
 }
 
 #[test]
+fn gradients_are_those_of_the_cpu() {
+    let (gpu, cpu) = (gpu().autodiff(), common::cpu().autodiff());
+    let config = RealNvpConfig::new(3)
+        .with_n_layers(2)
+        .with_d_context(1)
+        .with_conditioner(MlpConfig::new().with_d_hidden(vec![8, 8]).into());
+    let gradients = |device: &Device| {
+        let model = perturb(config.init(device, &mut rng()), 0.3, &mut rng());
+        let base = StandardNormal::new(3, &common::cpu());
+        let x = base.sample(32, &mut rng()).to_device(&device.clone().inner());
+        let context = x.clone().narrow(1, 0, 1) + 1.0;
+        let gradients = model.log_prob_given(x, &context).mean().backward();
+        let mut collector = Gradients { gradients, found: Vec::new() };
+        model.visit(&mut collector);
+        collector.found
+    };
+    let (on_gpu, on_cpu) = (gradients(&gpu), gradients(&cpu));
+    assert_eq!(on_gpu.len(), on_cpu.len());
+    for (on_gpu, on_cpu) in on_gpu.iter().zip(&on_cpu) {
+        assert!((on_gpu - on_cpu).abs() <= 1e-4 * (1.0 + on_cpu.abs()), "{on_gpu} {on_cpu}");
+    }
+}
+
+/// The gradients of all trained parameters.
+struct Gradients {
+    gradients: normalizing_flows::burn::tensor::Gradients,
+    found: Vec<f64>,
+}
+
+impl ModuleVisitor for Gradients {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad(&self.gradients) {
+            self.found.extend(common::host(gradient));
+        }
+    }
+}
+
+#[test]
 fn a_model_trains_on_the_gpu_and_serves_on_the_cpu_with_the_same_numbers() {
     let (gpu, cpu, mut rng) = (gpu(), common::cpu(), rng());
     let config = RealNvpConfig::new(2)
@@ -75,12 +117,16 @@ fn a_model_trains_on_the_gpu_and_serves_on_the_cpu_with_the_same_numbers() {
     let training = gpu.clone().autodiff();
     let mut model = config.init(&training, &mut rng);
     let mut adam = AdamConfig::new().init();
-    for _ in 0..10 {
+    let mut losses = Vec::new();
+    for _ in 0..30 {
         let x = TwoMoons::new(0.1).sample(128, &training, &mut rng);
-        let gradients = (-model.log_prob(x).mean()).backward();
-        let gradients = GradientsParams::from_grads(gradients, &model);
-        model = adam.step(5e-3, model, gradients);
+        let loss = -model.log_prob(x).mean();
+        losses.push(loss.clone().into_scalar::<f32>());
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = adam.step(1e-2, model, gradients);
     }
+    // From the standard normal's 2.50 nats; batches of 128 scatter by 0.1.
+    assert!(losses[29] < losses[0] - 0.3, "{losses:?}");
     let on_gpu = model.valid();
     let moved = on_gpu.clone().to_device(&cpu);
     let bytes = on_gpu.clone().into_record().into_bytes().unwrap();
@@ -93,7 +139,7 @@ fn a_model_trains_on_the_gpu_and_serves_on_the_cpu_with_the_same_numbers() {
     assert_close("moved", &moved.log_prob(x.clone()), &from_gpu, 1e-4);
     assert_close("loaded", &loaded.log_prob(x.clone()), &from_gpu, 1e-4);
 
-    let mut seeded = [ChaCha8Rng::seed_from_u64(7), ChaCha8Rng::seed_from_u64(7)];
+    let mut seeded = [common::rng(7), common::rng(7)];
     let samples_gpu: Tensor<2> = on_gpu.sample(50, &mut seeded[0]).to_device(&cpu);
     let samples_cpu = moved.sample(50, &mut seeded[1]);
     assert_close("samples", &samples_gpu, &samples_cpu, 1e-4);

@@ -4,26 +4,23 @@
 
 mod common;
 
+use common::rng;
 use normalizing_flows::burn::config::Config;
-use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::module::{Module, ModuleVisitor, Param};
 use normalizing_flows::burn::nn::activation as nn;
 use normalizing_flows::burn::nn::activation::{Activation, ActivationConfig};
 use normalizing_flows::burn::nn::activation::{PReluConfig, SwiGluConfig};
-use normalizing_flows::burn::tensor::Tensor;
+use normalizing_flows::burn::tensor::{Int, Tensor};
 use normalizing_flows::conditioner::{MlpConfig, Network, NetworkConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::distribution::DiagonalNormalConfig;
-use normalizing_flows::testing::{Laws, assert_close};
+use normalizing_flows::testing::{Laws, assert_close, perturb};
 use normalizing_flows::univariate::{AffineConfig, ScaleBound, UnivariateConfig};
 use normalizing_flows::{
     Distribution, ElementwiseConfig, Flow, Layer, MaskedCouplingConfig, NiceConfig, RealNvpConfig,
     Sequential,
 };
-use rand::{SeedableRng, rngs::ChaCha8Rng};
-
-fn rng(seed: u64) -> ChaCha8Rng {
-    ChaCha8Rng::seed_from_u64(seed)
-}
+use rand::rngs::ChaCha8Rng;
 
 #[test]
 fn models_are_send_and_sync() {
@@ -76,40 +73,61 @@ fn random_masks_keep_half_and_differ() {
     assert_eq!(Mask::random(9, &mut rng(1)), masks[1]);
 }
 
-/// A configuration reads back as it was, and builds the same weights.
-fn survives_json<C: Config + std::fmt::Debug>(config: &C) {
-    let folder = std::env::temp_dir().join(format!("normalizing-flows-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let file = folder.join(format!("{}.json", std::any::type_name::<C>().replace("::", "-")));
+/// A configuration reads back as it was, and builds the same weights from the same seed.
+fn survives_json<C: Config + std::fmt::Debug, M: Module>(
+    config: &C,
+    init: impl Fn(&C, &mut ChaCha8Rng) -> M,
+) {
+    let name = std::any::type_name::<C>().replace("::", "-");
+    let file = std::env::temp_dir().join(format!("{name}-{}.json", std::process::id()));
     config.save(&file).unwrap();
     let loaded = C::load(&file).unwrap();
-    assert_eq!(format!("{loaded:?}"), format!("{config:?}"));
     std::fs::remove_file(&file).unwrap();
+    assert_eq!(format!("{loaded:?}"), format!("{config:?}"));
+    assert_eq!(weights(&init(&loaded, &mut rng(5))), weights(&init(config, &mut rng(5))));
+}
+
+/// The values of all float and integer parameters.
+fn weights<M: Module>(module: &M) -> Vec<f64> {
+    struct Collector(Vec<f64>);
+    impl ModuleVisitor for Collector {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(param.val().into_data().iter::<f64>());
+        }
+        fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+            self.0.extend(param.val().into_data().iter::<f64>());
+        }
+    }
+    let mut collector = Collector(Vec::new());
+    module.visit(&mut collector);
+    collector.0
 }
 
 #[test]
 fn configs_survive_json() {
+    let device = common::cpu();
     let conditioner = NetworkConfig::SeparateMlps(
         MlpConfig::new()
             .with_d_hidden(vec![3, 5])
             .with_activation(ActivationConfig::PRelu(PReluConfig::new())),
     );
     let affine = AffineConfig::new().with_bound(ScaleBound::Clamp { min: -5.0, max: 3.0 });
-    survives_json(
-        &MaskedCouplingConfig::new(Mask::random(5, &mut rng(0)))
-            .with_d_context(2)
-            .with_conditioner(conditioner.clone())
-            .with_univariate(affine.clone().into()),
-    );
-    survives_json(&ElementwiseConfig::new(3).with_univariate(UnivariateConfig::Additive));
-    survives_json(
-        &RealNvpConfig::new(4)
-            .with_n_layers(3)
-            .with_conditioner(conditioner.clone())
-            .with_affine(Some(affine)),
-    );
-    survives_json(&NiceConfig::new(4).with_d_context(1).with_conditioner(conditioner));
-    survives_json(&DiagonalNormalConfig::new(vec![1.0], vec![2.0]).with_learnable(true));
+    let coupling = MaskedCouplingConfig::new(Mask::random(5, &mut rng(0)))
+        .with_d_context(2)
+        .with_conditioner(conditioner.clone())
+        .with_univariate(affine.clone().into());
+    survives_json(&coupling, |config, rng| config.init(&device, rng));
+    let elementwise = ElementwiseConfig::new(3).with_univariate(UnivariateConfig::Additive);
+    survives_json(&elementwise, |config, _| config.init(&device));
+    let real_nvp = RealNvpConfig::new(4)
+        .with_n_layers(3)
+        .with_conditioner(conditioner.clone())
+        .with_affine(Some(affine));
+    survives_json(&real_nvp, |config, rng| config.init(&device, rng));
+    let nice = NiceConfig::new(4).with_d_context(1).with_conditioner(conditioner);
+    survives_json(&nice, |config, rng| config.init(&device, rng));
+    let normal = DiagonalNormalConfig::new(vec![1.0], vec![2.0]).with_learnable(true);
+    survives_json(&normal, |config, _| config.init(&device));
 }
 
 #[test]
@@ -117,11 +135,12 @@ fn a_model_survives_its_file_and_a_broken_file_is_an_error() {
     let device = common::cpu();
     let file = std::env::temp_dir().join(format!("flow-{}.bpk", std::process::id()));
     let config = RealNvpConfig::new(3);
-    let model = config.init(&device, &mut rng(0));
+    let model = perturb(config.init(&device, &mut rng(0)), 0.3, &mut rng(3));
     model.clone().save_file(&file).unwrap();
     let fresh = || config.init(&device, &mut rng(1));
     let loaded = fresh().try_load_file(&file).unwrap();
     let x = model.sample(10, &mut rng(2));
+    assert_ne!(fresh().log_prob(x.clone()).into_data(), model.log_prob(x.clone()).into_data());
     assert_eq!(loaded.log_prob(x.clone()).into_data(), model.log_prob(x).into_data());
 
     let wider = RealNvpConfig::new(4).init(&device, &mut rng(1));
@@ -206,15 +225,24 @@ fn swiglu_draws_its_weights_from_the_given_generator() {
 #[test]
 fn a_trace_passes_through_every_state() {
     let device = common::cpu();
-    let layers = RealNvpConfig::new(2).with_n_layers(5).init(&device, &mut rng(0)).flow;
+    let config = RealNvpConfig::new(2).with_n_layers(5).with_d_context(1);
+    let layers = perturb(config.init(&device, &mut rng(0)).flow, 0.3, &mut rng(1));
     let z = Tensor::<2>::from_data([[0.4, -1.0], [2.0, 0.3]], &device);
-    let trace = layers.forward_trace(z.clone());
-    let (x, log_det) = layers.forward(z.clone());
+    let context = Tensor::<2>::from_data([[1.0], [-2.0]], &device);
+    let trace = layers.forward_trace_given(z.clone(), &context);
+    let (x, log_det) = layers.forward_given(z.clone(), &context);
     assert_eq!(trace.len(), 6);
     assert_close("start", &trace[0].0, &z, 0.0);
     assert_close("end", &trace[5].0, &x, 0.0);
     assert_close("log-determinant", &trace[5].1, &log_det, 1e-6);
-    let back = layers.inverse_trace(x);
+    for (i, pair) in trace.windows(2).enumerate() {
+        let (state, step) = layers.layers[i].forward_given(pair[0].0.clone(), &context);
+        assert_close("state", &pair[1].0, &state, 0.0);
+        assert_close("log-determinant", &pair[1].1, &(pair[0].1.clone() + step), 1e-6);
+        assert!(common::host(state) != common::host(pair[0].0.clone()), "layer {i} does nothing");
+    }
+    // Five layers of roundings of 1.2e-7, at scales of order one.
+    let back = layers.inverse_trace_given(x, &context);
     assert_eq!(back.len(), 6);
     for (there, back) in trace.iter().zip(back.iter().rev()) {
         assert_close("state", &back.0, &there.0, 1e-5);
@@ -223,8 +251,6 @@ fn a_trace_passes_through_every_state() {
 
 #[test]
 fn calibration_reaches_every_layer_with_the_data_at_its_side() {
-    use normalizing_flows::burn::module::Param;
-
     /// Remembers the mean of what it was calibrated with, and shifts by 1.
     #[derive(Module, Debug)]
     struct Probe {

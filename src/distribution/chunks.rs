@@ -26,3 +26,26 @@ pub(super) fn in_chunks(
     }
     (Tensor::cat(outputs, 0), Tensor::cat(log_dets, 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use std::cell::RefCell;
+
+    #[test]
+    fn no_chunk_is_larger_than_the_bound_and_contexts_stay_beside_their_rows() {
+        let n = 2 * CHUNK_ROWS + 5;
+        let rows = Tensor::<1, burn::tensor::Int>::arange(0..n as i64, &Device::default());
+        let x = rows.float().reshape([n, 1]);
+        let sizes = RefCell::new(Vec::new());
+        let (y, log_det) = in_chunks(x.clone(), Some(&x), |x, context| {
+            sizes.borrow_mut().push(x.dims()[0]);
+            let difference = x.clone() - context.expect("there is a context").clone();
+            (x, difference.squeeze_dim(1))
+        });
+        assert_eq!(*sizes.borrow(), [CHUNK_ROWS, CHUNK_ROWS, 5]);
+        assert_eq!(y.into_data(), x.into_data());
+        assert_eq!(log_det.abs().max().into_scalar::<f32>(), 0.0);
+    }
+}

@@ -1,6 +1,9 @@
 //! What the test files share.
 
-use normalizing_flows::burn::tensor::Device;
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use normalizing_flows::burn::tensor::{Device, Tensor};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 /// The CPU device of the enabled features, also when a GPU backend is enabled beside it.
 #[cfg_attr(
@@ -12,4 +15,43 @@ pub fn cpu() -> Device {
     return Device::flex();
     #[cfg(all(feature = "ndarray", not(feature = "flex")))]
     return Device::ndarray();
+}
+
+/// A generator of this seed.
+pub fn rng(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// The values of a tensor, row by row.
+pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
+}
+
+/// Kolmogorov and Smirnov's distance of samples from a distribution function.
+pub fn ks_distance(mut samples: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    let n = samples.len() as f64;
+    samples.iter().enumerate().fold(0.0, |distance: f64, (i, &x)| {
+        let expected = cdf(x);
+        distance.max((expected - i as f64 / n).abs()).max(((i + 1) as f64 / n - expected).abs())
+    })
+}
+
+/// The distance that a correct sampler exceeds with probability 1e-6 (Dvoretzky, Kiefer, Wolfowitz).
+pub fn ks_bound(n: usize) -> f64 {
+    ((2.0 / 1e-6f64).ln() / (2.0 * n as f64)).sqrt()
+}
+
+/// The distribution function of the standard normal, by Simpson's rule from -8, to 1e-10.
+pub fn normal_cdf(x: f64) -> f64 {
+    let (from, to, n) = (-8.0, x.clamp(-8.0, 8.0), 400);
+    let step = (to - from) / n as f64;
+    let pdf = |t: f64| (-0.5 * t * t).exp() / std::f64::consts::TAU.sqrt();
+    let weight = |i: usize| match i {
+        0 => 1.0,
+        i if i == n => 1.0,
+        i if i % 2 == 1 => 4.0,
+        _ => 2.0,
+    };
+    (0..=n).map(|i| weight(i) * pdf(from + step * i as f64)).sum::<f64>() * step / 3.0
 }
