@@ -7,6 +7,7 @@
 //! ```
 
 use std::cell::RefCell;
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -32,8 +33,16 @@ struct Sizes {
     batch: usize,
 }
 
-/// The seconds a run took for each measurement that was made.
-type Timings = RefCell<Vec<(&'static str, Sizes, f64)>>;
+/// A sample of criterion's: so many runs of one operation in so many seconds.
+struct Sample {
+    operation: &'static str,
+    sizes: Sizes,
+    iterations: u64,
+    seconds: f64,
+}
+
+/// All samples that were taken.
+type Timings = RefCell<Vec<Sample>>;
 
 fn main() {
     let device = Device::default();
@@ -68,17 +77,22 @@ fn measure(criterion: &mut Criterion, sizes: Sizes, device: &Device, timings: &T
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     let label = format!("d{d_features}/h{d_hidden}/b{batch}");
     let mut run = |operation: &'static str, step: &mut dyn FnMut()| {
+        // A GPU compiles and tunes its kernels in the first runs.
+        timed(3, step, device);
         group.bench_function(BenchmarkId::new(operation, &label), |bencher| {
             bencher.iter_custom(|iterations| {
                 let elapsed = timed(iterations, step, device);
-                let seconds = elapsed.as_secs_f64() / iterations as f64;
-                timings.borrow_mut().push((operation, sizes, seconds));
+                let seconds = elapsed.as_secs_f64();
+                timings.borrow_mut().push(Sample { operation, sizes, iterations, seconds });
                 elapsed
             });
         });
     };
-    run("forward", &mut || drop(plain.forward(x.clone())));
-    run("inverse", &mut || drop(plain.inverse(x.clone())));
+    // The last output is kept until the device is through: what nobody holds need not be computed.
+    let mut output = plain.forward(x.clone());
+    run("forward", &mut || output = black_box(plain.forward(x.clone())));
+    run("inverse", &mut || output = black_box(plain.inverse(x.clone())));
+    drop(output);
     let mut adam = AdamConfig::new().init();
     let mut model: Option<MaskedCoupling> = Some(coupling);
     run("train", &mut || {
@@ -102,8 +116,8 @@ fn timed(iterations: u64, step: &mut dyn FnMut(), device: &Device) -> Duration {
     start.elapsed()
 }
 
-/// Rows per second by the median run of each measurement.
-fn print_table(timings: &[(&'static str, Sizes, f64)]) {
+/// Rows per second of each measurement.
+fn print_table(timings: &[Sample]) {
     println!("rows per second of one MaskedCoupling");
     println!(
         "{:>4} {:>7} {:>6} {:>12} {:>12} {:>12}",
@@ -126,16 +140,14 @@ fn print_table(timings: &[(&'static str, Sizes, f64)]) {
     }
 }
 
-fn rows_per_second(
-    timings: &[(&'static str, Sizes, f64)],
-    operation: &str,
-    sizes: Sizes,
-) -> Option<f64> {
-    let mut seconds: Vec<f64> = timings
-        .iter()
-        .filter(|(o, s, _)| *o == operation && *s == sizes)
-        .map(|(_, _, seconds)| *seconds)
+/// By the median of the longest samples: short ones are criterion's search for a length.
+fn rows_per_second(timings: &[Sample], operation: &str, sizes: Sizes) -> Option<f64> {
+    let of_this = || timings.iter().filter(|s| s.operation == operation && s.sizes == sizes);
+    let most = of_this().map(|sample| sample.iterations).max()?;
+    let mut seconds: Vec<f64> = of_this()
+        .filter(|sample| 2 * sample.iterations > most)
+        .map(|sample| sample.seconds / sample.iterations as f64)
         .collect();
     seconds.sort_by(f64::total_cmp);
-    seconds.get(seconds.len() / 2).map(|median| sizes.batch as f64 / median)
+    Some(sizes.batch as f64 / seconds[seconds.len() / 2])
 }

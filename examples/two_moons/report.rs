@@ -11,19 +11,47 @@ use rand::Rng;
 const HELD_OUT: usize = 200_000;
 const ROUND_TRIP: usize = 20_000;
 
-/// The figures of `summary.json`.
-#[derive(Default)]
-pub struct Summary {
+/// What is measured on the trained model.
+pub struct Figures {
     /// Mean negative log-likelihood of fresh points, in nats.
-    pub held_out_nll: f64,
+    held_out_nll: f64,
     /// Its standard error.
-    pub standard_error: f64,
+    standard_error: f64,
     /// Entropy of the data, in nats.
-    pub entropy: f64,
-    /// The largest distance between a coordinate and its image after both directions.
-    pub round_trip_error: f64,
+    entropy: f64,
+    /// The largest difference between a coordinate and its image after both directions.
+    round_trip_error: f64,
     /// Integral of the learned density.
-    pub integral: f64,
+    integral: f64,
+}
+
+impl Figures {
+    /// Measures the model on fresh points.
+    pub fn measure(model: &RealNvp, moons: &TwoMoons, noise: f64, rng: &mut impl Rng) -> Self {
+        let device = device_of(model);
+        let nll = host(-model.log_prob(moons.sample(HELD_OUT, &device, rng)));
+        let n = nll.len() as f64;
+        let held_out_nll = nll.iter().sum::<f64>() / n;
+        let variance = nll.iter().map(|nll| (nll - held_out_nll).powi(2)).sum::<f64>() / (n - 1.0);
+        Self {
+            held_out_nll,
+            standard_error: (variance / n).sqrt(),
+            entropy: moons.entropy().expect("the noise is above 0"),
+            round_trip_error: round_trip_error(model, moons.sample(ROUND_TRIP, &device, rng)),
+            integral: integral(model, noise, &device),
+        }
+    }
+
+    /// The gap between the likelihood and the entropy, KL(data || model), in nats.
+    fn gap(&self) -> f64 {
+        self.held_out_nll - self.entropy
+    }
+}
+
+/// The figures, and the run that they belong to.
+pub struct Summary {
+    /// What was measured.
+    pub figures: Figures,
     /// Seconds of training.
     pub train_seconds: f64,
     /// Training steps.
@@ -35,56 +63,31 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Measures the model; `complete` fills in what is known of the run.
-    pub fn measure(
-        model: &RealNvp,
-        moons: &TwoMoons,
-        rng: &mut impl Rng,
-        complete: impl FnOnce(Self) -> Self,
-    ) -> Self {
-        let device = device_of(model);
-        let nll = host(-model.log_prob(moons.sample(HELD_OUT, &device, rng)));
-        let n = nll.len() as f64;
-        let held_out_nll = nll.iter().sum::<f64>() / n;
-        let variance = nll.iter().map(|nll| (nll - held_out_nll).powi(2)).sum::<f64>() / (n - 1.0);
-        complete(Self {
-            held_out_nll,
-            standard_error: (variance / n).sqrt(),
-            entropy: moons.entropy().expect("the noise is above 0"),
-            round_trip_error: round_trip_error(model, moons.sample(ROUND_TRIP, &device, rng)),
-            integral: integral(model, &device),
-            ..Self::default()
-        })
-    }
-
-    /// The gap between the likelihood and the entropy, KL(data || model), in nats.
-    fn gap(&self) -> f64 {
-        self.held_out_nll - self.entropy
-    }
-
     /// Prints the table.
     pub fn print(&self) {
+        let Figures { held_out_nll, standard_error, entropy, round_trip_error, integral } =
+            self.figures;
         println!();
         println!(
-            "held-out NLL            {:>9.5} nats ± {:.5}, on {HELD_OUT} fresh points",
-            self.held_out_nll, self.standard_error
+            "held-out NLL             {held_out_nll:>9.5} nats ± {standard_error:.5}, on {HELD_OUT} \
+             fresh points"
         );
-        println!("entropy of the data     {:>9.5} nats", self.entropy);
-        println!("gap, KL(data || model)  {:>9.5} nats", self.gap());
-        println!("largest round-trip error {:>8.1e}", self.round_trip_error);
-        println!("integral of the density {:>9.5}", self.integral);
-        println!("training time           {:>9.1} s, {} steps", self.train_seconds, self.steps);
-        println!("(A density may exceed 1, so an NLL may be negative.)");
+        println!("entropy of the data      {entropy:>9.5} nats");
+        println!("gap, KL(data || model)   {:>9.5} nats", self.figures.gap());
+        println!("largest round-trip error {round_trip_error:>9.1e}");
+        println!("integral of the density  {integral:>9.5}");
+        println!("training time            {:>9.1} s, {} steps", self.train_seconds, self.steps);
+        println!("(A density may exceed 1, so an NLL may be negative.)\n");
     }
 
     /// Writes the figures as JSON.
     pub fn write(&self, file: &Path) -> Result<(), String> {
         let json = serde_json::json!({
-            "held_out_nll": self.held_out_nll,
-            "entropy": self.entropy,
-            "gap": self.gap(),
-            "round_trip_error": self.round_trip_error,
-            "integral": self.integral,
+            "held_out_nll": self.figures.held_out_nll,
+            "entropy": self.figures.entropy,
+            "gap": self.figures.gap(),
+            "round_trip_error": self.figures.round_trip_error,
+            "integral": self.figures.integral,
             "train_seconds": self.train_seconds,
             "steps": self.steps,
             "seed": self.seed,
@@ -106,7 +109,7 @@ pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
-/// `n` points a side on a regular grid over a box, row by row from the bottom, at cell centres.
+/// The centres of the cells of a regular grid over a box, row by row from the bottom.
 pub fn grid(
     [left, right]: [f64; 2],
     [bottom, top]: [f64; 2],
@@ -126,8 +129,11 @@ fn round_trip_error(model: &RealNvp, x: Tensor<2>) -> f64 {
 }
 
 /// The integral of the learned density over a box that the data leave far behind.
-fn integral(model: &RealNvp, device: &Device) -> f64 {
-    let (horizontal, vertical, cells) = ([-4.0, 5.0], [-4.0, 4.5], [720, 680]);
+fn integral(model: &RealNvp, noise: f64, device: &Device) -> f64 {
+    // The arcs fill [-1, 2] × [-0.5, 1].
+    let margin = 2.5 + 7.0 * noise;
+    let (horizontal, vertical) = ([-1.0 - margin, 2.0 + margin], [-0.5 - margin, 1.0 + margin]);
+    let cells = [800, 700];
     let log_prob = model.log_prob(grid(horizontal, vertical, cells, device));
     let area = (horizontal[1] - horizontal[0]) * (vertical[1] - vertical[0]);
     let n = (cells[0] * cells[1]) as f64;
