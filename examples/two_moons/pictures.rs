@@ -307,37 +307,35 @@ fn evolution(file: &Path, states: &[Points]) -> Result {
     Ok(())
 }
 
-/// The same as a film, in one frame: the points glide from each state to the next.
+/// The same as a film: the points, and the frame around them, glide from each state to the next.
 fn animation(file: &Path, states: &[Points]) -> Result {
     const FRAMES_A_LAYER: usize = 8;
     const FRAMES_OF_REST: usize = 12;
     let root = BitMapBackend::gif(file, (420, 448), 60)?.into_drawing_area();
     let colours = colours(&states[0]);
-    let widest = states.iter().map(|state| Frame::around(state)).fold(0.0, |widest: f64, frame| {
-        [frame.x, frame.y].concat().into_iter().map(f64::abs).fold(widest, f64::max)
-    });
-    let stage = Frame { x: [-widest, widest], y: [-widest, widest] };
-    let draw = |title: &str, points: Points| -> Result {
+    let draw = |name: &str, frame: Frame, points: Points| -> Result {
         root.fill(&WHITE)?;
-        scatter(&root, title, stage, points.into_iter().zip(colours.iter().copied()), false)?;
+        let title = format!("{name}, width {:.1}", frame.x[1] - frame.x[0]);
+        scatter(&root, &title, frame, points.into_iter().zip(colours.iter().copied()), false)?;
         root.present()?;
         Ok(())
     };
-    for _ in 0..FRAMES_OF_REST {
-        draw("latent", states[0].clone())?;
-    }
+    let rest = |name: &str, n_frames: usize, state: &Points| -> Result {
+        (0..n_frames).try_for_each(|_| draw(name, Frame::around(state), state.clone()))
+    };
+    rest("latent", FRAMES_OF_REST, &states[0])?;
     for (i, pair) in states.windows(2).enumerate() {
+        let (from, to) = (Frame::around(&pair[0]), Frame::around(&pair[1]));
         for k in 1..=FRAMES_A_LAYER {
             let linear = k as f64 / FRAMES_A_LAYER as f64;
             let eased = linear * linear * (3.0 - 2.0 * linear);
-            let glide = |from: f64, to: f64| from + eased * (to - from);
+            let glide = |a: f64, b: f64| a + eased * (b - a);
+            let side = |a: [f64; 2], b: [f64; 2]| [glide(a[0], b[0]), glide(a[1], b[1])];
+            let frame = Frame { x: side(from.x, to.x), y: side(from.y, to.y) };
             let points = pair[0].iter().zip(&pair[1]);
             let points = points.map(|(a, b)| (glide(a.0, b.0), glide(a.1, b.1))).collect();
-            draw(&format!("layer {}", i + 1), points)?;
+            draw(&format!("layer {}", i + 1), frame, points)?;
         }
     }
-    for _ in 0..2 * FRAMES_OF_REST {
-        draw("data space", states[states.len() - 1].clone())?;
-    }
-    Ok(())
+    rest("data space", 2 * FRAMES_OF_REST, &states[states.len() - 1])
 }
