@@ -6,7 +6,7 @@ use clap::Parser;
 
 /// Train a Real NVP on two moons and show what a normalizing flow does
 #[derive(Parser, Debug)]
-#[command(name = "two_moons")]
+#[command(name = "two_moons", allow_negative_numbers = true)]
 pub struct Args {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
