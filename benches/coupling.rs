@@ -77,9 +77,9 @@ fn measure(criterion: &mut Criterion, sizes: Sizes, device: &Device, timings: &T
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
     let label = format!("d{d_features}/h{d_hidden}/b{batch}");
     let mut run = |operation: &'static str, step: &mut dyn FnMut()| {
-        // A GPU compiles and tunes its kernels in the first runs.
-        timed(3, step, device);
         group.bench_function(BenchmarkId::new(operation, &label), |bencher| {
+            // A GPU compiles and tunes its kernels in the first runs.
+            timed(3, step, device);
             bencher.iter_custom(|iterations| {
                 let elapsed = timed(iterations, step, device);
                 let seconds = elapsed.as_secs_f64();

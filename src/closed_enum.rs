@@ -21,13 +21,6 @@ macro_rules! closed_enum {
         impl $name {
             /// The names of all variants. They are part of a saved model's paths.
             pub const NAMES: &[&str] = &[$(stringify!($variant)),+];
-
-            /// The name of this variant, one of [`NAMES`](Self::NAMES).
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$variant(_) => stringify!($variant),)+
-                }
-            }
         }
 
         $(

@@ -251,10 +251,11 @@ macro_rules! impl_flow_for_tuple {
             }
 
             fn calibrate(mut self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
-                let z = x;
+                // Without autodiff: a graph that is never run backward is never freed.
+                let z = x.without_autodiff();
                 $(
                     self.$reverse = self.$reverse.calibrate(z.clone(), context);
-                    let (z, _) = inverse_with(&self.$reverse, z, context);
+                    let (z, _) = inverse_with(&self.$reverse.valid(), z, context);
                 )+
                 let _ = z;
                 self
@@ -264,7 +265,7 @@ macro_rules! impl_flow_for_tuple {
 }
 
 /// Adds the log-determinant of one more step.
-fn then(
+pub(crate) fn then(
     (y, log_det): (Tensor<2>, Tensor<1>),
     before: Option<Tensor<1>>,
 ) -> (Tensor<2>, Option<Tensor<1>>) {

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::flow::{Flow, common_d_context, forward_with, inverse_with, zero_log_det};
+use crate::flow::{Flow, common_d_context, inverse_with, then, zero_log_det};
 
 /// A stack of flows of one type, `f = f_n ∘ … ∘ f_1`.
 ///
@@ -85,20 +85,14 @@ impl<F: Flow> Sequential<F> {
     }
 }
 
-/// One direction of one layer.
+/// One direction of the whole stack.
 fn fold<'a, F: Flow + 'a>(
     layers: impl Iterator<Item = &'a F>,
     start: Tensor<2>,
     step: impl Fn(&F, Tensor<2>) -> (Tensor<2>, Tensor<1>),
 ) -> (Tensor<2>, Tensor<1>) {
-    let (end, log_det) = layers.fold((start, None), |(state, total), layer| {
-        let (state, log_det) = step(layer, state);
-        let total = match total {
-            Some(total) => total + log_det,
-            None => log_det,
-        };
-        (state, Some(total))
-    });
+    let (end, log_det) =
+        layers.fold((start, None), |(state, total), layer| then(step(layer, state), total));
     let log_det = log_det.unwrap_or_else(|| zero_log_det(&end));
     (end, log_det)
 }
@@ -120,11 +114,11 @@ fn trace<'a, F: Flow + 'a>(
 
 impl<F: Flow> Flow for Sequential<F> {
     fn forward(&self, z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        fold(self.layers.iter(), z, |layer, z| forward_with(layer, z, None))
+        fold(self.layers.iter(), z, |layer, z| layer.forward(z))
     }
 
     fn inverse(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        fold(self.layers.iter().rev(), x, |layer, x| inverse_with(layer, x, None))
+        fold(self.layers.iter().rev(), x, |layer, x| layer.inverse(x))
     }
 
     fn forward_given(&self, z: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
@@ -140,14 +134,15 @@ impl<F: Flow> Flow for Sequential<F> {
     }
 
     fn calibrate(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
-        let mut z = x;
+        // Without autodiff: a graph that is never run backward is never freed.
+        let mut z = x.without_autodiff();
         let mut layers: Vec<F> = self
             .layers
             .into_iter()
             .rev()
             .map(|layer| {
                 let layer = layer.calibrate(z.clone(), context);
-                z = inverse_with(&layer, z.clone(), context).0;
+                z = inverse_with(&layer.valid(), z.clone(), context).0;
                 layer
             })
             .collect();

@@ -72,6 +72,20 @@ fn samples_follow_their_context() {
     assert_close("log-density", &r_log_prob, &log_prob, 0.0);
 }
 
+#[test]
+fn no_rows_and_no_samples_are_fine() {
+    let device = common::cpu();
+    let model = RealNvpConfig::new(2).with_d_context(3).init(&device, &mut rng());
+    let (none, one) = (Tensor::zeros([0, 2], &device), Tensor::ones([1, 3], &device));
+    assert_eq!(model.log_prob_given(none.clone(), &one).dims(), [0]);
+    assert_eq!(model.log_prob_given(none, &Tensor::zeros([0, 3], &device)).dims(), [0]);
+    let several = Tensor::ones([4, 3], &device);
+    assert_eq!(model.sample_given(0, &several, &mut rng()).dims(), [0, 2]);
+    assert_eq!(model.sample_given(2, &Tensor::zeros([0, 3], &device), &mut rng()).dims(), [0, 2]);
+    let (x, log_prob) = model.sample_with_log_prob_given(0, &several, &mut rng());
+    assert_eq!((x.dims(), log_prob.dims()), ([0, 2], [0]));
+}
+
 /// A unit normal around its context: the smallest conditional base.
 #[derive(Module, Debug)]
 struct Around {

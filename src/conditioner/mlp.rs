@@ -120,6 +120,12 @@ pub struct Mlp {
 
 impl Conditioner for Mlp {
     fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
+        assert!(
+            context.is_some() == (self.d_context > 0),
+            "this network was built with `d_context` {}: it takes a context if and only if that is \
+             above 0",
+            self.d_context
+        );
         let mut hidden = match context {
             Some(context) => {
                 let [batch, _] = input.dims();

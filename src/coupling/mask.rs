@@ -1,6 +1,6 @@
 //! [`Mask`]: which features a coupling layer keeps.
 
-use burn::config::Config;
+use burn::serde::{Deserialize, Serialize};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -18,7 +18,8 @@ use rand::seq::SliceRandom;
 /// assert_eq!(Mask::half(5).kept(), [true, true, true, false, false]);
 /// assert_eq!(Mask::half(2).complement(), Mask::custom(vec![false, true]));
 /// ```
-#[derive(Config, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(crate = "burn::serde", try_from = "Vec<bool>", into = "Vec<bool>")]
 pub struct Mask {
     kept: Vec<bool>,
 }
@@ -60,27 +61,7 @@ impl Mask {
     ///
     /// If there are fewer than 2 features, or all or none of them are kept.
     pub fn custom(kept: Vec<bool>) -> Self {
-        let mask = Self { kept };
-        mask.validate();
-        mask
-    }
-
-    /// Panics unless some features are kept and some are transformed; a mask read from a file has
-    /// not been through a constructor.
-    pub(super) fn validate(&self) {
-        let d_features = self.kept.len();
-        assert!(
-            d_features >= 2,
-            "a coupling layer needs at least 2 features, got {d_features}: it keeps some to decide \
-             how the others are transformed. For one feature use an `Elementwise` layer, or a \
-             learnable `DiagonalNormal` as the base distribution"
-        );
-        let n_kept = self.n_kept();
-        assert!(
-            n_kept > 0 && n_kept < d_features,
-            "a mask must keep at least 1 feature and transform at least 1, got {n_kept} kept of \
-             {d_features}"
-        );
+        Self::try_from(kept).unwrap_or_else(|message| panic!("{message}"))
     }
 
     /// The mask that keeps what this one transforms.
@@ -107,5 +88,36 @@ impl Mask {
     /// The number of transformed features.
     pub fn n_transformed(&self) -> usize {
         self.d_features() - self.n_kept()
+    }
+}
+
+/// A mask read from a file: what [`Mask::custom`] panics on is an error here.
+impl TryFrom<Vec<bool>> for Mask {
+    type Error = String;
+
+    fn try_from(kept: Vec<bool>) -> Result<Self, String> {
+        let d_features = kept.len();
+        if d_features < 2 {
+            return Err(format!(
+                "a coupling layer needs at least 2 features, got {d_features}: it keeps some to \
+                 decide how the others are transformed. For one feature use an `Elementwise` \
+                 layer, or a learnable `DiagonalNormal` as the base distribution"
+            ));
+        }
+        let mask = Self { kept };
+        let n_kept = mask.n_kept();
+        if n_kept == 0 || n_kept == d_features {
+            return Err(format!(
+                "a mask must keep at least 1 feature and transform at least 1, got {n_kept} kept \
+                 of {d_features}"
+            ));
+        }
+        Ok(mask)
+    }
+}
+
+impl From<Mask> for Vec<bool> {
+    fn from(mask: Mask) -> Self {
+        mask.kept
     }
 }

@@ -34,7 +34,7 @@ impl MaskedCouplingConfig {
     ///
     /// If the configuration of the mask, the conditioner or the univariate map is out of its range.
     pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> MaskedCoupling {
-        self.mask.validate();
+        let partition = Partition::new(&self.mask, device);
         let univariate = self.univariate.init();
         let sizes = Sizes {
             d_input: self.mask.n_kept(),
@@ -43,7 +43,7 @@ impl MaskedCouplingConfig {
             n_parameters: univariate.n_parameters(),
         };
         let conditioner = self.conditioner.init(sizes, device, rng);
-        MaskedCoupling::new(&self.mask, conditioner, univariate, device)
+        MaskedCoupling { partition, conditioner, univariate }
     }
 }
 
@@ -98,7 +98,7 @@ impl MaskedCouplingConfig {
 #[derive(Module, Debug)]
 pub struct MaskedCoupling<C: Conditioner = Network, U: Univariate = UnivariateMap> {
     /// The mask on the device.
-    pub partition: Partition,
+    pub(crate) partition: Partition,
     /// The network that computes the parameters.
     pub conditioner: C,
     /// The map of each transformed feature.

@@ -6,4 +6,3 @@ mod partition;
 
 pub use mask::Mask;
 pub use masked_coupling::{MaskedCoupling, MaskedCouplingConfig};
-pub use partition::Partition;

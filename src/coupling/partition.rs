@@ -10,7 +10,7 @@ use super::mask::Mask;
 /// Selecting columns and multiplying by a mask are the same map; selecting leaves no weight that only
 /// ever meets a zero, and no coordinate that is computed to be thrown away.
 #[derive(Module, Debug)]
-pub struct Partition {
+pub(crate) struct Partition {
     /// The kept features, ascending.
     kept: Param<Tensor<1, Int>>,
     /// The transformed features, ascending.
@@ -21,7 +21,7 @@ pub struct Partition {
 
 impl Partition {
     /// Puts a mask on a device.
-    pub fn new(mask: &Mask, device: &Device) -> Self {
+    pub(super) fn new(mask: &Mask, device: &Device) -> Self {
         let features = |kept: bool| -> Vec<usize> {
             (0..mask.d_features()).filter(|&feature| mask.kept()[feature] == kept).collect()
         };
@@ -38,13 +38,8 @@ impl Partition {
     }
 
     /// The number of features.
-    pub fn d_features(&self) -> usize {
+    pub(super) fn d_features(&self) -> usize {
         self.merged.dims()[0]
-    }
-
-    /// The number of transformed features.
-    pub fn n_transformed(&self) -> usize {
-        self.transformed.dims()[0]
     }
 
     /// The kept and the transformed columns of `x`, `[batch, d_features]`.
@@ -52,15 +47,16 @@ impl Partition {
     /// # Panics
     ///
     /// If `x` has not [`d_features`](Self::d_features) columns.
-    pub fn split(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    pub(super) fn split(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let d_features = self.d_features();
         assert_shape!(x, [_, d_features]);
         let kept = x.clone().select(1, self.kept.val());
         (kept, x.select(1, self.transformed.val()))
     }
 
-    /// Undoes [`split`](Self::split).
-    pub fn merge(&self, kept: Tensor<2>, transformed: Tensor<2>) -> Tensor<2> {
+    /// Undoes [`split`](Self::split): `[batch, n_kept]` and `[batch, n_transformed]` to
+    /// `[batch, d_features]`.
+    pub(super) fn merge(&self, kept: Tensor<2>, transformed: Tensor<2>) -> Tensor<2> {
         Tensor::cat(vec![kept, transformed], 1).select(1, self.merged.val())
     }
 }

@@ -137,8 +137,10 @@ pub trait Reparameterized: Distribution {
 /// Each row `n` times in a row: `[rows, d]` to `[rows * n, d]`.
 pub(super) fn repeat_rows(rows: Tensor<2>, n: usize) -> Tensor<2> {
     let [n_rows, d] = rows.dims();
-    if n == 1 {
-        return rows;
+    match (n_rows, n) {
+        (_, 1) => rows,
+        // burn's `expand` takes no zeros.
+        (0, _) | (_, 0) => Tensor::zeros([0, d], (&rows.device(), rows.dtype())),
+        _ => rows.unsqueeze_dim::<3>(1).expand([n_rows, n, d]).reshape([n_rows * n, d]),
     }
-    rows.unsqueeze_dim::<3>(1).expand([n_rows, n, d]).reshape([n_rows * n, d])
 }

@@ -17,7 +17,8 @@ use crate::flow::{Flow, common_d_context, forward_with, inverse_with};
 /// ```
 ///
 /// Evaluating costs one `inverse` of the flow, sampling one `forward`. Calls of more than 16,384 rows
-/// run in chunks, so memory stays bounded.
+/// run in chunks, so that the memory of activations stays bounded. (In training the autodiff graph
+/// keeps them all, whatever the chunks.)
 ///
 /// The model is conditional if its base or its flow was built with a context. Then only the methods
 /// that end in `_given` work, and a context of one row is shared by all rows; otherwise only the
@@ -32,7 +33,8 @@ use crate::flow::{Flow, common_d_context, forward_with, inverse_with};
 ///
 /// # Panics
 ///
-/// All methods panic when a shape does not fit, and when a context is missing or not wanted.
+/// All methods panic when a shape does not fit, and when a context is missing or not wanted. Inputs and
+/// contexts must have the float type of the model.
 ///
 /// # Example
 ///
@@ -144,7 +146,7 @@ impl<B: Distribution, F: Flow> NormalizingFlow<B, F> {
         let context = self.wanted_context(context)?;
         let [batch, _] = x.dims();
         if context.dims()[0] == 1 {
-            return Some(context.clone().expand([batch, d_context]));
+            return Some(repeat_rows(context.clone(), batch));
         }
         assert_shape!(context, [batch, d_context]);
         Some(context.clone())

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, activation};
 /// [`Affine`](super::Affine) map.
 ///
 /// An unbounded scale is the commonest cause of a diverging RealNVP, so the default bounds it. The same
-/// function serves both directions. Every bound but the sigmoid has `s(0) = 0` and slope 1 at 0.
+/// function serves both directions. Every bound but the sigmoid has `s(0) = 0`, and slope 1 there.
 #[derive(Config, Debug, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum ScaleBound {
@@ -24,13 +24,14 @@ pub enum ScaleBound {
     },
     /// `s = a`, cut to `[min, max]`, with no gradient outside; pyro's, which cuts to `[-5, 3]`.
     Clamp {
-        /// The least log-scale in nats, at most 0.
+        /// The least log-scale in nats, below 0.
         min: f64,
-        /// The greatest log-scale in nats, at least 0.
+        /// The greatest log-scale in nats, above 0.
         max: f64,
     },
-    /// `exp(s) = sigmoid(a + 2) + 0.001`: scales from 0.001 to 1.001; nflows'. It starts at a scale of
-    /// 0.882, so a new flow is not the identity.
+    /// `exp(s) = sigmoid(a + 2) + 0.001`: scales from 0.001 to 1.001; nflows'. nflows writes its layers
+    /// from data to latent: wrap the layer in [`Inverse`](crate::Inverse) for its direction. It starts
+    /// at a scale of 0.882, so a new flow is not the identity.
     Sigmoid,
     /// `s = a`: no bound, RealNVP's formula without its tanh; may overflow.
     Exp,
@@ -51,9 +52,8 @@ impl ScaleBound {
                 "`bound` of a log-scale must be above 0 and finite, got {bound}"
             ),
             Self::Clamp { min, max } => assert!(
-                min <= 0.0 && max >= 0.0 && min < max,
-                "`min` and `max` of a log-scale must satisfy min <= 0 <= max and min < max, got \
-                 {min} and {max}"
+                min < 0.0 && max > 0.0,
+                "`min` and `max` of a log-scale must satisfy min < 0 < max, got {min} and {max}"
             ),
             Self::Sigmoid | Self::Exp => {}
         }

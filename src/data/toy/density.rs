@@ -24,10 +24,11 @@ pub trait ToyDensity {
     /// The log-density at a point, in nats; `None` where it is not known.
     fn log_prob(&self, point: [f64; 2]) -> Option<f64>;
 
-    /// The differential entropy in nats; `None` where it is not known.
+    /// The differential entropy in nats; `None` where it is not known. Where it takes a quadrature, the
+    /// cost grows as 1/noise²: milliseconds at noise 0.1, seconds at 0.001.
     fn entropy(&self) -> Option<f64>;
 
-    /// Draws `n` points: `[n, 2]`.
+    /// Draws `n` points: `[n, 2]`, in the float type of the device.
     fn sample<R: Rng + ?Sized>(&self, n: usize, device: &Device, rng: &mut R) -> Tensor<2> {
         let values: Vec<f64> = (0..n).flat_map(|_| self.point(rng)).collect();
         Tensor::from_data(TensorData::new(values, [n, 2]), device)

@@ -13,7 +13,7 @@ use super::density::ToyDensity;
 /// turned by the angle `φ = 2πk / 5 + ¼ exp(a)` and doubled:
 ///
 /// ```text
-/// x = 2 (a cos φ - b sin φ, a sin φ + b cos φ)
+/// x = 2 (a cos φ + b sin φ, b cos φ - a sin φ)
 /// ```
 ///
 /// The turn depends on the point, so the map folds where `b exp(a) = 4`, and several points may land on
@@ -39,7 +39,7 @@ impl ToyDensity for Pinwheel {
         let (a, b) = (1.0 + Self::RADIAL_STD * normal(), Self::TANGENTIAL_STD * normal());
         let blade = rng.random_range(0..Self::N_BLADES) as f64 / Self::N_BLADES as f64;
         let (sin, cos) = (TAU * blade + Self::RATE * a.exp()).sin_cos();
-        [2.0 * (a * cos - b * sin), 2.0 * (a * sin + b * cos)]
+        [2.0 * (a * cos + b * sin), 2.0 * (b * cos - a * sin)]
     }
 
     fn log_prob(&self, _point: [f64; 2]) -> Option<f64> {
