@@ -10,7 +10,7 @@ use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
 use normalizing_flows::conditioner::MlpConfig;
 use normalizing_flows::data::toy::{
-    Checkerboard, Circles, EightGaussians, Pinwheel, Rings, Spirals, ToyDensity, TwoMoons,
+    Checkerboard, Circles, EightGaussians, Rings, Spirals, ToyDensity, TwoMoons,
 };
 use normalizing_flows::distribution::DiagonalNormalConfig;
 use normalizing_flows::preset::RealNvp;
@@ -243,21 +243,6 @@ fn empty_batches_and_single_rows_work() {
     }
 }
 
-/// Pinwheel has no density to compare with, so its moments must do; the other densities are tested by
-/// unit tests, which tie sampler, density and entropy together.
-#[test]
-fn the_pinwheel_has_the_radial_moments_of_its_formula() {
-    let n = 100_000;
-    let mut rng = rng(11);
-    let squares: Vec<f64> =
-        (0..n).map(|_| Pinwheel.point(&mut rng)).map(|[x, y]| x * x + y * y).collect();
-    let mean = squares.iter().sum::<f64>() / n as f64;
-    let variance = squares.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / n as f64;
-    let five_standard_errors = 5.0 * (variance / n as f64).sqrt();
-    // The turn keeps the radius: E 4 (a² + b²) with a ~ N(1, 0.3²), b ~ N(0, 0.1²).
-    assert!((mean - 4.0 * (1.0 + 0.09 + 0.01)).abs() < five_standard_errors, "{mean}");
-}
-
 #[test]
 fn toy_entropies_lie_between_their_bounds() {
     let gaussian = |s: f64| 1.0 + (std::f64::consts::TAU * s * s).ln();
@@ -285,6 +270,5 @@ fn toy_entropies_lie_between_their_bounds() {
     let spirals = Spirals::new(s).entropy().unwrap();
     assert!((spirals - across - along).abs() < 0.01, "{spirals} {}", across + along);
     assert_eq!(Checkerboard.entropy(), Some(32f64.ln()));
-    assert_eq!(Pinwheel.entropy(), None);
     assert_eq!(TwoMoons::new(0.0).entropy(), None);
 }

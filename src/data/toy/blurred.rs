@@ -149,7 +149,7 @@ fn extent(values: impl Iterator<Item = f64>) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::super::{
-        Checkerboard, Circles, EightGaussians, Rings, Spirals, ToyDensity, TwoMoons,
+        Checkerboard, Circles, EightGaussians, Pinwheel, Rings, Spirals, ToyDensity, TwoMoons,
     };
     use super::*;
     use approx::assert_abs_diff_eq;
@@ -207,6 +207,7 @@ mod tests {
         agrees_with_itself(&Spirals::new(0.1));
         agrees_with_itself(&EightGaussians::new(0.354));
         agrees_with_itself(&Checkerboard);
+        agrees_with_itself(&Pinwheel);
     }
 
     #[test]
