@@ -6,8 +6,8 @@ use burn::tensor::{FloatDType, Tensor};
 /// Casts every float parameter of a module, keeping which of them are trained.
 ///
 /// A model computes in the float type of its parameters; its inputs and contexts must have the same
-/// type. `f32` is the default everywhere. `f64` works on the CPU backends; the parameters of a new model
-/// are drawn in f64 and rounded to the device's float type first.
+/// type. `f32` is the default everywhere. `f64` works on the CPU backends; the parameters of a new
+/// model are drawn in f64 and rounded to the device's float type first.
 ///
 /// # Example
 ///

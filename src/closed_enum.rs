@@ -2,8 +2,8 @@
 //! [`Network`](crate::conditioner::Network) over the conditioners and
 //! [`UnivariateMap`](crate::univariate::UnivariateMap) over the univariate maps.
 
-/// Declares an enum with one unnamed field a variant, a `From` for each, and its list of names; and a
-/// macro of the given name that runs an expression on whichever variant a value holds.
+/// Declares an enum with one unnamed field a variant, a `From` for each, and its list of names; and
+/// a macro of the given name that runs an expression on whichever variant a value holds.
 macro_rules! closed_enum {
     (
         $(#[$meta:meta])*

@@ -5,8 +5,9 @@ use burn::tensor::Tensor;
 
 /// An invertible, differentiable map between a latent space and the data space.
 ///
-/// `forward` maps latent to data, `x = f(z)`; `inverse` maps data to latent, `z = f⁻¹(x)`. Each also
-/// returns the log-determinant of the Jacobian of the map that it applied, one number a row, in nats:
+/// `forward` maps latent to data, `x = f(z)`; `inverse` maps data to latent, `z = f⁻¹(x)`. Each
+/// also returns the log-determinant of the Jacobian of the map that it applied, one number a row,
+/// in nats:
 ///
 /// ```text
 /// forward(z) = (f(z),   log |det ∂f/∂z|)          inverse(x) = (f⁻¹(x), log |det ∂f⁻¹/∂x|)
@@ -15,8 +16,8 @@ use burn::tensor::Tensor;
 /// so that `log p(x) = log p(z) + log_det` with `(z, log_det) = flow.inverse(x)`.
 ///
 /// A flow is a burn [`Module`]: it trains, moves between devices and saves as one. Flows compose:
-/// a tuple of flows is a flow, [`Sequential`](crate::Sequential) is a stack of them, and [`Inverse`]
-/// swaps the directions of one.
+/// a tuple of flows is a flow, [`Sequential`](crate::Sequential) is a stack of them, and
+/// [`Inverse`] swaps the directions of one.
 ///
 /// # Shapes
 ///
@@ -26,9 +27,9 @@ use burn::tensor::Tensor;
 ///
 /// # Implementing
 ///
-/// `forward` and `inverse` are enough for a layer without context. A conditional layer overrides the
-/// two `_given` methods and [`d_context`](Flow::d_context), and panics when it is called without its
-/// context. Check your layer with the laws in [`testing`](crate::testing).
+/// `forward` and `inverse` are enough for a layer without context. A conditional layer overrides
+/// the two `_given` methods and [`d_context`](Flow::d_context), and panics when it is called
+/// without its context. Check your layer with the laws in [`testing`](crate::testing).
 ///
 /// # Example
 ///
@@ -63,8 +64,8 @@ use burn::tensor::Tensor;
 ///
 /// # References
 ///
-/// Papamakarios, Nalisnick, Rezende, Mohamed, Lakshminarayanan: *Normalizing Flows for Probabilistic
-/// Modeling and Inference*, 2021, arXiv:1912.02762.
+/// Papamakarios, Nalisnick, Rezende, Mohamed, Lakshminarayanan: *Normalizing Flows for
+/// Probabilistic Modeling and Inference*, 2021, arXiv:1912.02762.
 pub trait Flow: Module + ModuleDisplay {
     /// Maps latent to data: `[batch, d_features]` to `(x, log |det ∂x/∂z|)`.
     ///

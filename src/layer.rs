@@ -11,8 +11,9 @@ use crate::sequential::Sequential;
 closed_enum! {
     /// Any layer of the crate, for stacks that are known only at run time and for files.
     ///
-    /// A stack whose layers are known when the program is written is faster to read as a tuple or as
-    /// a [`Sequential`] of one type. Users with layers of their own write their own enum or tuple.
+    /// A stack whose layers are known when the program is written is faster to read as a tuple or
+    /// as a [`Sequential`] of one type. Users with layers of their own write their own enum or
+    /// tuple.
     ///
     /// # Example
     ///

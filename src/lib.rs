@@ -1,8 +1,8 @@
 //! Normalizing flows on [burn]: exact densities and samplers that train on a CPU or a GPU.
 //!
-//! A normalizing flow turns a simple density (a Gaussian) into a complex one by an invertible map whose
-//! Jacobian determinant is cheap, so that the likelihood of data is exact. [`guide`] explains how, for
-//! newcomers.
+//! A normalizing flow turns a simple density (a Gaussian) into a complex one by an invertible map
+//! whose Jacobian determinant is cheap, so that the likelihood of data is exact. [`guide`] explains
+//! how, for newcomers.
 //!
 //! # Quick start
 //!
@@ -37,8 +37,8 @@
 //!
 //! # Directions
 //!
-//! **`forward` maps latent to data, `inverse` maps data to latent.** Each returns the mapped tensor and
-//! the log-determinant of the map that it applied, one number a row, in nats. So
+//! **`forward` maps latent to data, `inverse` maps data to latent.** Each returns the mapped tensor
+//! and the log-determinant of the map that it applied, one number a row, in nats. So
 //! `log_prob(x) = base.log_prob(z) + log_det` with `(z, log_det) = flow.inverse(x)`.
 //!
 //! # The rooms
@@ -57,8 +57,8 @@
 //!
 //! # Backends
 //!
-//! A burn tensor carries its backend in its device, so nothing in this crate depends on one. Features
-//! choose what is compiled in:
+//! A burn tensor carries its backend in its device, so nothing in this crate depends on one.
+//! Features choose what is compiled in:
 //!
 //! | feature | backend |
 //! |---|---|
@@ -68,8 +68,9 @@
 //! | `vulkan`, `metal` | the same, pinned to one API |
 //! | `cuda`, `rocm` | GPU by NVIDIA's or AMD's own stack |
 //!
-//! A dependant that wants one backend says `default-features = false` and picks. With several enabled,
-//! `Device::default()` prefers GPUs. burn is re-exported as [`burn`], in the version that fits.
+//! A dependant that wants one backend says `default-features = false` and picks. With several
+//! enabled, `Device::default()` prefers GPUs. burn is re-exported as [`burn`], in the version that
+//! fits.
 //!
 //! Models are `f32` unless [`cast`]; `f64` works on the CPU backends.
 

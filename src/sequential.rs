@@ -7,13 +7,13 @@ use crate::flow::{Flow, common_d_context, inverse_with, then, zero_log_det};
 
 /// A stack of flows of one type, `f = f_n ∘ … ∘ f_1`.
 ///
-/// `forward` applies the layers first to last, `inverse` last to first; the log-determinants add. An
-/// empty stack is the identity. Layers of different types go into one stack as a tuple
+/// `forward` applies the layers first to last, `inverse` last to first; the log-determinants add.
+/// An empty stack is the identity. Layers of different types go into one stack as a tuple
 /// (`Sequential<(A, B)>` is a stack of blocks) or, when the stack is known only at run time, as
 /// [`Layer`](crate::Layer).
 ///
-/// [`forward_trace`](Sequential::forward_trace) and [`inverse_trace`](Sequential::inverse_trace) also
-/// give every state in between, to look inside.
+/// [`forward_trace`](Sequential::forward_trace) and [`inverse_trace`](Sequential::inverse_trace)
+/// also give every state in between, to look inside.
 ///
 /// # Shapes
 ///
@@ -54,14 +54,15 @@ impl<F: Flow> Sequential<F> {
         Self { layers }
     }
 
-    /// Every state of `forward`: the input, then the output of each layer in turn, each with the sum
-    /// of the log-determinants so far. One entry more than there are layers.
+    /// Every state of `forward`: the input, then the output of each layer in turn, each with the
+    /// sum of the log-determinants so far. One entry more than there are layers.
     pub fn forward_trace(&self, z: Tensor<2>) -> Vec<(Tensor<2>, Tensor<1>)> {
         trace(self.layers.iter(), z, |layer, z| layer.forward(z))
     }
 
-    /// Every state of `inverse`: the input, then the output of each layer from the last to the first,
-    /// each with the sum of the log-determinants so far. One entry more than there are layers.
+    /// Every state of `inverse`: the input, then the output of each layer from the last to the
+    /// first, each with the sum of the log-determinants so far. One entry more than there are
+    /// layers.
     pub fn inverse_trace(&self, x: Tensor<2>) -> Vec<(Tensor<2>, Tensor<1>)> {
         trace(self.layers.iter().rev(), x, |layer, x| layer.inverse(x))
     }

@@ -54,8 +54,8 @@ fn samples_follow_their_context() {
             assert!(distance < common::ks_bound(n) + 0.1, "context {centre}: {distance}");
         }
     }
-    // One context for each sample, and one for all of them. The two directions of eight layers whose
-    // scales reach ten differ by roundings of 1.2e-7 times that.
+    // One context for each sample, and one for all of them. The two directions of eight layers
+    // whose scales reach ten differ by roundings of 1.2e-7 times that.
     let repeated = context.clone().unsqueeze_dim::<3>(1).expand([3, n, 1]).reshape([3 * n, 1]);
     assert_close("log-density", &log_prob, &model.log_prob_given(x.clone(), &repeated), 1e-3);
     let first = x.clone().narrow(0, 0, n);

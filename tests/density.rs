@@ -84,7 +84,8 @@ fn a_trained_density_integrates_to_one_and_its_samples_follow_it() {
             before + rest * (cumulative[bin] - before)
         };
         let distance = ks_distance(samples.chunks_exact(2).map(coordinate).collect(), cdf);
-        // The binning shifts the distribution function by at most a bin, that is by the mass of one.
+        // The binning shifts the distribution function by at most a bin, that is by the mass of
+        // one.
         let bin_mass = 0.01;
         assert!(distance < ks_bound(n) + bin_mass, "view {view}: {distance} away");
     }
@@ -98,8 +99,8 @@ fn training_leaves_the_best_gaussian_far_behind() {
     let (before, after) = (nll(&trained(0, &device)), nll(&trained(300, &device)));
     // A new model is the standard normal, and E|x|² = (1 + 9/4 - 2/π) / 2 + 2 · 0.1² = 1.327.
     assert!((before - (1.327 / 2.0 + std::f64::consts::TAU.ln())).abs() < 0.02, "{before}");
-    // 300 steps are few, but it must be far below the best Gaussian, which has ½ ln |Σ| + ln 2πe = 1.908 nats; the
-    // data have 1.008.
+    // 300 steps are few, but it must be far below the best Gaussian, which has ½ ln |Σ| + ln 2πe =
+    // 1.908 nats; the data have 1.008.
     assert!(after < 1.6, "{after}");
 }
 
@@ -250,7 +251,8 @@ fn toy_entropies_lie_between_their_bounds() {
     // Distant blobs: the entropy of one and that of the choice.
     let blobs = EightGaussians::new(s).entropy().unwrap();
     assert!((blobs - gaussian(s) - 8f64.ln()).abs() < 1e-6, "{blobs}");
-    // Distant thin circles: across, a Gaussian; along, the uniform choice of a point on all of them.
+    // Distant thin circles: across, a Gaussian; along, the uniform choice of a point on all of
+    // them.
     let across = 0.5 * gaussian(s);
     let mean_log = |radii: &[f64]| {
         let n = radii.len() as f64;

@@ -42,7 +42,8 @@ fn linear(weight: Tensor<2>, bias: Tensor<1>) -> Linear {
     Linear { weight: Param::from_tensor(weight.transpose()), bias: Some(Param::from_tensor(bias)) }
 }
 
-/// zuko gives (shift, raw log-scale) feature by feature; this crate all shifts, then all log-scales.
+/// zuko gives (shift, raw log-scale) feature by feature; this crate all shifts, then all
+/// log-scales.
 fn by_parameter<const D: usize>(rows: Tensor<D>) -> Tensor<D> {
     let n = rows.dims()[0];
     let order: Vec<i64> = (0..n).step_by(2).chain((1..n).step_by(2)).map(|i| i as i64).collect();

@@ -1,8 +1,8 @@
-//! What differs on a GPU: the smaller set of laws that needs no f64, the same numbers as on the CPU,
-//! and models that move between the two. Needs a GPU or a software Vulkan driver.
+//! What differs on a GPU: the smaller set of laws that needs no f64, the same numbers as on the
+//! CPU, and models that move between the two. Needs a GPU or a software Vulkan driver.
 //!
-//! Sick rows are left out: WGSL may assume that there is no NaN. Finite differences need f64; here the
-//! gradients are compared with the CPU's.
+//! Sick rows are left out: WGSL may assume that there is no NaN. Finite differences need f64; here
+//! the gradients are compared with the CPU's.
 
 #![cfg(all(feature = "wgpu", any(feature = "flex", feature = "ndarray")))]
 

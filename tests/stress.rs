@@ -45,8 +45,8 @@ fn sixty_four_layers_stay_finite_ten_standard_deviations_out() {
         model = adam.step(1e-3, model, gradients);
     }
     let model = model.valid();
-    // A new model is the standard normal: E x² / 2 + ½ ln 2π = 1.544 nats a feature, 98.8 in all. The
-    // mixture has 47.2: ½ ln 2πe 0.5² a feature, and ln 2.
+    // A new model is the standard normal: E x² / 2 + ½ ln 2π = 1.544 nats a feature, 98.8 in all.
+    // The mixture has 47.2: ½ ln 2πe 0.5² a feature, and ln 2.
     assert!((losses[0] - 98.8).abs() < 2.0, "{losses:?}");
     assert!(losses[199] < 52.0, "{losses:?}");
 

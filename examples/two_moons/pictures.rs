@@ -168,8 +168,8 @@ impl Pictures<'_> {
         Ok(())
     }
 
-    /// The logarithm of the mean density of each cell, over 2 × 2 points, so that thin ridges do not
-    /// break up.
+    /// The logarithm of the mean density of each cell, over 2 × 2 points, so that thin ridges do
+    /// not break up.
     fn mean_log_density(&self, frame: Frame, [columns, rows]: [usize; 2]) -> Vec<f64> {
         let fine = grid(frame.x, frame.y, [2 * columns, 2 * rows], &device_of(self.model));
         let fine = host(self.model.log_prob(fine));
@@ -189,8 +189,8 @@ fn points(tensor: Tensor<2>) -> Points {
     host(tensor).chunks_exact(2).map(|point| (point[0], point[1])).collect()
 }
 
-/// A colour for each latent point: its hue is its direction from the centre, so that neighbours stay
-/// neighbours for the eye; far points are paler.
+/// A colour for each latent point: its hue is its direction from the centre, so that neighbours
+/// stay neighbours for the eye; far points are paler.
 fn colours(latents: &[(f64, f64)]) -> Vec<RGBColor> {
     latents
         .iter()

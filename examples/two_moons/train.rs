@@ -37,7 +37,8 @@ pub struct Epoch {
     pub held_out: f64,
 }
 
-/// Minimises the negative log-likelihood by Adam with cosine decay, each batch fresh from the density.
+/// Minimises the negative log-likelihood by Adam with cosine decay, each batch fresh from the
+/// density.
 pub fn train(
     mut model: RealNvp,
     moons: &TwoMoons,
@@ -89,8 +90,9 @@ pub fn train(
     Ok(Outcome { model: model.valid(), history, seconds })
 }
 
-/// Points for the held-out likelihood, and the NLL of the true density on just these points. Compared
-/// with that, a gap is free of the luck of the draw, which is larger than the gap of a good model.
+/// Points for the held-out likelihood, and the NLL of the true density on just these points.
+/// Compared with that, a gap is free of the luck of the draw, which is larger than the gap of a
+/// good model.
 fn held_out_points(moons: &TwoMoons, device: &Device, rng: &mut impl Rng) -> (Tensor<2>, f64) {
     let points: Vec<[f64; 2]> = (0..HELD_OUT).map(|_| moons.point(rng)).collect();
     let log_prob = |&point: &[f64; 2]| moons.log_prob(point).expect("the noise is above 0");

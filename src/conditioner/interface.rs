@@ -10,10 +10,10 @@ use burn::tensor::Tensor;
 /// # Shapes
 ///
 /// - `input`: `[batch, d_input]`, the kept features
-/// - `context`: `[batch, d_context]`, present if and only if [`d_context`](Conditioner::d_context) is
-///   above 0
-/// - output: `[batch, n_parameters * d_output]`: the first parameter of all `d_output` features, then
-///   the second parameter of all of them, and so on
+/// - `context`: `[batch, d_context]`, present if and only if [`d_context`](Conditioner::d_context)
+///   is above 0
+/// - output: `[batch, n_parameters * d_output]`: the first parameter of all `d_output` features,
+///   then the second parameter of all of them, and so on
 ///
 /// # Example
 ///

@@ -84,8 +84,8 @@ impl MlpConfig {
 
 /// A multilayer perceptron of any widths, with any of burn's activations.
 ///
-/// It reads the input features and, after them, the context. Its last layer starts at zero, so that a
-/// new flow is the identity.
+/// It reads the input features and, after them, the context. Its last layer starts at zero, so that
+/// a new flow is the identity.
 ///
 /// # Shapes
 ///

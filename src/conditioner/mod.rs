@@ -1,4 +1,5 @@
-//! Networks that turn the kept features (and a context) into the parameters of the transformed ones.
+//! Networks that turn the kept features (and a context) into the parameters of the transformed
+//! ones.
 //!
 //! A conditioner knows nothing of masks, univariate maps or log-determinants. Any module that
 //! implements [`Conditioner`] fits every layer that takes one.

@@ -36,7 +36,8 @@ impl NetworkConfig {
     ///
     /// # Panics
     ///
-    /// If the network's own configuration is out of its range, or a size other than `d_context` is 0.
+    /// If the network's own configuration is out of its range, or a size other than `d_context` is
+    /// 0.
     pub fn init<R: Rng + ?Sized>(&self, sizes: Sizes, device: &Device, rng: &mut R) -> Network {
         match self {
             Self::Mlp(config) => config.init(sizes, device, rng).into(),

@@ -7,8 +7,8 @@ use rand::Rng;
 use super::interface::{Conditioner, Sizes};
 use super::mlp::{Mlp, MlpConfig};
 
-/// One [`Mlp`] for each parameter of the univariate map, as in RealNVP's separate networks for scale
-/// and shift.
+/// One [`Mlp`] for each parameter of the univariate map, as in RealNVP's separate networks for
+/// scale and shift.
 ///
 /// # Shapes
 ///

@@ -50,15 +50,16 @@ impl MaskedCouplingConfig {
 /// A coupling layer: it keeps the features of its mask and transforms each of the others by a
 /// univariate map, whose parameters a conditioner computes from the kept ones (and the context).
 ///
-/// With kept features `z_A`, transformed features `z_B`, context `c`, conditioner `θ` and univariate
-/// map `f`:
+/// With kept features `z_A`, transformed features `z_B`, context `c`, conditioner `θ` and
+/// univariate map `f`:
 ///
 /// ```text
 /// x_A = z_A        x_B = f(z_B; θ(z_A, c))        log |det ∂x/∂z| = Σ_B log |f'(z_B; θ(z_A, c))|
 /// ```
 ///
-/// The Jacobian is triangular, so its determinant is a product; and `x_A = z_A`, so the inverse knows
-/// the same `θ`. Each direction costs one pass through the conditioner, and `O(d_features)` besides.
+/// The Jacobian is triangular, so its determinant is a product; and `x_A = z_A`, so the inverse
+/// knows the same `θ`. Each direction costs one pass through the conditioner, and `O(d_features)`
+/// besides.
 ///
 /// The default type parameters are the run-time form, which [`MaskedCouplingConfig`] builds;
 /// `MaskedCoupling<MyNetwork, MyMap>` is made with [`new`](MaskedCoupling::new).

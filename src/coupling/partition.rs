@@ -7,8 +7,8 @@ use super::mask::Mask;
 
 /// A [`Mask`] as column indices, which move between devices and save with the module.
 ///
-/// Selecting columns and multiplying by a mask are the same map; selecting leaves no weight that only
-/// ever meets a zero, and no coordinate that is computed to be thrown away.
+/// Selecting columns and multiplying by a mask are the same map; selecting leaves no weight that
+/// only ever meets a zero, and no coordinate that is computed to be thrown away.
 #[derive(Module, Debug)]
 pub(crate) struct Partition {
     /// The kept features, ascending.

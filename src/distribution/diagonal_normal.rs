@@ -59,7 +59,8 @@ impl DiagonalNormalConfig {
     }
 }
 
-/// Independent normal distributions with a location and a scale for each feature, fixed or learnable.
+/// Independent normal distributions with a location and a scale for each feature, fixed or
+/// learnable.
 ///
 /// ```text
 /// log p(x) = -½ Σ_i ((x_i - loc_i) / scale_i)² - Σ_i log scale_i - ½ d_features log 2π

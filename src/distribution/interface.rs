@@ -8,21 +8,38 @@ use rand::Rng;
 ///
 /// # Contexts
 ///
-/// A conditional distribution takes a context of shape `[rows, d_context]` in the methods that end in
-/// `_given`. Evaluating pairs row with row. Sampling draws `n` rows for each row of the context: rows
-/// `i * n` to `(i + 1) * n` of the result belong to row `i` of the context. A distribution that takes
-/// no context keeps the defaults, which ignore its values.
+/// A conditional distribution takes a context of shape `[rows, d_context]` in the methods that end
+/// in `_given`. Evaluating pairs row with row. Sampling draws `n` rows for each row of the context:
+/// rows `i * n` to `(i + 1) * n` of the result belong to row `i` of the context. A distribution
+/// that takes no context keeps the defaults, which ignore its values.
 ///
 /// # Randomness and gradients
 ///
-/// Samples are drawn on the host, row after row, from the generator that is passed in: the draws are
-/// the same on every backend. Sampling builds no autodiff graph, even on a module in training;
+/// Samples are drawn on the host, row after row, from the generator that is passed in: the draws
+/// are the same on every backend. Sampling builds no autodiff graph, even on a module in training;
 /// [`Reparameterized`] is the way to gradients through samples.
 ///
 /// # Shapes
 ///
 /// - `x`: `[batch, d_features]`
 /// - log-densities: `[batch]`, in nats
+///
+/// # Example
+///
+/// A conditional model: three samples for each of two contexts.
+///
+/// ```
+/// use normalizing_flows::{Distribution, RealNvpConfig};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default();
+/// let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// let model = RealNvpConfig::new(2).with_d_context(1).init(&device, &mut rng);
+/// let context = Tensor::<2>::from_data([[-1.0], [1.0]], &device);
+/// let (x, log_prob) = model.sample_with_log_prob_given(3, &context, &mut rng);
+/// assert_eq!((x.dims(), log_prob.dims()), ([6, 2], [6]));
+/// ```
 pub trait Distribution: Module + ModuleDisplay {
     /// The number of features of a row.
     fn d_features(&self) -> usize;
@@ -62,7 +79,8 @@ pub trait Distribution: Module + ModuleDisplay {
         self.sample(n * context.dims()[0], rng)
     }
 
-    /// Draws `n` rows and gives their log-densities, without a graph. Flows compute both in one pass.
+    /// Draws `n` rows and gives their log-densities, without a graph. Flows compute both in one
+    /// pass.
     fn sample_with_log_prob<R: Rng + ?Sized>(
         &self,
         n: usize,
@@ -95,6 +113,24 @@ pub trait Distribution: Module + ModuleDisplay {
 /// # References
 ///
 /// Kingma, Welling: *Auto-Encoding Variational Bayes*, 2014, arXiv:1312.6114.
+///
+/// # Example
+///
+/// A step of reverse-KL training towards a target whose density is known but for a constant:
+///
+/// ```
+/// use normalizing_flows::{RealNvpConfig, Reparameterized};
+/// use normalizing_flows::burn::tensor::Device;
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// let model = RealNvpConfig::new(2).init(&Device::default().autodiff(), &mut rng);
+/// let (x, log_prob) = model.rsample_with_log_prob(64, &mut rng);
+/// let log_target = (x - 3.0).square().sum_dim(1).squeeze_dim(1) * -0.5;
+/// let loss = (log_prob - log_target).mean();
+/// let gradients = loss.backward();
+/// # let _ = gradients;
+/// ```
 pub trait Reparameterized: Distribution {
     /// Draws `n` rows through which gradients flow to the parameters: `[n, d_features]`.
     fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2>;

@@ -16,9 +16,9 @@ use crate::flow::{Flow, common_d_context, forward_with, inverse_with};
 /// log p(x) = log p_base(z) + log |det ∂z/∂x|
 /// ```
 ///
-/// Evaluating costs one `inverse` of the flow, sampling one `forward`. Calls of more than 16,384 rows
-/// run in chunks, so that the memory of activations stays bounded. (In training the autodiff graph
-/// keeps them all, whatever the chunks.)
+/// Evaluating costs one `inverse` of the flow, sampling one `forward`. Calls of more than 16,384
+/// rows run in chunks, so that the memory of activations stays bounded. (In training the autodiff
+/// graph keeps them all, whatever the chunks.)
 ///
 /// The model is conditional if its base or its flow was built with a context. Then only the methods
 /// that end in `_given` work, and a context of one row is shared by all rows; otherwise only the
@@ -33,8 +33,8 @@ use crate::flow::{Flow, common_d_context, forward_with, inverse_with};
 ///
 /// # Panics
 ///
-/// All methods panic when a shape does not fit, and when a context is missing or not wanted. Inputs and
-/// contexts must have the float type of the model.
+/// All methods panic when a shape does not fit, and when a context is missing or not wanted. Inputs
+/// and contexts must have the float type of the model.
 ///
 /// # Example
 ///

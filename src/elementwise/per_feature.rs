@@ -28,14 +28,15 @@ impl ElementwiseConfig {
     }
 }
 
-/// Transforms each feature by a univariate map whose parameters are learnt and the same for all rows.
+/// Transforms each feature by a univariate map whose parameters are learnt and the same for all
+/// rows.
 ///
 /// ```text
 /// x_i = f(z_i; θ_i)        log |det ∂x/∂z| = Σ_i log |f'(z_i; θ_i)|
 /// ```
 ///
-/// It mixes no features: it is the layer for one feature, and the scaling layer of NICE. Each direction
-/// costs `O(d_features)`.
+/// It mixes no features: it is the layer for one feature, and the scaling layer of NICE. Each
+/// direction costs `O(d_features)`.
 ///
 /// # Shapes
 ///

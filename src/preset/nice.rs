@@ -16,11 +16,11 @@ use crate::univariate::UnivariateConfig;
 /// [`NiceConfig`] builds.
 pub type Nice = NormalizingFlow<StandardNormal, (Elementwise, Sequential<MaskedCoupling>)>;
 
-/// NICE: additive coupling layers, whose alternating masks change parity from layer to layer, over a
-/// learnt scale of each latent feature.
+/// NICE: additive coupling layers, whose alternating masks change parity from layer to layer, over
+/// a learnt scale of each latent feature.
 ///
-/// The couplings preserve volume, so only the scale changes the values of the density. Beside it there
-/// is a shift here, which the paper does without, and the scale is bounded as in
+/// The couplings preserve volume, so only the scale changes the values of the density. Beside it
+/// there is a shift here, which the paper does without, and the scale is bounded as in
 /// [`Affine`](crate::univariate::Affine). Each direction costs one pass through the conditioners.
 ///
 /// # Example
@@ -56,11 +56,13 @@ pub struct NiceConfig {
 }
 
 impl NiceConfig {
-    /// Builds the density on a device, its weights drawn from `rng`. It starts as the standard normal.
+    /// Builds the density on a device, its weights drawn from `rng`. It starts as the standard
+    /// normal.
     ///
     /// # Panics
     ///
-    /// If `d_features` is below 2, `n_layers` is 0, or the configuration of a part is out of its range.
+    /// If `d_features` is below 2, `n_layers` is 0, or the configuration of a part is out of its
+    /// range.
     pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> Nice {
         let layer = MaskedCouplingConfig::new(Mask::alternating(self.d_features))
             .with_d_context(self.d_context)

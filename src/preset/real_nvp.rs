@@ -50,18 +50,20 @@ pub struct RealNvpConfig {
     /// The network of each layer.
     #[config(default = "NetworkConfig::default()")]
     pub conditioner: NetworkConfig,
-    /// The affine map of each layer. By default its log-scale is soft-clipped so that the whole stack
-    /// scales a feature by at most 1000, and by at least 1/1000: at `ln 1000` divided by the number of
-    /// layers that transform the feature.
+    /// The affine map of each layer. By default its log-scale is soft-clipped so that the whole
+    /// stack scales a feature by at most 1000, and by at least 1/1000: at `ln 1000` divided by the
+    /// number of layers that transform the feature.
     pub affine: Option<AffineConfig>,
 }
 
 impl RealNvpConfig {
-    /// Builds the density on a device, its weights drawn from `rng`. It starts as the standard normal.
+    /// Builds the density on a device, its weights drawn from `rng`. It starts as the standard
+    /// normal.
     ///
     /// # Panics
     ///
-    /// If `d_features` is below 2, `n_layers` is 0, or the configuration of a part is out of its range.
+    /// If `d_features` is below 2, `n_layers` is 0, or the configuration of a part is out of its
+    /// range.
     pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> RealNvp {
         let layer = MaskedCouplingConfig::new(Mask::alternating(self.d_features))
             .with_d_context(self.d_context)

@@ -3,8 +3,8 @@
 use approx::relative_eq;
 use burn::tensor::Tensor;
 
-/// Panics unless both tensors have the same shape, are finite and agree: each pair of values differs
-/// by at most `tolerance`, or by at most `tolerance` times the larger of the two.
+/// Panics unless both tensors have the same shape, are finite and agree: each pair of values
+/// differs by at most `tolerance`, or by at most `tolerance` times the larger of the two.
 ///
 /// # Panics
 ///

@@ -12,8 +12,8 @@ use crate::flow::Flow;
 const CHECKED_ENTRIES: usize = 10;
 
 impl<F: Flow> Laws<F> {
-    /// The gradients of inputs, context and every parameter match central differences, which are taken
-    /// in `f64` whatever the float type of the gradients.
+    /// The gradients of inputs, context and every parameter match central differences, which are
+    /// taken in `f64` whatever the float type of the gradients.
     ///
     /// # Panics
     ///
@@ -25,9 +25,10 @@ impl<F: Flow> Laws<F> {
     }
 
     fn gradients_match(&self, device: &Device, direction: Direction) {
-        // Central differences of step h have an error of order h² f'''' + ε |f| / h, in f64 at h = 1e-6 some
-        // 1e-10 for a loss of order 1. The loss sums tens of terms whose third derivatives are products
-        // of weights, hence 1e-6. Gradients in f32 carry some hundred roundings of 1.2e-7, and cancel.
+        // Central differences of step h have an error of order h² f'''' + ε |f| / h, in f64 at h =
+        // 1e-6 some 1e-10 for a loss of order 1. The loss sums tens of terms whose third
+        // derivatives are products of weights, hence 1e-6. Gradients in f32 carry some hundred
+        // roundings of 1.2e-7, and cancel.
         let step = 1e-6;
         let tolerance = if self.dtype == FloatDType::F64 { 1e-6 } else { 1e-3 };
 

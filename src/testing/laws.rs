@@ -30,8 +30,8 @@ pub(super) enum Direction {
 /// The laws of a flow, each a method that panics when the law is broken.
 ///
 /// Every law but [`starts_as_the_identity`](Laws::starts_as_the_identity) perturbs the parameters
-/// first, by [`perturb`]. Layers that are random in training are judged as [`valid`](burn::module::Module::valid) only by the laws
-/// that need no gradients.
+/// first, by [`perturb`]. Layers that are random in training are judged as
+/// [`valid`](burn::module::Module::valid) only by the laws that need no gradients.
 ///
 /// The gradient law evaluates in `f64`, so it needs a device that can; the others run on any.
 pub struct Laws<F: Flow> {
@@ -63,16 +63,16 @@ impl<F: Flow> Laws<F> {
         self
     }
 
-    /// The largest absolute value in the domain, for [`stays_finite`](Laws::stays_finite); the default
-    /// is 1e9.
+    /// The largest absolute value in the domain, for [`stays_finite`](Laws::stays_finite); the
+    /// default is 1e9.
     #[must_use]
     pub fn with_reach(mut self, reach: f64) -> Self {
         self.reach = reach;
         self
     }
 
-    /// The relative (below 1: absolute) tolerance of values; the default is 1e-9 in `f64`, and 1e-4 in
-    /// `f32`: some hundred roundings of 1.2e-7, amplified by scales of up to ten.
+    /// The relative (below 1: absolute) tolerance of values; the default is 1e-9 in `f64`, and 1e-4
+    /// in `f32`: some hundred roundings of 1.2e-7, amplified by scales of up to ten.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = Some(tolerance);

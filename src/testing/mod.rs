@@ -9,7 +9,8 @@
 //! use normalizing_flows::testing::Laws;
 //! use normalizing_flows::{ElementwiseConfig, burn::tensor::Device};
 //!
-//! Laws::new(3, |device, _rng| ElementwiseConfig::new(3).init(device)).check_all(&Device::default());
+//! let laws = Laws::new(3, |device, _rng| ElementwiseConfig::new(3).init(device));
+//! laws.check_all(&Device::default());
 //! ```
 
 mod compare;

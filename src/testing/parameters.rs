@@ -9,7 +9,8 @@ use super::compare::host;
 
 /// Adds normal noise of the given standard deviation to every float parameter.
 ///
-/// A new flow is the identity, on which many a mistake does not show: perturb it before you test it.
+/// A new flow is the identity, on which many a mistake does not show: perturb it before you test
+/// it.
 pub fn perturb<M: Module, R: Rng + ?Sized>(module: M, scale: f64, rng: &mut R) -> M {
     let edit = |_, values: &mut Vec<f64>| {
         for value in values {

@@ -29,8 +29,8 @@ impl<F: Flow> Laws<F> {
         }
     }
 
-    /// A row with a NaN or an infinity, in one feature or in all, shows it in an output of its own, and
-    /// leaves the outputs and input gradients of all other rows as they were.
+    /// A row with a NaN or an infinity, in one feature or in all, shows it in an output of its own,
+    /// and leaves the outputs and input gradients of all other rows as they were.
     pub fn a_sick_row_poisons_only_itself(&self, device: &Device) {
         let sick = BATCH / 2;
         let (flow, x, context) = self.tracked(device);
@@ -105,14 +105,14 @@ impl<F: Flow> Laws<F> {
         }
     }
 
-    /// Outputs, log-determinants and gradients of inputs and context are finite for tiny, huge and mixed
-    /// inputs and contexts.
+    /// Outputs, log-determinants and gradients of inputs and context are finite for tiny, huge and
+    /// mixed inputs and contexts.
     pub fn stays_finite(&self, device: &Device) {
         let (flow, _, _) = self.tracked(device);
         let magnitudes = [0.0, -0.0, 1e-30, -1e-8, 1.0, -1e3, self.reach, -self.reach];
         let magnitudes = magnitudes.map(|value: f64| value.clamp(-self.reach, self.reach));
-        // Every pair of magnitudes meets in the first two features; the others take them at random. The
-        // rows before are one magnitude throughout.
+        // Every pair of magnitudes meets in the first two features; the others take them at random.
+        // The rows before are one magnitude throughout.
         let n = magnitudes.len();
         let rows = n + n * n;
         let fill = |d: usize, rng: &mut ChaCha8Rng| {

@@ -7,8 +7,8 @@ use super::interface::{Univariate, parameter};
 
 /// Adds a shift: `x = z + t`, `log |dx/dz| = 0`.
 ///
-/// It preserves volume, so a stack of it reshapes a density without changing its values; NICE puts an
-/// elementwise scale beside it. The one parameter is `t`. Both directions cost the same.
+/// It preserves volume, so a stack of it reshapes a density without changing its values; NICE puts
+/// an elementwise scale beside it. The one parameter is `t`. Both directions cost the same.
 ///
 /// # References
 ///

@@ -7,8 +7,8 @@ use burn::tensor::Tensor;
 /// with its own parameters `θ`.
 ///
 /// `forward` goes from latent to data and `inverse` from data to latent, as in
-/// [`Flow`](crate::Flow). Both return the mapped value and the logarithm of the slope of the map that
-/// was applied, feature by feature; the layer adds the logarithms up.
+/// [`Flow`](crate::Flow). Both return the mapped value and the logarithm of the slope of the map
+/// that was applied, feature by feature; the layer adds the logarithms up.
 ///
 /// # Shapes
 ///
@@ -17,8 +17,24 @@ use burn::tensor::Tensor;
 ///
 /// # Implementing
 ///
-/// All parameters at zero should be the identity, or close to it: a new conditioner gives zeros. Clamp
-/// first, compute, select last, so that no branch of a `mask_where` holds an infinity or a NaN.
+/// All parameters at zero should be the identity, or close to it: a new conditioner gives zeros.
+/// Clamp first, compute, select last, so that no branch of a `mask_where` holds an infinity or a
+/// NaN.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::univariate::{AffineConfig, Univariate};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+///
+/// let affine = AffineConfig::new().init();
+/// let z = Tensor::<2>::from_data([[1.0, 2.0]], &Device::default());
+/// // Shifts of the two features, then raw log-scales of zero.
+/// let parameters = Tensor::<3>::from_data([[[0.5, -0.5], [0.0, 0.0]]], &Device::default());
+/// let (x, log_slope) = affine.forward(z, parameters);
+/// assert_eq!(x.into_data().try_into_vec::<f32>().unwrap(), [1.5, 1.5]);
+/// assert_eq!(log_slope.into_data().try_into_vec::<f32>().unwrap(), [0.0, 0.0]);
+/// ```
 pub trait Univariate: Module + ModuleDisplay {
     /// How many parameters the map takes for one feature.
     fn n_parameters(&self) -> usize;

@@ -1,7 +1,7 @@
 //! Monotone scalar maps, as functions of a value and the parameters that a conditioner gives.
 //!
-//! A univariate map knows nothing of networks or masks: a [coupling](crate::coupling) layer feeds it
-//! the parameters that its conditioner computed, an [elementwise](crate::elementwise) layer the
+//! A univariate map knows nothing of networks or masks: a [coupling](crate::coupling) layer feeds
+//! it the parameters that its conditioner computed, an [elementwise](crate::elementwise) layer the
 //! parameters that it learns.
 
 mod additive;

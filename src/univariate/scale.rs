@@ -6,8 +6,9 @@ use burn::tensor::{Tensor, activation};
 /// The function that turns the raw output `a` of a conditioner into the log-scale `s` of an
 /// [`Affine`](super::Affine) map.
 ///
-/// An unbounded scale is the commonest cause of a diverging RealNVP, so the default bounds it. The same
-/// function serves both directions. Every bound but the sigmoid has `s(0) = 0`, and slope 1 there.
+/// An unbounded scale is the commonest cause of a diverging RealNVP, so the default bounds it. The
+/// same function serves both directions. Every bound but the sigmoid has `s(0) = 0`, and slope 1
+/// there.
 #[derive(Config, Debug, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum ScaleBound {
@@ -29,9 +30,9 @@ pub enum ScaleBound {
         /// The greatest log-scale in nats, above 0.
         max: f64,
     },
-    /// `exp(s) = sigmoid(a + 2) + 0.001`: scales from 0.001 to 1.001; nflows'. nflows writes its layers
-    /// from data to latent: wrap the layer in [`Inverse`](crate::Inverse) for its direction. It starts
-    /// at a scale of 0.882, so a new flow is not the identity.
+    /// `exp(s) = sigmoid(a + 2) + 0.001`: scales from 0.001 to 1.001; nflows'. nflows writes its
+    /// layers from data to latent: wrap the layer in [`Inverse`](crate::Inverse) for its direction.
+    /// It starts at a scale of 0.882, so a new flow is not the identity.
     Sigmoid,
     /// `s = a`: no bound, RealNVP's formula without its tanh; may overflow.
     Exp,

@@ -37,7 +37,8 @@ pub fn ks_distance(mut samples: Vec<f64>, cdf: impl Fn(f64) -> f64) -> f64 {
     })
 }
 
-/// The distance that a correct sampler exceeds with probability 1e-6 (Dvoretzky, Kiefer, Wolfowitz).
+/// The distance that a correct sampler exceeds with probability 1e-6 (Dvoretzky, Kiefer,
+/// Wolfowitz).
 pub fn ks_bound(n: usize) -> f64 {
     ((2.0 / 1e-6f64).ln() / (2.0 * n as f64)).sqrt()
 }

@@ -3,10 +3,10 @@
 //! With the centres `c` spread along the curves by a measure `μ` of total mass 1, the density is
 //! `p(x) = ∫ N(x; c, s² I) dμ(c)`. Method of the entropy `-∫ p log p`:
 //!
-//! 1. The curves become nodes with weights: Gauss-Legendre panels no longer than the noise, or equal
-//!    steps on a closed curve. Both are exact to rounding for a Gaussian of that width.
-//! 2. The plane becomes a grid of spacing `s / 4`. On it the trapezoidal rule converges exponentially
-//!    for functions as smooth as `p log p`.
+//! 1. The curves become nodes with weights: Gauss-Legendre panels no longer than the noise, or
+//! equal steps on a closed curve. Both are exact to rounding for a Gaussian of that width.
+//! 2. The plane becomes a grid of spacing `s / 4`. On it the trapezoidal rule converges
+//! exponentially for functions as smooth as `p log p`.
 //! 3. The Gaussian factorises, so each node adds an outer product to the grid points within `9 s`;
 //!    what is farther holds less than 3e-18 of its mass. One grid row is in memory at a time.
 
@@ -104,8 +104,8 @@ pub(super) fn log_prob(
     Some(largest + sum.ln() - (TAU * noise * noise).ln())
 }
 
-/// The differential entropy in nats of the nodes blurred by `noise`; `None` for noise 0, where there
-/// is no density.
+/// The differential entropy in nats of the nodes blurred by `noise`; `None` for noise 0, where
+/// there is no density.
 pub(super) fn entropy(noise: f64, nodes: impl FnOnce() -> Vec<Node>) -> Option<f64> {
     if noise == 0.0 {
         return None;

@@ -4,7 +4,8 @@ use rand::{Rng, RngExt};
 
 use super::density::ToyDensity;
 
-/// Uniform over the eight squares of side 2 in `[-4, 4]²` whose row and column add to an even number.
+/// Uniform over the eight squares of side 2 in `[-4, 4]²` whose row and column add to an even
+/// number.
 ///
 /// The density is 1/32 on the squares and 0 elsewhere, so the entropy is `ln 32`. No flow without
 /// discontinuities reaches it.

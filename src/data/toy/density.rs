@@ -21,11 +21,12 @@ pub trait ToyDensity {
     /// Draws one point.
     fn point<R: Rng + ?Sized>(&self, rng: &mut R) -> [f64; 2];
 
-    /// The log-density at a point, in nats; `None` where it is not known.
+    /// The log-density at a point, in nats; `None` where there is no density, as without noise.
     fn log_prob(&self, point: [f64; 2]) -> Option<f64>;
 
-    /// The differential entropy in nats; `None` where it is not known. Where it takes a quadrature, the
-    /// cost grows as 1/noise²: milliseconds at noise 0.1, seconds at 0.001.
+    /// The differential entropy in nats; `None` where there is no density, as without noise. Where
+    /// it takes a quadrature, the cost grows as 1/noise²: milliseconds at noise 0.1, seconds at
+    /// 0.001.
     fn entropy(&self) -> Option<f64>;
 
     /// Draws `n` points: `[n, 2]`, in the float type of the device.

@@ -9,8 +9,8 @@ use super::density::ToyDensity;
 
 /// Eight Gaussian blobs of equal weight on a circle of radius `2√2`, as FFJORD draws them.
 ///
-/// With `k` uniform in `0..8` and `ε ~ N(0, noise² I)`: `x = 2√2 (cos kπ/4, sin kπ/4) + ε`. Its entropy
-/// is computed by quadrature.
+/// With `k` uniform in `0..8` and `ε ~ N(0, noise² I)`: `x = 2√2 (cos kπ/4, sin kπ/4) + ε`. Its
+/// entropy is computed by quadrature.
 ///
 /// # References
 ///

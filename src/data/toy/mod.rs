@@ -1,5 +1,5 @@
-//! Densities in the plane that the field draws, each with its formula and, where they are known, its
-//! density and its differential entropy: no model can reach a lower expected negative log-likelihood.
+//! Densities in the plane that the field draws, each with its formula, its density and its
+//! differential entropy: no model can reach a lower expected negative log-likelihood.
 //!
 //! | density | shape |
 //! |---|---|

@@ -9,15 +9,15 @@ use super::density::ToyDensity;
 
 /// Five blades that bend with their distance from the centre, as FFJORD draws them.
 ///
-/// With `ε ~ N(0, I)`, `k` uniform in `0..5`, a point of a blade `(a, b) = (1 + 0.3 ε_1, 0.1 ε_2)` is
-/// turned by the angle `φ = 2πk / 5 + ¼ exp(a)` and doubled:
+/// With `ε ~ N(0, I)`, `k` uniform in `0..5`, a point of a blade `(a, b) = (1 + 0.3 ε_1, 0.1 ε_2)`
+/// is turned by the angle `φ = 2πk / 5 + ¼ exp(a)` and doubled:
 ///
 /// ```text
 /// x = 2 (a cos φ + b sin φ, b cos φ - a sin φ)
 /// ```
 ///
-/// The density adds up, over the blades, all `(a, b)` that land on a point, each divided by the volume
-/// factor `4 |1 + ¼ b exp(a)|`; the entropy is a quadrature of its logarithm.
+/// The density adds up, over the blades, all `(a, b)` that land on a point, each divided by the
+/// volume factor `4 |1 + ¼ b exp(a)|`; the entropy is a quadrature of its logarithm.
 ///
 /// # References
 ///
@@ -75,8 +75,9 @@ impl Pinwheel {
     /// The density that one blade alone would have at a point.
     ///
     /// A turn keeps the radius `r = |x| / 2`, so the `(a, b)` that land on `x` are
-    /// `r (cos, sin)(arg x + angle(a))`: the roots of `a = r cos(arg x + angle(a))`, found by a scan for
-    /// changes of sign and bisection. Beyond nine standard deviations of `a` there is no mass to find.
+    /// `r (cos, sin)(arg x + angle(a))`: the roots of `a = r cos(arg x + angle(a))`, found by a
+    /// scan for changes of sign and bisection. Beyond nine standard deviations of `a` there is no
+    /// mass to find.
     fn mass_at([x, y]: [f64; 2], blade: usize) -> f64 {
         const SCAN: usize = 200;
         let (r, argument) = (0.5 * x.hypot(y), y.atan2(x));

@@ -63,7 +63,8 @@ impl ToyDensity for Spirals {
 
 impl Spirals {
     fn nodes(&self) -> Vec<Node> {
-        // In `v = √u` the arm is smooth, with speed at most π √(1 + 9π²) < 31, and v has density 2v.
+        // In `v = √u` the arm is smooth, with speed at most π √(1 + 9π²) < 31, and v has density
+        // 2v.
         let mut nodes = open_curve(|v| arm(3.0 * PI * v), 31.0, self.noise, 0.5);
         for node in &mut nodes {
             let v = node.centre[0].hypot(node.centre[1]) / PI;
