@@ -4,9 +4,9 @@
 //! `p(x) = ∫ N(x; c, s² I) dμ(c)`. Method of the entropy `-∫ p log p`:
 //!
 //! 1. The curves become nodes with weights: Gauss-Legendre panels no longer than the noise, or
-//! equal steps on a closed curve. Both are exact to rounding for a Gaussian of that width.
+//!    equal steps on a closed curve. Both are exact to rounding for a Gaussian of that width.
 //! 2. The plane becomes a grid of spacing `s / 4`. On it the trapezoidal rule converges
-//! exponentially for functions as smooth as `p log p`.
+//!    exponentially for functions as smooth as `p log p`.
 //! 3. The Gaussian factorises, so each node adds an outer product to the grid points within `9 s`;
 //!    what is farther holds less than 3e-18 of its mass. One grid row is in memory at a time.
 
