@@ -3,6 +3,10 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
+use crate::kernel;
+#[cfg(feature = "flex")]
+use crate::kernel::Stack;
+
 /// An invertible, differentiable map between a latent space and the data space.
 ///
 /// `forward` maps latent to data, `x = f(z)`; `inverse` maps data to latent, `z = f⁻¹(x)`. Each
@@ -111,6 +115,15 @@ pub trait Flow: Module + ModuleDisplay {
         let _ = (x, context);
         self
     }
+
+    /// Adds the layers of this flow to `stack` for the fused kernels; false if the flow is not
+    /// made of layers that they know. It is then computed by `forward` and `inverse`.
+    #[cfg(feature = "flex")]
+    #[doc(hidden)]
+    fn describe(&self, stack: &mut Stack) -> bool {
+        let _ = stack;
+        false
+    }
 }
 
 /// Calls `forward` or `forward_given`.
@@ -217,6 +230,11 @@ impl<F: Flow> Flow for Inverse<F> {
     fn d_context(&self) -> usize {
         self.flow.d_context()
     }
+
+    #[cfg(feature = "flex")]
+    fn describe(&self, stack: &mut Stack) -> bool {
+        stack.push_inverse(|stack| self.flow.describe(stack))
+    }
 }
 
 /// A tuple applies its flows first to last in `forward`, last to first in `inverse`.
@@ -224,24 +242,36 @@ macro_rules! impl_flow_for_tuple {
     ([$($flow:ident $index:tt),+] [$($reverse:tt),+]) => {
         impl<$($flow: Flow),+> Flow for ($($flow,)+) {
             fn forward(&self, z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+                if let Some(fused) = kernel::forward(self, &z, None) {
+                    return fused;
+                }
                 let (x, log_det) = (z, None);
                 $(let (x, log_det) = then(self.$index.forward(x), log_det);)+
                 (x, log_det.expect("a tuple of flows is not empty"))
             }
 
             fn inverse(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+                if let Some(fused) = kernel::inverse(self, &x, None) {
+                    return fused;
+                }
                 let (z, log_det) = (x, None);
                 $(let (z, log_det) = then(self.$reverse.inverse(z), log_det);)+
                 (z, log_det.expect("a tuple of flows is not empty"))
             }
 
             fn forward_given(&self, z: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+                if let Some(fused) = kernel::forward(self, &z, Some(context)) {
+                    return fused;
+                }
                 let (x, log_det) = (z, None);
                 $(let (x, log_det) = then(self.$index.forward_given(x, context), log_det);)+
                 (x, log_det.expect("a tuple of flows is not empty"))
             }
 
             fn inverse_given(&self, x: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+                if let Some(fused) = kernel::inverse(self, &x, Some(context)) {
+                    return fused;
+                }
                 let (z, log_det) = (x, None);
                 $(let (z, log_det) = then(self.$reverse.inverse_given(z, context), log_det);)+
                 (z, log_det.expect("a tuple of flows is not empty"))
@@ -249,6 +279,11 @@ macro_rules! impl_flow_for_tuple {
 
             fn d_context(&self) -> usize {
                 common_d_context([$(self.$index.d_context()),+])
+            }
+
+            #[cfg(feature = "flex")]
+            fn describe(&self, stack: &mut Stack) -> bool {
+                $(self.$index.describe(stack))&&+
             }
 
             fn calibrate(mut self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {

@@ -6,6 +6,8 @@ use crate::closed_enum::closed_enum;
 use crate::coupling::MaskedCoupling;
 use crate::elementwise::Elementwise;
 use crate::flow::{Flow, Inverse};
+#[cfg(feature = "flex")]
+use crate::kernel::Stack;
 use crate::sequential::Sequential;
 
 closed_enum! {
@@ -64,6 +66,11 @@ impl Flow for Layer {
 
     fn d_context(&self) -> usize {
         on_layer!(self, layer => layer.d_context())
+    }
+
+    #[cfg(feature = "flex")]
+    fn describe(&self, stack: &mut Stack) -> bool {
+        on_layer!(self, layer => layer.describe(stack))
     }
 
     fn calibrate(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {

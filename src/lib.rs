@@ -84,6 +84,7 @@ pub mod data;
 pub mod distribution;
 pub mod elementwise;
 mod flow;
+mod kernel;
 mod layer;
 pub mod preset;
 mod sequential;

@@ -4,6 +4,9 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::flow::{Flow, common_d_context, inverse_with, then, zero_log_det};
+use crate::kernel;
+#[cfg(feature = "flex")]
+use crate::kernel::Stack;
 
 /// A stack of flows of one type, `f = f_n ∘ … ∘ f_1`.
 ///
@@ -115,23 +118,34 @@ fn trace<'a, F: Flow + 'a>(
 
 impl<F: Flow> Flow for Sequential<F> {
     fn forward(&self, z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        fold(self.layers.iter(), z, |layer, z| layer.forward(z))
+        kernel::forward(self, &z, None)
+            .unwrap_or_else(|| fold(self.layers.iter(), z, |layer, z| layer.forward(z)))
     }
 
     fn inverse(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        fold(self.layers.iter().rev(), x, |layer, x| layer.inverse(x))
+        kernel::inverse(self, &x, None)
+            .unwrap_or_else(|| fold(self.layers.iter().rev(), x, |layer, x| layer.inverse(x)))
     }
 
     fn forward_given(&self, z: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        fold(self.layers.iter(), z, |layer, z| layer.forward_given(z, context))
+        kernel::forward(self, &z, Some(context)).unwrap_or_else(|| {
+            fold(self.layers.iter(), z, |layer, z| layer.forward_given(z, context))
+        })
     }
 
     fn inverse_given(&self, x: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        fold(self.layers.iter().rev(), x, |layer, x| layer.inverse_given(x, context))
+        kernel::inverse(self, &x, Some(context)).unwrap_or_else(|| {
+            fold(self.layers.iter().rev(), x, |layer, x| layer.inverse_given(x, context))
+        })
     }
 
     fn d_context(&self) -> usize {
         common_d_context(self.layers.iter().map(Flow::d_context))
+    }
+
+    #[cfg(feature = "flex")]
+    fn describe(&self, stack: &mut Stack) -> bool {
+        self.layers.iter().all(|layer| layer.describe(stack))
     }
 
     fn calibrate(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {

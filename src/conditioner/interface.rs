@@ -3,6 +3,9 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
+#[cfg(feature = "flex")]
+use crate::kernel::KernelNetworks;
+
 /// A network that gives the parameters of a layer's univariate maps.
 ///
 /// It may be any function: a flow is invertible whatever its conditioners compute.
@@ -51,6 +54,13 @@ pub trait Conditioner: Module + ModuleDisplay {
     /// The number of context features that the network takes; 0 when it takes none.
     fn d_context(&self) -> usize {
         0
+    }
+
+    /// The network as the fused kernels know it; `None` if they do not.
+    #[cfg(feature = "flex")]
+    #[doc(hidden)]
+    fn describe(&self) -> Option<KernelNetworks> {
+        None
     }
 }
 

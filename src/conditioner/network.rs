@@ -8,6 +8,8 @@ use super::interface::{Conditioner, Sizes};
 use super::mlp::{Mlp, MlpConfig};
 use super::separate::SeparateMlps;
 use crate::closed_enum::closed_enum;
+#[cfg(feature = "flex")]
+use crate::kernel::KernelNetworks;
 
 /// Configuration of a [`Network`].
 #[derive(Config, Debug)]
@@ -64,5 +66,10 @@ impl Conditioner for Network {
 
     fn d_context(&self) -> usize {
         on_network!(self, network => network.d_context())
+    }
+
+    #[cfg(feature = "flex")]
+    fn describe(&self) -> Option<KernelNetworks> {
+        on_network!(self, network => network.describe())
     }
 }

@@ -6,6 +6,8 @@ use rand::Rng;
 
 use super::interface::{Conditioner, Sizes};
 use super::mlp::{Mlp, MlpConfig};
+#[cfg(feature = "flex")]
+use crate::kernel::KernelNetworks;
 
 /// One [`Mlp`] for each parameter of the univariate map, as in RealNVP's separate networks for
 /// scale and shift.
@@ -41,5 +43,12 @@ impl Conditioner for SeparateMlps {
 
     fn d_context(&self) -> usize {
         self.networks.first().map_or(0, Mlp::d_context)
+    }
+
+    #[cfg(feature = "flex")]
+    fn describe(&self) -> Option<KernelNetworks> {
+        self.networks
+            .iter()
+            .try_fold(KernelNetworks::default(), |networks, mlp| networks.with(mlp.layers()))
     }
 }

@@ -9,6 +9,9 @@ use super::mask::Mask;
 use super::partition::Partition;
 use crate::conditioner::{Conditioner, Network, NetworkConfig, Sizes};
 use crate::flow::{Flow, zero_log_det};
+use crate::kernel;
+#[cfg(feature = "flex")]
+use crate::kernel::Stack;
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
 
 /// Configuration of a [`MaskedCoupling`] in its run-time form.
@@ -162,22 +165,34 @@ impl<C: Conditioner, U: Univariate> MaskedCoupling<C, U> {
 
 impl<C: Conditioner, U: Univariate> Flow for MaskedCoupling<C, U> {
     fn forward(&self, z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        self.transform(z, None, U::forward)
+        kernel::forward(self, &z, None).unwrap_or_else(|| self.transform(z, None, U::forward))
     }
 
     fn inverse(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        self.transform(x, None, U::inverse)
+        kernel::inverse(self, &x, None).unwrap_or_else(|| self.transform(x, None, U::inverse))
     }
 
     fn forward_given(&self, z: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        self.transform(z, Some(context), U::forward)
+        kernel::forward(self, &z, Some(context))
+            .unwrap_or_else(|| self.transform(z, Some(context), U::forward))
     }
 
     fn inverse_given(&self, x: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        self.transform(x, Some(context), U::inverse)
+        kernel::inverse(self, &x, Some(context))
+            .unwrap_or_else(|| self.transform(x, Some(context), U::inverse))
     }
 
     fn d_context(&self) -> usize {
         self.conditioner.d_context()
+    }
+
+    #[cfg(feature = "flex")]
+    fn describe(&self, stack: &mut Stack) -> bool {
+        let (Some(networks), Some(map)) = (self.conditioner.describe(), self.univariate.describe())
+        else {
+            return false;
+        };
+        let (kept, transformed) = self.partition.indices();
+        stack.push_coupling(kept, transformed, map, self.d_context(), networks)
     }
 }

@@ -42,6 +42,12 @@ impl Partition {
         self.merged.dims()[0]
     }
 
+    /// The kept and the transformed features.
+    #[cfg(feature = "flex")]
+    pub(super) fn indices(&self) -> (Tensor<1, Int>, Tensor<1, Int>) {
+        (self.kept.val(), self.transformed.val())
+    }
+
     /// The kept and the transformed columns of `x`, `[batch, d_features]`.
     ///
     /// # Panics

@@ -49,6 +49,12 @@ pub trait Distribution: Module + ModuleDisplay {
         0
     }
 
+    /// Whether this is the standard normal, which the fused kernels know.
+    #[doc(hidden)]
+    fn is_standard_normal(&self) -> bool {
+        false
+    }
+
     /// The log-density of each row of `x`, in nats. A density may exceed 1, so it may be positive.
     ///
     /// # Panics

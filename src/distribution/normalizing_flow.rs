@@ -7,6 +7,7 @@ use rand::Rng;
 use super::chunks::in_chunks;
 use super::interface::{Distribution, Reparameterized, repeat_rows};
 use crate::flow::{Flow, common_d_context, forward_with, inverse_with};
+use crate::kernel;
 
 /// A density: a base distribution carried to the data space by a flow.
 ///
@@ -101,18 +102,29 @@ impl<B: Distribution, F: Flow> NormalizingFlow<B, F> {
     fn latent(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
         let context = self.checked_context(&x, context);
         let context = context.as_ref().filter(|_| self.flow.d_context() > 0);
-        in_chunks(x, context, |x, context| inverse_with(&self.flow, x, context))
+        // The kernels bound their memory by themselves.
+        kernel::inverse(&self.flow, &x, context).unwrap_or_else(|| {
+            in_chunks(x, context, |x, context| inverse_with(&self.flow, x, context))
+        })
     }
 
     /// `forward` in chunks.
     fn data(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
         let context = self.checked_context(&z, context);
         let context = context.as_ref().filter(|_| self.flow.d_context() > 0);
-        in_chunks(z, context, |z, context| forward_with(&self.flow, z, context))
+        kernel::forward(&self.flow, &z, context).unwrap_or_else(|| {
+            in_chunks(z, context, |z, context| forward_with(&self.flow, z, context))
+        })
     }
 
     fn log_density(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<1> {
         let context = self.checked_context(&x, context);
+        if self.base.is_standard_normal() {
+            let context = context.as_ref().filter(|_| self.flow.d_context() > 0);
+            if let Some(fused) = kernel::standard_normal_log_prob(&self.flow, &x, context) {
+                return fused;
+            }
+        }
         let (z, log_det) = self.latent(x, context.as_ref());
         self.base_log_prob(z, context.as_ref()) + log_det
     }

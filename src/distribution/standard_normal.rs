@@ -57,6 +57,10 @@ impl Distribution for StandardNormal {
         self.zeros.dims()[0]
     }
 
+    fn is_standard_normal(&self) -> bool {
+        true
+    }
+
     fn log_prob(&self, x: Tensor<2>) -> Tensor<1> {
         let d_features = self.d_features();
         assert_shape!(x, [_, d_features]);

@@ -5,6 +5,9 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 
 use crate::flow::{Flow, zero_log_det};
+use crate::kernel;
+#[cfg(feature = "flex")]
+use crate::kernel::Stack;
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
 
 /// Configuration of an [`Elementwise`] layer in its run-time form.
@@ -101,10 +104,17 @@ impl<U: Univariate> Elementwise<U> {
 
 impl<U: Univariate> Flow for Elementwise<U> {
     fn forward(&self, z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        self.transform(z, U::forward)
+        kernel::forward(self, &z, None).unwrap_or_else(|| self.transform(z, U::forward))
     }
 
     fn inverse(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        self.transform(x, U::inverse)
+        kernel::inverse(self, &x, None).unwrap_or_else(|| self.transform(x, U::inverse))
+    }
+
+    #[cfg(feature = "flex")]
+    fn describe(&self, stack: &mut Stack) -> bool {
+        let Some(map) = self.univariate.describe() else { return false };
+        stack.push_elementwise(self.parameters.val(), map);
+        true
     }
 }

@@ -4,6 +4,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::interface::{Univariate, parameter};
+#[cfg(feature = "flex")]
+use crate::kernel::KernelMap;
 
 /// Adds a shift: `x = z + t`, `log |dx/dz| = 0`.
 ///
@@ -30,5 +32,10 @@ impl Univariate for Additive {
     fn inverse(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
         let log_slope = x.zeros_like();
         (x - parameter(&parameters, 0), log_slope)
+    }
+
+    #[cfg(feature = "flex")]
+    fn describe(&self) -> Option<KernelMap> {
+        Some(KernelMap::additive())
     }
 }

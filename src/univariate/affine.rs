@@ -6,6 +6,8 @@ use burn::tensor::Tensor;
 
 use super::interface::{Univariate, parameter};
 use super::scale::ScaleBound;
+#[cfg(feature = "flex")]
+use crate::kernel::KernelMap;
 
 /// Configuration of an [`Affine`] map.
 #[derive(Config, Debug)]
@@ -65,6 +67,11 @@ impl Univariate for Affine {
         let shift = parameter(&parameters, 0);
         let log_slope = -self.bound.log_scale(parameter(&parameters, 1));
         ((x - shift) * log_slope.clone().exp(), log_slope)
+    }
+
+    #[cfg(feature = "flex")]
+    fn describe(&self) -> Option<KernelMap> {
+        Some(KernelMap::affine(self.bound))
     }
 }
 

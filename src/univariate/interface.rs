@@ -3,6 +3,9 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
+#[cfg(feature = "flex")]
+use crate::kernel::KernelMap;
+
 /// A strictly monotone, differentiable map of the real line, `x = f(z; θ)`, applied to each feature
 /// with its own parameters `θ`.
 ///
@@ -44,6 +47,13 @@ pub trait Univariate: Module + ModuleDisplay {
 
     /// Maps data to latent: `(f⁻¹(x), log |(f⁻¹)'(x)|)`.
     fn inverse(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>);
+
+    /// The map as the fused kernels know it; `None` if they do not.
+    #[cfg(feature = "flex")]
+    #[doc(hidden)]
+    fn describe(&self) -> Option<KernelMap> {
+        None
+    }
 }
 
 /// The parameter at `index`, `[batch, d]`.

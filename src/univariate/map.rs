@@ -7,6 +7,8 @@ use super::additive::Additive;
 use super::affine::{Affine, AffineConfig};
 use super::interface::Univariate;
 use crate::closed_enum::closed_enum;
+#[cfg(feature = "flex")]
+use crate::kernel::KernelMap;
 
 /// Configuration of a [`UnivariateMap`].
 #[derive(Config, Debug)]
@@ -66,5 +68,10 @@ impl Univariate for UnivariateMap {
 
     fn inverse(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
         on_map!(self, map => map.inverse(x, parameters))
+    }
+
+    #[cfg(feature = "flex")]
+    fn describe(&self) -> Option<KernelMap> {
+        on_map!(self, map => map.describe())
     }
 }

@@ -63,8 +63,9 @@ impl ScaleBound {
     /// The log-scale of every raw value, in nats.
     pub fn log_scale<const D: usize>(&self, raw: Tensor<D>) -> Tensor<D> {
         match *self {
-            Self::SoftClip { bound } => raw.clone() / (raw.abs() / bound + 1.0),
-            Self::Tanh { bound } => (raw / bound).tanh() * bound,
+            // Times the reciprocal: burn's gradient of a division by a number is that of an `f32`.
+            Self::SoftClip { bound } => raw.clone() / (raw.abs() * bound.recip() + 1.0),
+            Self::Tanh { bound } => (raw * bound.recip()).tanh() * bound,
             Self::Clamp { min, max } => raw.clamp(min, max),
             // By way of its logarithm: burn's own sigmoid rounds f64 to f32 on some backends.
             Self::Sigmoid => (activation::log_sigmoid(raw + 2.0).exp() + 1e-3).log(),

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::tensor::{Device, Tensor};
+use normalizing_flows::conditioner::Conditioner;
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 /// The CPU device of the enabled features, also when a GPU backend is enabled beside it.
@@ -55,4 +57,21 @@ pub fn normal_cdf(x: f64) -> f64 {
         _ => 2.0,
     };
     (0..=n).map(|i| weight(i) * pdf(from + step * i as f64)).sum::<f64>() * step / 3.0
+}
+
+/// A conditioner that the fused kernels do not know, so that its layer is computed by tensor
+/// operations.
+#[derive(Module, Debug)]
+pub struct Opaque<C: Conditioner> {
+    pub inner: C,
+}
+
+impl<C: Conditioner> Conditioner for Opaque<C> {
+    fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
+        self.inner.forward(input, context)
+    }
+
+    fn d_context(&self) -> usize {
+        self.inner.d_context()
+    }
 }

@@ -1,0 +1,288 @@
+//! The workloads of `peers/bench_peers.py`, timed as there: medians of a training step (loss,
+//! backward, Adam), of `log_prob` and of `sample` (with its noise), in milliseconds.
+//!
+//! ```text
+//! cargo bench --bench workloads                        # all workloads
+//! cargo bench --bench workloads -- affine-2d affine-64d
+//! ```
+//!
+//! Prints a line of JSON for each workload and each of two ways: `normalizing-flows` is what a user
+//! gets, `normalizing-flows-composed` the same model by tensor operations alone. Flags print
+//! something else: `--memory` the memory that training adds, each measured in a process of its own;
+//! `--list` the workloads with the arithmetic of one forward pass; `--gemm-peak` the fastest matrix
+//! product on all cores. `peers/compare.py` runs this and the peers in one sitting and prints the
+//! ratios.
+
+use std::hint::black_box;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
+use normalizing_flows::burn::tensor::{Device, Tensor};
+use normalizing_flows::conditioner::{Conditioner, MlpConfig, Network, NetworkConfig, Sizes};
+use normalizing_flows::coupling::Mask;
+use normalizing_flows::univariate::{Affine, AffineConfig, ScaleBound};
+use normalizing_flows::{
+    Distribution, MaskedCoupling, NormalizingFlow, RealNvpConfig, Sequential, StandardNormal,
+};
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+use serde_json::json;
+
+const N_LAYERS: usize = 8;
+const WARM_UP: usize = 5;
+
+struct Workload {
+    name: &'static str,
+    d_features: usize,
+    d_hidden: usize,
+    batch: usize,
+    /// Runs of each measurement.
+    repetitions: usize,
+}
+
+#[rustfmt::skip]
+const WORKLOADS: [Workload; 5] = [
+    Workload { name: "affine-2d",     d_features: 2,  d_hidden: 64,  batch: 256,  repetitions: 200 },
+    Workload { name: "affine-2d-xl",  d_features: 2,  d_hidden: 128, batch: 1024, repetitions: 80 },
+    Workload { name: "affine-64d",    d_features: 64, d_hidden: 256, batch: 1024, repetitions: 30 },
+    Workload { name: "affine-64d-xl", d_features: 64, d_hidden: 512, batch: 4096, repetitions: 7 },
+    Workload { name: "affine-64d-1",  d_features: 64, d_hidden: 256, batch: 1,    repetitions: 500 },
+];
+
+impl Workload {
+    /// Additions and multiplications of the matrix products of one pass, of the coordinates that
+    /// count: half of them are kept and the other half has two parameters each.
+    fn forward_flop(&self) -> f64 {
+        let (half, h) = (self.d_features / 2, self.d_hidden);
+        (2 * N_LAYERS * self.batch * (half * h + h * h + h * 2 * half)) as f64
+    }
+}
+
+const FUSED: &str = "normalizing-flows";
+const COMPOSED: &str = "normalizing-flows-composed";
+
+fn main() -> Result<(), String> {
+    let (flags, names): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
+    if let Some(unknown) = names.iter().find(|name| WORKLOADS.iter().all(|w| w.name != **name)) {
+        let known: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+        return Err(format!("there is no workload `{unknown}`, only {}", known.join(", ")));
+    }
+    if flags.iter().any(|flag| flag == "--gemm-peak") {
+        println!("{}", json!({ "gemm_peak_gflops": gemm_peak_gflops() }));
+        return Ok(());
+    }
+    let chosen = WORKLOADS.iter().filter(|w| names.is_empty() || names.iter().any(|n| n == w.name));
+    if let Some(way) = flags.iter().find_map(|flag| flag.strip_prefix("--peak-of=")) {
+        chosen.for_each(|workload| print_peak(way, workload));
+        return Ok(());
+    }
+    for workload in chosen {
+        if flags.iter().any(|flag| flag == "--list") {
+            let gflop = workload.forward_flop() / 1e9;
+            println!("{}", json!({ "workload": workload.name, "forward_gflop": gflop }));
+            continue;
+        }
+        for way in [FUSED, COMPOSED] {
+            if flags.iter().any(|flag| flag == "--memory") {
+                // A process has one peak.
+                let this = std::env::current_exe().map_err(|error| error.to_string())?;
+                let status = Command::new(this)
+                    .args([format!("--peak-of={way}"), workload.name.to_owned()])
+                    .status();
+                status.map_err(|error| error.to_string())?;
+                continue;
+            }
+            let [train, log_prob, sample] = match way {
+                FUSED => timings(workload, fused(workload)),
+                _ => timings(workload, composed(workload)),
+            };
+            println!(
+                "{}",
+                json!({
+                    "peer": way, "workload": workload.name,
+                    "train_ms": train, "log_prob_ms": log_prob, "sample_ms": sample,
+                })
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What a user writes.
+fn fused(workload: &Workload) -> impl Distribution {
+    RealNvpConfig::new(workload.d_features)
+        .with_n_layers(N_LAYERS)
+        .with_conditioner(conditioner(workload))
+        .init(&Device::default().autodiff(), &mut ChaCha8Rng::seed_from_u64(0))
+}
+
+fn conditioner(workload: &Workload) -> NetworkConfig {
+    MlpConfig::new().with_d_hidden(vec![workload.d_hidden; 2]).into()
+}
+
+/// A conditioner that the kernels do not know: its layer is computed by tensor operations.
+#[derive(Module, Debug)]
+struct Opaque {
+    network: Network,
+}
+
+impl Conditioner for Opaque {
+    fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
+        self.network.forward(input, context)
+    }
+}
+
+/// The same model of layers that the kernels do not know.
+fn composed(workload: &Workload) -> impl Distribution {
+    let device = Device::default().autodiff();
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    // As in `RealNvpConfig`: the layers that transform a feature share one bound.
+    let bound = 1000f64.ln() / N_LAYERS.div_ceil(2) as f64;
+    let mut mask = Mask::alternating(workload.d_features);
+    let layers: Vec<MaskedCoupling<Opaque, Affine>> = (0..N_LAYERS)
+        .map(|_| {
+            let sizes = Sizes {
+                d_input: mask.n_kept(),
+                d_context: 0,
+                d_output: mask.n_transformed(),
+                n_parameters: 2,
+            };
+            let network = conditioner(workload).init(sizes, &device, &mut rng);
+            let affine = AffineConfig::new().with_bound(ScaleBound::SoftClip { bound }).init();
+            let layer = MaskedCoupling::new(&mask, Opaque { network }, affine, &device);
+            mask = mask.complement();
+            layer
+        })
+        .collect();
+    let base = StandardNormal::new(workload.d_features, &device);
+    NormalizingFlow::new(base, Sequential::new(layers))
+}
+
+/// Medians in milliseconds: training step, `log_prob`, `sample`.
+fn timings<M: Distribution>(workload: &Workload, model: M) -> [f64; 3] {
+    let mut training = Training::new(workload, model);
+    let train = median_ms(workload.repetitions, || training.step());
+    let model = training.model.take().expect("each step puts the model back").valid();
+    let x = training.x;
+    let log_prob = median_ms(workload.repetitions, || drop(black_box(model.log_prob(x.clone()))));
+    let rng = &mut training.rng;
+    let sample =
+        median_ms(workload.repetitions, || drop(black_box(model.sample(workload.batch, rng))));
+    [train, log_prob, sample]
+}
+
+struct Training<M> {
+    model: Option<M>,
+    adam: normalizing_flows::burn::optim::ModuleOptimizer,
+    x: Tensor<2>,
+    rng: ChaCha8Rng,
+}
+
+impl<M: Distribution> Training<M> {
+    fn new(workload: &Workload, model: M) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let base = StandardNormal::new(workload.d_features, &Device::default());
+        let x = base.sample(workload.batch, &mut rng);
+        Self { model: Some(model), adam: AdamConfig::new().init(), x, rng }
+    }
+
+    fn step(&mut self) {
+        let model = self.model.take().expect("each step puts the model back");
+        let loss = -model.log_prob(self.x.clone()).mean();
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        self.model = Some(self.adam.step(1e-3, model, gradients));
+    }
+}
+
+fn median_ms(repetitions: usize, mut f: impl FnMut()) -> f64 {
+    for _ in 0..WARM_UP {
+        f();
+    }
+    let mut milliseconds: Vec<f64> = (0..repetitions)
+        .map(|_| {
+            let start = Instant::now();
+            f();
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    milliseconds.sort_by(f64::total_cmp);
+    (milliseconds[repetitions / 2] * 1e4).round() / 1e4
+}
+
+/// Billions of additions and multiplications a second of matrix products, all cores at it at the
+/// same time, each on its own: the median of ten measurements, of the fastest of a few sizes.
+#[expect(unsafe_code, reason = "the `gemm` crate takes pointers and strides")]
+fn gemm_peak_gflops() -> f64 {
+    fn of_one_core(n: usize, time: Duration) -> f64 {
+        let (a, b, mut c) = (vec![0.5_f32; n * n], vec![0.5_f32; n * n], vec![0.0_f32; n * n]);
+        let (start, mut products) = (Instant::now(), 0);
+        while start.elapsed() < time {
+            // SAFETY: the three matrices are `n × n`, column after column.
+            unsafe {
+                gemm::gemm(
+                    n,
+                    n,
+                    n,
+                    c.as_mut_ptr(),
+                    n as isize,
+                    1,
+                    false,
+                    a.as_ptr(),
+                    n as isize,
+                    1,
+                    b.as_ptr(),
+                    n as isize,
+                    1,
+                    0.0,
+                    1.0,
+                    false,
+                    false,
+                    false,
+                    gemm::Parallelism::None,
+                );
+            }
+            black_box(&mut c);
+            products += 1;
+        }
+        (2 * n * n * n * products) as f64 / start.elapsed().as_secs_f64() / 1e9
+    }
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let all_cores = |n: usize| {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..cores)
+                .map(|_| scope.spawn(move || of_one_core(n, Duration::from_millis(100))))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).sum::<f64>()
+        })
+    };
+    let medians = [256, 512, 1024].map(|n| {
+        let mut rates: Vec<f64> = (0..10).map(|_| all_cores(n)).collect();
+        rates.sort_by(f64::total_cmp);
+        rates[5]
+    });
+    medians.into_iter().fold(0.0, f64::max).round()
+}
+
+/// Prints how much three training steps add to the peak memory of this process.
+fn print_peak(way: &str, workload: &Workload) {
+    fn steps<M: Distribution>(workload: &Workload, model: M) -> Option<f64> {
+        let mut training = Training::new(workload, model);
+        let before = peak_mib()?;
+        (0..3).for_each(|_| training.step());
+        Some(peak_mib()? - before)
+    }
+    let peak = match way {
+        FUSED => steps(workload, fused(workload)),
+        _ => steps(workload, composed(workload)),
+    };
+    println!("{}", json!({ "peer": way, "workload": workload.name, "train_peak_mib": peak }));
+}
+
+/// The most memory that this process has held, in MiB; only Linux tells.
+fn peak_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<f64>().ok().map(|kib| kib / 1024.0)
+}

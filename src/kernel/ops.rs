@@ -1,0 +1,88 @@
+//! The operations that backends with kernels have, and what is handed to them.
+
+use std::sync::Arc;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{
+    Backend, BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
+    ExtensionType, backend_extension,
+};
+
+use super::row::map::Direction;
+use super::stack::LayerSpec;
+
+/// A whole flow in one operation.
+#[backend_extension(Flex, Autodiff)]
+pub(super) trait KernelOps: Backend {
+    /// Carries the rows of `input`, `[batch, d_features]`, through the flow: the rows that come out
+    /// and the log-determinants, `[batch]`.
+    fn transform(
+        input: FloatTensor<Self>,
+        #[extension_type] flow: FlowTensors<Self>,
+        direction: Direction,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The log-density of each row of `input` under the flow of a standard normal: `[batch]`.
+    fn log_prob(
+        input: FloatTensor<Self>,
+        #[extension_type] flow: FlowTensors<Self>,
+    ) -> FloatTensor<Self>;
+}
+
+/// The layers of a flow and all their tensors.
+#[derive(Debug, Clone)]
+pub(super) struct FlowTensors<B: Backend> {
+    /// The layers in `forward` order.
+    pub layers: Arc<[LayerSpec]>,
+    /// Weights, biases and shared parameters, in the order of the layers.
+    pub floats: Vec<FloatTensor<B>>,
+    /// Kept and transformed features, in the order of the layers.
+    pub ints: Vec<IntTensor<B>>,
+    /// `[batch, d_context]`, if the flow takes one.
+    pub context: Option<FloatTensor<B>>,
+}
+
+/// By hand, since the derive maps no lists.
+impl<B: Backend> ExtensionType<B> for FlowTensors<B> {
+    type Target = FlowTensors<Dispatch>;
+
+    fn map_to_dispatch<F>(self, map_kind: F, autodiff: DispatchAutodiffContext) -> Self::Target
+    where
+        F: Fn(BackendTensor<B>) -> DispatchTensorKind,
+    {
+        let wrap = |tensor| DispatchTensor { kind: map_kind(tensor), autodiff };
+        FlowTensors {
+            layers: self.layers,
+            floats: self.floats.into_iter().map(|x| wrap(BackendTensor::Float(x))).collect(),
+            ints: self.ints.into_iter().map(|x| wrap(BackendTensor::Int(x))).collect(),
+            context: self.context.map(|x| wrap(BackendTensor::Float(x))),
+        }
+    }
+
+    fn map_from_dispatch<F>(target: Self::Target, unwrap_kind: F) -> Self
+    where
+        F: Fn(DispatchTensor) -> BackendTensor<B>,
+    {
+        FlowTensors {
+            layers: target.layers,
+            floats: target.floats.into_iter().map(|x| unwrap_kind(x).float()).collect(),
+            ints: target.ints.into_iter().map(|x| unwrap_kind(x).int()).collect(),
+            context: target.context.map(|x| unwrap_kind(x).float()),
+        }
+    }
+
+    fn routing_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
+        Self::routing_float_tensor(target)
+    }
+
+    fn routing_float_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
+        target.floats.first()
+    }
+
+    fn autodiff_context(target: &Self::Target) -> DispatchAutodiffContext {
+        let tensors = target.floats.iter().chain(&target.ints).chain(&target.context);
+        tensors.fold(DispatchAutodiffContext::Disabled, |context, tensor| {
+            context.merge(tensor.autodiff)
+        })
+    }
+}

@@ -1,0 +1,268 @@
+//! The activations of hidden layers, and their derivatives.
+//!
+//! Each is one function of one number that gives the value and the derivative; the loops around it
+//! are compiled for one activation at a time. The formulas are burn's, except that `Gelu` has its
+//! exact derivative (burn's autodiff takes that of the tanh approximation, off by up to 1e-3) and
+//! that nothing is rounded to `f32` on the way in `f64`. Values are within a few units in the last
+//! place.
+
+use super::real::Real;
+use super::vectorized;
+
+/// An elementwise activation with its constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Activation<R> {
+    Identity,
+    Relu,
+    LeakyRelu { negative_slope: R },
+    Elu { alpha: R },
+    Celu { alpha: R },
+    Selu,
+    Sigmoid,
+    Tanh,
+    Gelu,
+    GeluApproximate,
+    Softplus { beta: R, threshold: R },
+    Softsign,
+    HardSigmoid { alpha: R, beta: R },
+    HardSwish,
+    ThresholdedRelu { alpha: R },
+    HardShrink { lambda: R },
+    Shrink { lambda: R, bias: R },
+}
+
+/// Binds `$f` to the function of an activation and runs `$body` with it.
+macro_rules! with_function {
+    ($activation:expr, $R:ident, $f:ident => $body:expr) => {{
+        let c = $R::from_f64;
+        let (zero, one) = ($R::ZERO, $R::ONE);
+        match $activation {
+            Activation::Identity => {
+                let $f = |x: $R| (x, one);
+                $body
+            }
+            Activation::Relu => {
+                let $f = |x: $R| if x <= zero { (zero, zero) } else { (x, one) };
+                $body
+            }
+            Activation::LeakyRelu { negative_slope } => {
+                let $f =
+                    |x: $R| if x < zero { (x * negative_slope, negative_slope) } else { (x, one) };
+                $body
+            }
+            Activation::Elu { alpha } => {
+                let $f = |x: $R| {
+                    let e = x.exp();
+                    if x <= zero { ((e - one) * alpha, e * alpha) } else { (x, one) }
+                };
+                $body
+            }
+            Activation::Celu { alpha } => {
+                let $f = |x: $R| {
+                    let e = (x / alpha).exp();
+                    if x <= zero { ((e - one) * alpha, e) } else { (x, one) }
+                };
+                $body
+            }
+            Activation::Selu => {
+                let gamma = c(1.050_700_987_355_480_5);
+                let alpha_gamma = c(1.673_263_242_354_377_2 * 1.050_700_987_355_480_5);
+                let $f = |x: $R| {
+                    let e = x.exp();
+                    if x >= zero {
+                        (x * gamma, gamma)
+                    } else {
+                        ((e - one) * alpha_gamma, e * alpha_gamma)
+                    }
+                };
+                $body
+            }
+            Activation::Sigmoid => {
+                let $f = |x: $R| {
+                    let y = one / (one + (-x).exp());
+                    (y, y * (one - y))
+                };
+                $body
+            }
+            Activation::Tanh => {
+                let $f = |x: $R| {
+                    let y = x.tanh();
+                    (y, one - y * y)
+                };
+                $body
+            }
+            Activation::Gelu => {
+                let (half, root_half) = (c(0.5), c(std::f64::consts::FRAC_1_SQRT_2));
+                let density_at_0 = c(0.398_942_280_401_432_7); // 1 / √(2π)
+                let $f = |x: $R| {
+                    let below = half * (one + (x * root_half).erf());
+                    let density = density_at_0 * (-(half * x * x)).exp();
+                    (x * below, below + x * density)
+                };
+                $body
+            }
+            Activation::GeluApproximate => {
+                let half = c(0.5);
+                let root = c((2.0 / std::f64::consts::PI).sqrt());
+                let cubic = c(0.044715);
+                let $f = |x: $R| {
+                    let t = ((x + x * x * x * cubic) * root).tanh();
+                    let inner_slope = (one + c(3.0) * cubic * x * x) * root;
+                    let slope = half * (one + t) + half * x * (one - t * t) * inner_slope;
+                    (x * (t + one) * half, slope)
+                };
+                $body
+            }
+            Activation::Softplus { beta, threshold } => {
+                let $f = |x: $R| {
+                    let scaled = x * beta;
+                    let e = (if scaled > threshold { threshold } else { scaled }).exp();
+                    if scaled > threshold { (x, one) } else { (e.ln_1p() / beta, e / (one + e)) }
+                };
+                $body
+            }
+            Activation::Softsign => {
+                let $f = |x: $R| {
+                    let inverse = one / (x.abs() + one);
+                    (x / (x.abs() + one), inverse * inverse)
+                };
+                $body
+            }
+            Activation::HardSigmoid { alpha, beta } => {
+                let $f = |x: $R| hard_sigmoid(x, alpha, beta);
+                $body
+            }
+            Activation::HardSwish => {
+                let (alpha, beta) = (c(1.0 / 6.0), c(0.5));
+                let $f = |x: $R| {
+                    let (gate, slope) = hard_sigmoid(x, alpha, beta);
+                    (x * gate, gate + x * slope)
+                };
+                $body
+            }
+            Activation::ThresholdedRelu { alpha } => {
+                let $f = |x: $R| if x <= alpha { (zero, zero) } else { (x, one) };
+                $body
+            }
+            Activation::HardShrink { lambda } => {
+                let $f = |x: $R| if x.abs() <= lambda { (zero, zero) } else { (x, one) };
+                $body
+            }
+            Activation::Shrink { lambda, bias } => {
+                let $f = |x: $R| {
+                    if x > lambda {
+                        (x - bias, one)
+                    } else if x < -lambda {
+                        (x + bias, one)
+                    } else if x <= lambda {
+                        (zero, zero)
+                    } else {
+                        (x, one) // NaN
+                    }
+                };
+                $body
+            }
+        }
+    }};
+}
+
+#[inline(always)]
+fn hard_sigmoid<R: Real>(x: R, alpha: R, beta: R) -> (R, R) {
+    let y = x * alpha + beta;
+    if y < R::ZERO {
+        (R::ZERO, R::ZERO)
+    } else if y > R::ONE {
+        (R::ONE, R::ZERO)
+    } else {
+        (y, alpha)
+    }
+}
+
+impl<R: Real> Activation<R> {
+    /// Whether the derivative must be kept for the backward pass: that of the others can be told
+    /// from the output.
+    pub(crate) fn keeps_slope(&self) -> bool {
+        !matches!(self, Self::Identity | Self::Relu)
+    }
+
+    /// Adds the bias of each feature and applies the activation, in place. Into `slope`, where there
+    /// is one, goes the derivative.
+    pub(super) fn forward(
+        &self,
+        bias: Option<&[R]>,
+        tile: &mut [R],
+        slope: Option<&mut [R]>,
+        rows: usize,
+    ) {
+        if *self == Self::Identity && bias.is_none() {
+            return;
+        }
+        with_function!(*self, R, f => vectorized(|| match slope {
+            None if rows == 1 => match bias {
+                Some(bias) => tile.iter_mut().zip(bias).for_each(|(x, &b)| *x = f(*x + b).0),
+                None => tile.iter_mut().for_each(|x| *x = f(*x).0),
+            },
+            None => {
+                for (i, values) in tile.chunks_exact_mut(rows).enumerate() {
+                    let b = bias.map_or(R::ZERO, |bias| bias[i]);
+                    values.iter_mut().for_each(|x| *x = f(*x + b).0);
+                }
+            }
+            Some(slope) => {
+                let features = tile.chunks_exact_mut(rows).zip(slope.chunks_exact_mut(rows));
+                for (i, (values, slopes)) in features.enumerate() {
+                    let b = bias.map_or(R::ZERO, |bias| bias[i]);
+                    for (x, slope) in values.iter_mut().zip(slopes) {
+                        (*x, *slope) = f(*x + b);
+                    }
+                }
+            }
+        }));
+    }
+
+    /// Turns the gradient of the outputs into that of the inputs, in place.
+    pub(crate) fn backward(&self, output: &[R], slope: Option<&[R]>, gradient: &mut [R]) {
+        vectorized(|| match (self, slope) {
+            (Self::Identity, _) => {}
+            (_, Some(slope)) => {
+                gradient.iter_mut().zip(slope).for_each(|(g, &slope)| *g *= slope);
+            }
+            (_, None) => {
+                for (g, &y) in gradient.iter_mut().zip(output) {
+                    *g = if y <= R::ZERO { R::ZERO } else { *g };
+                }
+            }
+        });
+    }
+
+    /// The same activation in another float type.
+    pub(crate) fn cast<S: Real>(self, cast: impl Fn(R) -> S) -> Activation<S> {
+        match self {
+            Self::Identity => Activation::Identity,
+            Self::Relu => Activation::Relu,
+            Self::LeakyRelu { negative_slope } => {
+                Activation::LeakyRelu { negative_slope: cast(negative_slope) }
+            }
+            Self::Elu { alpha } => Activation::Elu { alpha: cast(alpha) },
+            Self::Celu { alpha } => Activation::Celu { alpha: cast(alpha) },
+            Self::Selu => Activation::Selu,
+            Self::Sigmoid => Activation::Sigmoid,
+            Self::Tanh => Activation::Tanh,
+            Self::Gelu => Activation::Gelu,
+            Self::GeluApproximate => Activation::GeluApproximate,
+            Self::Softplus { beta, threshold } => {
+                Activation::Softplus { beta: cast(beta), threshold: cast(threshold) }
+            }
+            Self::Softsign => Activation::Softsign,
+            Self::HardSigmoid { alpha, beta } => {
+                Activation::HardSigmoid { alpha: cast(alpha), beta: cast(beta) }
+            }
+            Self::HardSwish => Activation::HardSwish,
+            Self::ThresholdedRelu { alpha } => Activation::ThresholdedRelu { alpha: cast(alpha) },
+            Self::HardShrink { lambda } => Activation::HardShrink { lambda: cast(lambda) },
+            Self::Shrink { lambda, bias } => {
+                Activation::Shrink { lambda: cast(lambda), bias: cast(bias) }
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! [`Real`]: the float types that the kernels compute in.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
+use std::sync::Mutex;
+
+use super::exp;
+
+/// `f32` or `f64`.
+pub(crate) trait Real:
+    Copy
+    + Debug
+    + Default
+    + PartialEq
+    + PartialOrd
+    + Send
+    + Sync
+    + 'static
+    + Add<Output = Self>
+    + AddAssign
+    + Div<Output = Self>
+    + Mul<Output = Self>
+    + MulAssign
+    + Neg<Output = Self>
+    + Sub<Output = Self>
+    + Sum
+{
+    const ZERO: Self;
+    const ONE: Self;
+
+    /// The nearest value.
+    fn from_f64(value: f64) -> Self;
+    fn abs(self) -> Self;
+    fn exp(self) -> Self;
+    fn ln(self) -> Self;
+    fn ln_1p(self) -> Self;
+    fn tanh(self) -> Self;
+    fn erf(self) -> Self;
+
+    /// Runs `f` on a buffer of this thread that holds at least `len` numbers, left over from the
+    /// calls before. It grows and is kept: a second call of the same size allocates nothing.
+    fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [Self]) -> T) -> T;
+
+    /// Buffers that outlive a task, to be taken and put back.
+    fn pool() -> &'static Mutex<Vec<Vec<Self>>>;
+}
+
+macro_rules! impl_real {
+    ($float:ident, $exp:path, $erf:path) => {
+        impl Real for $float {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+
+            #[inline(always)]
+            fn from_f64(value: f64) -> Self {
+                value as $float
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                $float::abs(self)
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                $exp(self)
+            }
+            #[inline(always)]
+            fn ln(self) -> Self {
+                $float::ln(self)
+            }
+            #[inline(always)]
+            fn ln_1p(self) -> Self {
+                $float::ln_1p(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                $float::tanh(self)
+            }
+            #[inline(always)]
+            fn erf(self) -> Self {
+                $erf(self)
+            }
+
+            fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [Self]) -> T) -> T {
+                thread_local! {
+                    static SCRATCH: RefCell<Vec<$float>> = const { RefCell::new(Vec::new()) };
+                }
+                SCRATCH.with_borrow_mut(|scratch| {
+                    if scratch.len() < len {
+                        // What it held is of no use: growing would copy it.
+                        *scratch = vec![0.0; len];
+                    }
+                    f(&mut scratch[..len])
+                })
+            }
+
+            fn pool() -> &'static Mutex<Vec<Vec<Self>>> {
+                static POOL: Mutex<Vec<Vec<$float>>> = Mutex::new(Vec::new());
+                &POOL
+            }
+        }
+    };
+}
+
+impl_real!(f32, exp::exp, libm::erff);
+impl_real!(f64, f64::exp, libm::erf);
