@@ -8,7 +8,7 @@
 //!
 //! Prints a line of JSON for each workload and each of two ways: `normalizing-flows` is what a user
 //! gets, `normalizing-flows-composed` the same model by tensor operations alone. Flags print
-//! something else: `--memory` the memory that training adds, each measured in a process of its own;
+//! something else (`--way=normalizing-flows` only one of the ways): `--memory` the memory that training adds, each measured in a process of its own;
 //! `--list` the workloads with the arithmetic of one forward pass; `--gemm-peak` the fastest matrix
 //! product on all cores. `peers/compare.py` runs this and the peers in one sitting and prints the
 //! ratios.
@@ -74,23 +74,24 @@ fn main() -> Result<(), String> {
         return Ok(());
     }
     let chosen = WORKLOADS.iter().filter(|w| names.is_empty() || names.iter().any(|n| n == w.name));
-    if let Some(way) = flags.iter().find_map(|flag| flag.strip_prefix("--peak-of=")) {
-        chosen.for_each(|workload| print_peak(way, workload));
-        return Ok(());
-    }
+    let way = flags.iter().find_map(|flag| flag.strip_prefix("--way="));
     for workload in chosen {
         if flags.iter().any(|flag| flag == "--list") {
             let gflop = workload.forward_flop() / 1e9;
             println!("{}", json!({ "workload": workload.name, "forward_gflop": gflop }));
             continue;
         }
-        for way in [FUSED, COMPOSED] {
-            if flags.iter().any(|flag| flag == "--memory") {
+        let memory = flags.iter().any(|flag| flag == "--memory");
+        if let Some(way) = way.filter(|_| memory) {
+            print_peak(way, workload);
+            continue;
+        }
+        for way in [FUSED, COMPOSED].into_iter().filter(|this| way.is_none_or(|way| way == *this)) {
+            if memory {
                 // A process has one peak.
                 let this = std::env::current_exe().map_err(|error| error.to_string())?;
-                let status = Command::new(this)
-                    .args([format!("--peak-of={way}"), workload.name.to_owned()])
-                    .status();
+                let arguments = ["--memory", &format!("--way={way}"), workload.name];
+                let status = Command::new(this).args(arguments).status();
                 status.map_err(|error| error.to_string())?;
                 continue;
             }

@@ -7,6 +7,7 @@
 //!
 //! - `stack`: what a flow tells about itself
 //! - `ops`, `flex`, `autodiff`: the operations as burn's backends see them
+//! - `threads`: work shared between threads
 //! - `tile`: some rows carried through all layers, and gradients carried back
 //! - `row`: the arithmetic, on slices
 
@@ -20,6 +21,8 @@ mod ops;
 mod row;
 #[cfg(feature = "flex")]
 mod stack;
+#[cfg(feature = "flex")]
+mod threads;
 #[cfg(feature = "flex")]
 mod tile;
 

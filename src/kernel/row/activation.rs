@@ -6,8 +6,8 @@
 //! that nothing is rounded to `f32` on the way in `f64`. Values are within a few units in the last
 //! place.
 
+use super::Loop;
 use super::real::Real;
-use super::vectorized;
 
 /// An elementwise activation with its constants.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -197,42 +197,19 @@ impl<R: Real> Activation<R> {
         if *self == Self::Identity && bias.is_none() {
             return;
         }
-        with_function!(*self, R, f => vectorized(|| match slope {
-            None if rows == 1 => match bias {
-                Some(bias) => tile.iter_mut().zip(bias).for_each(|(x, &b)| *x = f(*x + b).0),
-                None => tile.iter_mut().for_each(|x| *x = f(*x).0),
-            },
-            None => {
-                for (i, values) in tile.chunks_exact_mut(rows).enumerate() {
-                    let b = bias.map_or(R::ZERO, |bias| bias[i]);
-                    values.iter_mut().for_each(|x| *x = f(*x + b).0);
-                }
-            }
-            Some(slope) => {
-                let features = tile.chunks_exact_mut(rows).zip(slope.chunks_exact_mut(rows));
-                for (i, (values, slopes)) in features.enumerate() {
-                    let b = bias.map_or(R::ZERO, |bias| bias[i]);
-                    for (x, slope) in values.iter_mut().zip(slopes) {
-                        (*x, *slope) = f(*x + b);
-                    }
-                }
-            }
-        }));
+        with_function!(*self, R, f => match slope {
+            None => Forward { bias, tile, rows, f }.run(),
+            Some(slope) => ForwardWithSlope { bias, tile, slope, rows, f }.run(),
+        });
     }
 
     /// Turns the gradient of the outputs into that of the inputs, in place.
     pub(crate) fn backward(&self, output: &[R], slope: Option<&[R]>, gradient: &mut [R]) {
-        vectorized(|| match (self, slope) {
+        match (self, slope) {
             (Self::Identity, _) => {}
-            (_, Some(slope)) => {
-                gradient.iter_mut().zip(slope).for_each(|(g, &slope)| *g *= slope);
-            }
-            (_, None) => {
-                for (g, &y) in gradient.iter_mut().zip(output) {
-                    *g = if y <= R::ZERO { R::ZERO } else { *g };
-                }
-            }
-        });
+            (_, Some(slope)) => TimesSlope { gradient, slope }.run(),
+            (_, None) => WherePositive { gradient, output }.run(),
+        }
     }
 
     /// The same activation in another float type.
@@ -263,6 +240,81 @@ impl<R: Real> Activation<R> {
             Self::Shrink { lambda, bias } => {
                 Activation::Shrink { lambda: cast(lambda), bias: cast(bias) }
             }
+        }
+    }
+}
+
+struct Forward<'a, R, F> {
+    bias: Option<&'a [R]>,
+    tile: &'a mut [R],
+    rows: usize,
+    f: F,
+}
+
+impl<R: Real, F: Fn(R) -> (R, R)> Loop for Forward<'_, R, F> {
+    #[inline(always)]
+    fn body(self) {
+        let Self { bias, tile, rows, f } = self;
+        match bias {
+            None => tile.iter_mut().for_each(|x| *x = f(*x).0),
+            // The loop over one row would not be worth its while.
+            Some(bias) if rows == 1 => {
+                tile.iter_mut().zip(bias).for_each(|(x, &b)| *x = f(*x + b).0);
+            }
+            Some(bias) => {
+                for (values, &b) in tile.chunks_exact_mut(rows).zip(bias) {
+                    values.iter_mut().for_each(|x| *x = f(*x + b).0);
+                }
+            }
+        }
+    }
+}
+
+struct ForwardWithSlope<'a, R, F> {
+    bias: Option<&'a [R]>,
+    tile: &'a mut [R],
+    slope: &'a mut [R],
+    rows: usize,
+    f: F,
+}
+
+impl<R: Real, F: Fn(R) -> (R, R)> Loop for ForwardWithSlope<'_, R, F> {
+    #[inline(always)]
+    fn body(self) {
+        let Self { bias, tile, slope, rows, f } = self;
+        let features = tile.chunks_exact_mut(rows).zip(slope.chunks_exact_mut(rows));
+        for (i, (values, slopes)) in features.enumerate() {
+            let b = bias.map_or(R::ZERO, |bias| bias[i]);
+            for (x, slope) in values.iter_mut().zip(slopes) {
+                (*x, *slope) = f(*x + b);
+            }
+        }
+    }
+}
+
+struct TimesSlope<'a, R> {
+    gradient: &'a mut [R],
+    slope: &'a [R],
+}
+
+impl<R: Real> Loop for TimesSlope<'_, R> {
+    #[inline(always)]
+    fn body(self) {
+        self.gradient.iter_mut().zip(self.slope).for_each(|(g, &slope)| *g *= slope);
+    }
+}
+
+/// The slope of ReLU.
+struct WherePositive<'a, R> {
+    gradient: &'a mut [R],
+    output: &'a [R],
+}
+
+impl<R: Real> Loop for WherePositive<'_, R> {
+    #[inline(always)]
+    fn body(self) {
+        for (g, &y) in self.gradient.iter_mut().zip(self.output) {
+            *g = if y <= R::ZERO { R::ZERO } else { *g };
         }
     }
 }

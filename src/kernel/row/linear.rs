@@ -11,16 +11,19 @@
 //! Products are summed by fused multiply-adds in the order of the summed index, in blocks that
 //! depend on the sizes alone. The error of one sum of `n` products is below `n ε Σ |x y|`.
 
+use super::Loop;
 use super::activation::Activation;
 use super::product::{Matrix, Order, product};
 use super::real::Real;
-use super::vectorized;
 
 /// A linear layer with the activation that follows it.
 #[derive(Clone, Copy)]
 pub(crate) struct Linear<'a, R> {
     /// `d_input × d_output`, row after row.
     pub weight: &'a [R],
+    /// The same numbers column after column, if they were put so: the product reads a large weight
+    /// faster this way.
+    pub columns: Option<&'a [R]>,
     pub bias: Option<&'a [R]>,
     pub d_input: usize,
     pub d_output: usize,
@@ -38,51 +41,16 @@ impl<R: Real> Linear<'_, R> {
         rows: usize,
     ) {
         if rows == 1 {
-            self.product_of_one_row(input, output);
+            OneRow { weight: self.weight, input, output }.run();
         } else {
-            product(
-                [rows, self.d_output, self.d_input],
-                output,
-                Matrix { data: input, order: Order::Columns },
-                Matrix { data: self.weight, order: Order::Rows },
-                false,
-            );
+            let weight = match self.columns {
+                Some(data) => Matrix { data, order: Order::Columns },
+                None => Matrix { data: self.weight, order: Order::Rows },
+            };
+            let input = Matrix { data: input, order: Order::Columns };
+            product([rows, self.d_output, self.d_input], output, input, weight, false);
         }
         self.activation.forward(self.bias, output, slope, rows);
-    }
-
-    /// `Wᵀ input` for a single row: as fast as the weights can be read, once and in order.
-    fn product_of_one_row(&self, input: &[R], output: &mut [R]) {
-        const AT_ONCE: usize = 8;
-        vectorized(|| {
-            output.fill(R::ZERO);
-            let d_output = self.d_output;
-            let blocks = self.weight.chunks_exact(AT_ONCE * d_output);
-            let rest = blocks.remainder();
-            let values = input.chunks_exact(AT_ONCE);
-            let last_values = values.remainder();
-            for (weights, values) in blocks.zip(values) {
-                let (w0, weights) = weights.split_at(d_output);
-                let (w1, weights) = weights.split_at(d_output);
-                let (w2, weights) = weights.split_at(d_output);
-                let (w3, weights) = weights.split_at(d_output);
-                let (w4, weights) = weights.split_at(d_output);
-                let (w5, weights) = weights.split_at(d_output);
-                let (w6, w7) = weights.split_at(d_output);
-                for j in 0..d_output {
-                    let even = (w0[j] * values[0] + w2[j] * values[2])
-                        + (w4[j] * values[4] + w6[j] * values[6]);
-                    let odd = (w1[j] * values[1] + w3[j] * values[3])
-                        + (w5[j] * values[5] + w7[j] * values[7]);
-                    output[j] += even + odd;
-                }
-            }
-            for (weights, &value) in rest.chunks_exact(d_output).zip(last_values) {
-                for (sum, &weight) in output.iter_mut().zip(weights) {
-                    *sum += weight * value;
-                }
-            }
-        });
     }
 
     /// The gradient of the inputs, from that of the outputs before the activation.
@@ -122,11 +90,75 @@ impl<R: Real> Linear<'_, R> {
     }
 }
 
+/// Writes a matrix of `rows` rows column after column.
+pub(crate) fn transpose<R: Real>(matrix: &[R], rows: usize, transposed: &mut [R]) {
+    /// The side of a block that stays in the cache while both sides of it are touched.
+    const BLOCK: usize = 16;
+    let columns = matrix.len() / rows;
+    for first_row in (0..rows).step_by(BLOCK) {
+        let some_rows = first_row..rows.min(first_row + BLOCK);
+        for (first, block) in transposed.chunks_mut(BLOCK * rows).enumerate() {
+            for (column, to) in (first * BLOCK..).zip(block.chunks_exact_mut(rows)) {
+                for row in some_rows.clone() {
+                    to[row] = matrix[row * columns + column];
+                }
+            }
+        }
+    }
+}
+
+/// `Wᵀ x` for a single row `x`: as fast as the weights can be read, once and in order.
+struct OneRow<'a, R> {
+    weight: &'a [R],
+    input: &'a [R],
+    output: &'a mut [R],
+}
+
+impl<R: Real> Loop for OneRow<'_, R> {
+    #[inline(always)]
+    fn body(self) {
+        /// Rows of the weight that are added at once, so that the sums are read and written less
+        /// often.
+        const AT_ONCE: usize = 4;
+        let Self { weight, input, output } = self;
+        output.fill(R::ZERO);
+        let d_output = output.len();
+        let blocks = weight.chunks_exact(AT_ONCE * d_output);
+        let values = input.chunks_exact(AT_ONCE);
+        let (last_weights, last_values) = (blocks.remainder(), values.remainder());
+        for (weights, x) in blocks.zip(values) {
+            let (w0, weights) = weights.split_at(d_output);
+            let (w1, weights) = weights.split_at(d_output);
+            let (w2, w3) = weights.split_at(d_output);
+            let weights = w0.iter().zip(w1).zip(w2.iter().zip(w3));
+            for (sum, ((&w0, &w1), (&w2, &w3))) in output.iter_mut().zip(weights) {
+                *sum += (w0 * x[0] + w1 * x[1]) + (w2 * x[2] + w3 * x[3]);
+            }
+        }
+        for (weights, &x) in last_weights.chunks_exact(d_output).zip(last_values) {
+            output.iter_mut().zip(weights).for_each(|(sum, &weight)| *sum += weight * x);
+        }
+    }
+}
+
 /// The sum over the rows of each feature of a tile.
 pub(crate) fn sum_rows<R: Real>(tile: &[R], sums: &mut [R], rows: usize, accumulate: bool) {
-    /// Partial sums side by side: a single running sum would be one long chain.
-    const LANES: usize = 32;
-    vectorized(|| {
+    SumRows { tile, sums, rows, accumulate }.run();
+}
+
+struct SumRows<'a, R> {
+    tile: &'a [R],
+    sums: &'a mut [R],
+    rows: usize,
+    accumulate: bool,
+}
+
+impl<R: Real> Loop for SumRows<'_, R> {
+    #[inline(always)]
+    fn body(self) {
+        /// Partial sums side by side: a single running sum would be one long chain.
+        const LANES: usize = 32;
+        let Self { tile, sums, rows, accumulate } = self;
         for (values, sum) in tile.chunks_exact(rows).zip(sums) {
             let mut lanes = [R::ZERO; LANES];
             let chunks = values.chunks_exact(LANES);
@@ -139,5 +171,5 @@ pub(crate) fn sum_rows<R: Real>(tile: &[R], sums: &mut [R], rows: usize, accumul
             let total = lanes.into_iter().sum::<R>() + rest.iter().copied().sum::<R>();
             *sum = if accumulate { *sum + total } else { total };
         }
-    });
+    }
 }

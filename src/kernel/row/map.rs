@@ -9,8 +9,8 @@
 //! `ds = g z exp(s) + h`; those of 2 are `dx = g exp(-s)`, `dt = -dx` and `ds = -(g z + h)`.
 //! Each value has the error of one exponential and two roundings.
 
+use super::Loop;
 use super::real::Real;
-use super::vectorized;
 
 /// What keeps a log-scale in bounds, as in `univariate::ScaleBound`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -128,57 +128,25 @@ impl<R: Real> Map<R> {
         log_det: &mut [R],
     ) {
         match *self {
-            Self::Additive => vectorized(|| match direction {
-                Direction::Forward => value.iter_mut().zip(shift).for_each(|(v, &t)| *v += t),
-                Direction::Inverse => value.iter_mut().zip(shift).for_each(|(v, &t)| *v = *v - t),
+            Self::Additive => Shift { direction, value, shift }.run(),
+            Self::Affine(bound) => with_log_scale!(bound, R, log_scale => {
+                ScaleAndShift { direction, value, shift, raw, log_det, log_scale }.run();
             }),
-            Self::Affine(bound) => with_log_scale!(bound, R, log_scale => vectorized(|| {
-                let parameters = shift.iter().zip(raw);
-                let rows = value.iter_mut().zip(log_det).zip(parameters);
-                match direction {
-                    Direction::Forward => for ((v, log_det), (&t, &a)) in rows {
-                        let (s, _) = log_scale(a);
-                        *v = *v * s.exp() + t;
-                        *log_det += s;
-                    },
-                    Direction::Inverse => for ((v, log_det), (&t, &a)) in rows {
-                        let (s, _) = log_scale(a);
-                        *v = (*v - t) * (-s).exp();
-                        *log_det = *log_det - s;
-                    },
-                }
-            })),
         }
     }
 
     /// The gradients of [`apply`](Self::apply).
     pub(crate) fn gradient(&self, direction: Direction, rows: MapGradient<'_, R>) {
-        let MapGradient { kept, log_det, value, shift, raw } = rows;
         match *self {
-            Self::Additive => vectorized(|| match direction {
-                Direction::Forward => shift.copy_from_slice(value),
-                Direction::Inverse => shift.iter_mut().zip(value).for_each(|(t, g)| *t = -*g),
-            }),
-            Self::Affine(bound) => with_log_scale!(bound, R, log_scale => vectorized(|| {
-                let parameters = shift.iter_mut().zip(raw);
-                let rows = value.iter_mut().zip(parameters).zip(kept.iter().zip(log_det));
-                match direction {
-                    Direction::Forward => for ((g, (t, a)), (&z, &h)) in rows {
-                        let (s, slope) = log_scale(*a);
-                        let scaled = *g * s.exp();
-                        *t = *g;
-                        *a = (scaled * z + h) * slope;
-                        *g = scaled;
-                    },
-                    Direction::Inverse => for ((g, (t, a)), (&z, &h)) in rows {
-                        let (s, slope) = log_scale(*a);
-                        let scaled = *g * (-s).exp();
-                        *t = -scaled;
-                        *a = -(*g * z + h) * slope;
-                        *g = scaled;
-                    },
+            Self::Additive => {
+                rows.shift.copy_from_slice(rows.value);
+                if direction == Direction::Inverse {
+                    rows.shift.iter_mut().for_each(|t| *t = -*t);
                 }
-            })),
+            }
+            Self::Affine(bound) => with_log_scale!(bound, R, log_scale => {
+                ScaleAndShiftGradient { direction, rows, log_scale }.run();
+            }),
         }
     }
 
@@ -193,6 +161,92 @@ impl<R: Real> Map<R> {
                 Bound::Sigmoid => Bound::Sigmoid,
                 Bound::Exp => Bound::Exp,
             }),
+        }
+    }
+}
+
+struct Shift<'a, R> {
+    direction: Direction,
+    value: &'a mut [R],
+    shift: &'a [R],
+}
+
+impl<R: Real> Loop for Shift<'_, R> {
+    #[inline(always)]
+    fn body(self) {
+        let rows = self.value.iter_mut().zip(self.shift);
+        match self.direction {
+            Direction::Forward => rows.for_each(|(v, &t)| *v += t),
+            Direction::Inverse => rows.for_each(|(v, &t)| *v = *v - t),
+        }
+    }
+}
+
+struct ScaleAndShift<'a, R, F> {
+    direction: Direction,
+    value: &'a mut [R],
+    shift: &'a [R],
+    raw: &'a [R],
+    log_det: &'a mut [R],
+    log_scale: F,
+}
+
+impl<R: Real, F: Fn(R) -> (R, R)> Loop for ScaleAndShift<'_, R, F> {
+    #[inline(always)]
+    fn body(self) {
+        let Self { direction, value, shift, raw, log_det, log_scale } = self;
+        let rows = value.iter_mut().zip(log_det).zip(shift.iter().zip(raw));
+        match direction {
+            Direction::Forward => {
+                for ((v, log_det), (&t, &a)) in rows {
+                    let (s, _) = log_scale(a);
+                    *v = *v * s.exp() + t;
+                    *log_det += s;
+                }
+            }
+            Direction::Inverse => {
+                for ((v, log_det), (&t, &a)) in rows {
+                    let (s, _) = log_scale(a);
+                    *v = (*v - t) * (-s).exp();
+                    *log_det = *log_det - s;
+                }
+            }
+        }
+    }
+}
+
+struct ScaleAndShiftGradient<'a, R, F> {
+    direction: Direction,
+    rows: MapGradient<'a, R>,
+    log_scale: F,
+}
+
+impl<R: Real, F: Fn(R) -> (R, R)> Loop for ScaleAndShiftGradient<'_, R, F> {
+    #[inline(always)]
+    fn body(self) {
+        let Self { direction, rows: MapGradient { kept, log_det, value, shift, raw }, log_scale } =
+            self;
+        let parameters = shift.iter_mut().zip(raw);
+        let rows = value.iter_mut().zip(parameters).zip(kept.iter().zip(log_det));
+        match direction {
+            Direction::Forward => {
+                for ((g, (t, a)), (&z, &h)) in rows {
+                    let (s, slope) = log_scale(*a);
+                    let scaled = *g * s.exp();
+                    *t = *g;
+                    *a = (scaled * z + h) * slope;
+                    *g = scaled;
+                }
+            }
+            Direction::Inverse => {
+                for ((g, (t, a)), (&z, &h)) in rows {
+                    let (s, slope) = log_scale(*a);
+                    let scaled = *g * (-s).exp();
+                    *t = -scaled;
+                    *a = -(*g * z + h) * slope;
+                    *g = scaled;
+                }
+            }
         }
     }
 }

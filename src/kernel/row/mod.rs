@@ -17,10 +17,27 @@ pub(crate) use linear::Linear;
 pub(crate) use map::Map;
 pub(crate) use real::Real;
 
-/// Runs a loop compiled for the best instruction set that the processor has.
-#[inline(always)]
-fn vectorized<T>(f: impl FnOnce() -> T) -> T {
-    pulp::Arch::new().dispatch(f)
+/// A loop that is compiled for several instruction sets; [`run`](Loop::run) takes the best that the
+/// processor has.
+///
+/// A type and not a closure, since only a function can be told to be inlined always: what is not
+/// inlined is compiled for the oldest processor.
+trait Loop: Sized {
+    /// The loop. Implementations are `#[inline(always)]`.
+    fn body(self);
+
+    #[inline]
+    fn run(self) {
+        struct Dispatched<L>(L);
+        impl<L: Loop> pulp::WithSimd for Dispatched<L> {
+            type Output = ();
+            #[inline(always)]
+            fn with_simd<S: pulp::Simd>(self, _: S) {
+                self.0.body();
+            }
+        }
+        pulp::Arch::new().dispatch(Dispatched(self));
+    }
 }
 
 /// The rows of one feature of a tile.

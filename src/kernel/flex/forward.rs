@@ -1,0 +1,88 @@
+//! Rows carried through a flow without gradients: tiles are independent of each other.
+
+use burn::backend::{Flex, TensorMetadata};
+
+use super::super::ops::FlowTensors;
+use super::super::row::Real;
+use super::super::row::map::Direction;
+use super::super::threads::share;
+use super::buffers::split;
+use super::steps::with_steps;
+use super::strided::{Rows, write_rows};
+use super::{FlexTensor, Stored, tile_rows};
+
+/// The rows that come out of a flow and their log-determinants.
+pub(super) fn transform<R: Stored>(
+    input: &FlexTensor,
+    flow: &FlowTensors<Flex>,
+    direction: Direction,
+) -> (FlexTensor, FlexTensor) {
+    let (batch, d_features) = (input.shape()[0], input.shape()[1]);
+    let tile_rows = tile_rows(batch);
+    let mut output = vec![R::ZERO; batch * d_features];
+    let mut log_det = vec![R::ZERO; batch];
+    let places = output.chunks_mut(tile_rows * d_features).zip(log_det.chunks_mut(tile_rows));
+    carry(input, flow, direction, places.collect(), |state, log_det, (rows, log_det_place)| {
+        write_rows(state, log_det.len(), rows);
+        log_det_place.copy_from_slice(log_det);
+    });
+    (R::tensor(output, &[batch, d_features]), R::tensor(log_det, &[batch]))
+}
+
+/// The log-densities of rows under the flow of a standard normal.
+pub(super) fn log_prob<R: Stored>(input: &FlexTensor, flow: &FlowTensors<Flex>) -> FlexTensor {
+    let batch = input.shape()[0];
+    let mut log_prob = vec![R::ZERO; batch];
+    let places = log_prob.chunks_mut(tile_rows(batch)).collect();
+    carry(input, flow, Direction::Inverse, places, standard_normal_log_prob::<R>);
+    R::tensor(log_prob, &[batch])
+}
+
+/// Carries all tiles of `input` through the flow; `finish` takes the rows and log-determinants of
+/// each to its place.
+fn carry<R: Stored, T: Send>(
+    input: &FlexTensor,
+    flow: &FlowTensors<Flex>,
+    direction: Direction,
+    places: Vec<T>,
+    finish: impl Fn(&[R], &[R], T) + Sync,
+) {
+    let batch = input.shape()[0];
+    let tile_rows = tile_rows(batch);
+    let x = Rows::<R>::new(input);
+    let context = flow.context.as_ref().map(Rows::<R>::new);
+    with_steps::<R, _>(flow, direction, batch, |steps| {
+        let layout = steps.scratch_layout();
+        let sizes = [steps.d_features, 1, steps.d_context, steps.per_row(&layout)];
+        share(places, |index, place| {
+            let first = index * tile_rows;
+            let rows = tile_rows.min(batch - first);
+            R::with_scratch(sizes.iter().sum::<usize>() * rows, |scratch| {
+                let [state, log_det, context_tile, work] =
+                    split(scratch, sizes.map(|size| size * rows));
+                x.read(first, rows, state);
+                if let Some(context) = &context {
+                    context.read(first, rows, context_tile);
+                }
+                log_det.fill(R::ZERO);
+                steps.carry(&layout, work, state, context_tile, log_det);
+                finish(state, log_det, place);
+            });
+        });
+    });
+}
+
+/// `-½ Σ z² - ½ d log 2π + log_det` of each row of a tile.
+pub(super) fn standard_normal_log_prob<R: Real>(state: &[R], log_det: &[R], log_prob: &mut [R]) {
+    let rows = log_det.len();
+    log_prob.fill(R::ZERO);
+    for values in state.chunks_exact(rows) {
+        log_prob.iter_mut().zip(values).for_each(|(sum, &z)| *sum += z * z);
+    }
+    let d_features = (state.len() / rows) as f64;
+    let normaliser = R::from_f64(0.5 * d_features * std::f64::consts::TAU.ln());
+    let half = R::from_f64(-0.5);
+    for (log_prob, &log_det) in log_prob.iter_mut().zip(log_det) {
+        *log_prob = *log_prob * half - normaliser + log_det;
+    }
+}

@@ -1,0 +1,88 @@
+//! The kernels on the Flex backend: memory, types and threads.
+//!
+//! Work is split by numbers of rows that depend on the batch and the weights alone, and partial sums
+//! are added in a fixed order, so any number of threads gives the same bits. Without gradients
+//! (`forward`), tiles are independent. With gradients (`backward`), a *lane* is a range of rows whose
+//! tiles one thread carries one after another, adding up the gradients of the weights; the sums of
+//! the lanes are then added in order.
+
+mod backward;
+mod buffers;
+mod forward;
+mod steps;
+mod strided;
+
+use burn::backend::Flex;
+use burn::backend::tensor::FloatTensor;
+use burn::tensor::TensorData;
+
+use super::ops::{FlowTensors, KernelOps};
+use super::row::Real;
+use super::row::map::Direction;
+
+pub(super) use backward::{Goal, Gradients, Wanted, gradients, scale};
+pub(super) use strided::uniform_value;
+
+/// The rows of a tile. Enough of them that reading the weights is nothing beside computing with
+/// them, few enough that the activations stay in the cache, and that a small batch has a tile for
+/// every thread.
+fn tile_rows(batch: usize) -> usize {
+    if batch <= 512 { 64 } else { 128 }
+}
+
+type FlexTensor = FloatTensor<Flex>;
+
+/// The float types as Flex stores them.
+pub(super) trait Stored: Real {
+    /// All numbers of the storage, in whatever order the tensor's layout says.
+    fn storage(tensor: &FlexTensor) -> &[Self];
+    /// A tensor of these numbers.
+    fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor;
+}
+
+macro_rules! impl_stored {
+    ($($float:ident)+) => {$(
+        impl Stored for $float {
+            fn storage(tensor: &FlexTensor) -> &[Self] {
+                tensor.storage()
+            }
+            fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor {
+                FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
+            }
+        }
+    )+};
+}
+impl_stored!(f32 f64);
+
+/// Runs an expression with `$R` as the float type of a tensor.
+macro_rules! with_float {
+    ($tensor:expr, $R:ident => $body:expr) => {
+        match $tensor.dtype() {
+            burn::tensor::DType::F32 => {
+                type $R = f32;
+                $body
+            }
+            burn::tensor::DType::F64 => {
+                type $R = f64;
+                $body
+            }
+            dtype => panic!("the kernels compute in f32 and f64, not in {dtype:?}"),
+        }
+    };
+}
+
+use with_float;
+
+impl KernelOps for Flex {
+    fn transform(
+        input: FlexTensor,
+        flow: FlowTensors<Self>,
+        direction: Direction,
+    ) -> (FlexTensor, FlexTensor) {
+        with_float!(input, R => forward::transform::<R>(&input, &flow, direction))
+    }
+
+    fn log_prob(input: FlexTensor, flow: FlowTensors<Self>) -> FlexTensor {
+        with_float!(input, R => forward::log_prob::<R>(&input, &flow))
+    }
+}

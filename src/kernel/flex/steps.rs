@@ -1,0 +1,147 @@
+//! The steps of a flow, made of its tensors.
+
+use burn::backend::tensor::IntTensor;
+use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::{DType, Shape};
+
+use super::super::ops::FlowTensors;
+use super::super::row::Linear;
+use super::super::row::linear::transpose;
+use super::super::row::map::Direction;
+use super::super::stack::{LayerSpec, SourceSpec};
+use super::super::threads::share;
+use super::super::tile::{Source, Step, Steps};
+use super::buffers::{give_back, take_buffer};
+use super::{FlexTensor, Stored};
+
+/// From so many rows on it pays to put a weight of so many numbers column after column first.
+const COLUMNS_FROM_ROWS: usize = 1024;
+const COLUMNS_FROM_LEN: usize = 1 << 17;
+
+/// Runs `f` on the steps of a flow in a direction, for a batch of so many rows.
+pub(super) fn with_steps<R: Stored, T>(
+    flow: &FlowTensors<Flex>,
+    direction: Direction,
+    batch: usize,
+    f: impl FnOnce(&Steps<'_, R>) -> T,
+) -> T {
+    // Weights are contiguous unless somebody made them otherwise.
+    let contiguous: Vec<FlexTensor> = flow
+        .floats
+        .iter()
+        .map(|x| if x.is_contiguous() { x.clone() } else { x.to_contiguous() })
+        .collect();
+    let weights: Vec<Weight<'_, R>> = contiguous
+        .iter()
+        .map(|tensor| Weight { data: numbers(tensor), shape: tensor.shape(), columns: None })
+        .collect();
+    with_columns(weights, batch, |weights| {
+        let mut weights = weights.into_iter();
+        let mut ints = flow.ints.iter().map(indices);
+        let layers = flow.layers.iter();
+        let mut steps: Vec<_> =
+            layers.map(|layer| step(layer, direction, &mut weights, &mut ints)).collect();
+        if direction == Direction::Inverse {
+            steps.reverse();
+        }
+        let d_features = steps.first().map_or(0, Step::d_features);
+        let d_context = flow.context.as_ref().map_or(0, |context| context.shape()[1]);
+        f(&Steps { d_features, d_context, steps })
+    })
+}
+
+/// A weight, a bias or shared parameters.
+struct Weight<'a, R> {
+    data: &'a [R],
+    shape: Shape,
+    /// The same numbers column after column.
+    columns: Option<&'a [R]>,
+}
+
+/// Runs `f` on the weights, with the large ones also column after column where it pays.
+fn with_columns<R: Stored, T>(
+    weights: Vec<Weight<'_, R>>,
+    batch: usize,
+    f: impl FnOnce(Vec<Weight<'_, R>>) -> T,
+) -> T {
+    let gains =
+        |weight: &Weight<'_, R>| weight.shape.rank() == 2 && weight.data.len() >= COLUMNS_FROM_LEN;
+    let len = weights.iter().filter(|weight| gains(weight)).map(|weight| weight.data.len()).sum();
+    if batch < COLUMNS_FROM_ROWS || len == 0 {
+        return f(weights);
+    }
+    let mut buffer = take_buffer::<R>(len);
+    // Which live no longer than the buffer.
+    let mut weights: Vec<Weight<'_, R>> = weights;
+    let mut rest = &mut buffer[..];
+    let mut large = Vec::new();
+    for weight in weights.iter_mut().filter(|weight| gains(weight)) {
+        let (part, others) = std::mem::take(&mut rest).split_at_mut(weight.data.len());
+        rest = others;
+        large.push((weight, part));
+    }
+    share(large, |_, (weight, part)| {
+        transpose(weight.data, weight.shape[0], part);
+        weight.columns = Some(part);
+    });
+    let result = f(weights);
+    give_back(vec![buffer]);
+    result
+}
+
+fn step<'a, R: Stored>(
+    layer: &LayerSpec,
+    direction: Direction,
+    weights: &mut impl Iterator<Item = Weight<'a, R>>,
+    ints: &mut impl Iterator<Item = Vec<usize>>,
+) -> Step<'a, R> {
+    let mut weight = || weights.next().expect("each layer brings its weights");
+    let mut int = || ints.next().expect("each layer brings its ints");
+    let direction = match direction {
+        Direction::Forward => layer.direction,
+        Direction::Inverse => layer.direction.reversed(),
+    };
+    let map = layer.map.cast(R::from_f64);
+    match &layer.source {
+        SourceSpec::Shared => {
+            let Weight { data, shape, .. } = weight();
+            let transformed = (0..shape[1]).collect();
+            Step { direction, map, transformed, source: Source::Shared(data) }
+        }
+        SourceSpec::Networks { takes_context, networks } => {
+            let networks = networks.iter().map(|layers| {
+                let layers = layers.iter().map(|layer| {
+                    let Weight { data, shape, columns } = weight();
+                    let bias = layer.bias.then(|| weight().data);
+                    let activation = layer.activation.cast(R::from_f64);
+                    let (d_input, d_output) = (shape[0], shape[1]);
+                    Linear { weight: data, columns, bias, d_input, d_output, activation }
+                });
+                layers.collect()
+            });
+            let networks = networks.collect();
+            let (kept, transformed, takes_context) = (int(), int(), *takes_context);
+            let source = Source::Networks { kept, takes_context, networks };
+            Step { direction, map, transformed, source }
+        }
+    }
+}
+
+/// The numbers of a contiguous tensor.
+fn numbers<R: Stored>(tensor: &FlexTensor) -> &[R] {
+    let start = tensor.layout().start_offset();
+    &R::storage(tensor)[start..start + tensor.shape().num_elements()]
+}
+
+/// Feature indices. A negative one is beyond every feature, and reading there panics.
+fn indices(tensor: &IntTensor<Flex>) -> Vec<usize> {
+    let contiguous = tensor.to_contiguous();
+    let start = contiguous.layout().start_offset();
+    let n = contiguous.shape().num_elements();
+    match contiguous.dtype() {
+        DType::I32 => {
+            contiguous.storage::<i32>()[start..start + n].iter().map(|&i| i as usize).collect()
+        }
+        _ => contiguous.storage::<i64>()[start..start + n].iter().map(|&i| i as usize).collect(),
+    }
+}
