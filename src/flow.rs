@@ -3,9 +3,7 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
-use crate::kernel;
-#[cfg(feature = "flex")]
-use crate::kernel::Stack;
+use crate::kernel::{self, Stack};
 
 /// An invertible, differentiable map between a latent space and the data space.
 ///
@@ -118,9 +116,8 @@ pub trait Flow: Module + ModuleDisplay {
 
     /// Adds the layers of this flow to `stack` for the fused kernels; false if the flow is not
     /// made of layers that they know. It is then computed by `forward` and `inverse`.
-    #[cfg(feature = "flex")]
     #[doc(hidden)]
-    fn describe(&self, stack: &mut Stack) -> bool {
+    fn describe<'a>(&'a self, stack: &mut Stack<'a>) -> bool {
         let _ = stack;
         false
     }
@@ -231,8 +228,7 @@ impl<F: Flow> Flow for Inverse<F> {
         self.flow.d_context()
     }
 
-    #[cfg(feature = "flex")]
-    fn describe(&self, stack: &mut Stack) -> bool {
+    fn describe<'a>(&'a self, stack: &mut Stack<'a>) -> bool {
         stack.push_inverse(|stack| self.flow.describe(stack))
     }
 }
@@ -281,8 +277,7 @@ macro_rules! impl_flow_for_tuple {
                 common_d_context([$(self.$index.d_context()),+])
             }
 
-            #[cfg(feature = "flex")]
-            fn describe(&self, stack: &mut Stack) -> bool {
+            fn describe<'a>(&'a self, stack: &mut Stack<'a>) -> bool {
                 $(self.$index.describe(stack))&&+
             }
 

@@ -6,7 +6,6 @@ use crate::closed_enum::closed_enum;
 use crate::coupling::MaskedCoupling;
 use crate::elementwise::Elementwise;
 use crate::flow::{Flow, Inverse};
-#[cfg(feature = "flex")]
 use crate::kernel::Stack;
 use crate::sequential::Sequential;
 
@@ -68,8 +67,7 @@ impl Flow for Layer {
         on_layer!(self, layer => layer.d_context())
     }
 
-    #[cfg(feature = "flex")]
-    fn describe(&self, stack: &mut Stack) -> bool {
+    fn describe<'a>(&'a self, stack: &mut Stack<'a>) -> bool {
         on_layer!(self, layer => layer.describe(stack))
     }
 

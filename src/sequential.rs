@@ -4,9 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::flow::{Flow, common_d_context, inverse_with, then, zero_log_det};
-use crate::kernel;
-#[cfg(feature = "flex")]
-use crate::kernel::Stack;
+use crate::kernel::{self, Stack};
 
 /// A stack of flows of one type, `f = f_n ∘ … ∘ f_1`.
 ///
@@ -143,8 +141,7 @@ impl<F: Flow> Flow for Sequential<F> {
         common_d_context(self.layers.iter().map(Flow::d_context))
     }
 
-    #[cfg(feature = "flex")]
-    fn describe(&self, stack: &mut Stack) -> bool {
+    fn describe<'a>(&'a self, stack: &mut Stack<'a>) -> bool {
         self.layers.iter().all(|layer| layer.describe(stack))
     }
 

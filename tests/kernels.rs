@@ -160,11 +160,13 @@ fn dtype_of(x: &Tensor<2>) -> FloatDType {
     if x.dtype() == DType::F64 { FloatDType::F64 } else { FloatDType::F32 }
 }
 
-/// The gradients of all float parameters, in the order of the module.
-fn gradients_of<M: Module>(module: &M, gradients: Gradients) -> Vec<Option<Vec<f64>>> {
+/// A gradient for every float parameter, in the order of the module; frozen ones have none.
+type ParameterGradients = Vec<Option<Vec<f64>>>;
+
+fn gradients_of<M: Module>(module: &M, gradients: Gradients) -> ParameterGradients {
     struct Collector {
         gradients: GradientsParams,
-        found: Vec<Option<Vec<f64>>>,
+        found: ParameterGradients,
     }
     impl ModuleVisitor for Collector {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -180,7 +182,7 @@ fn gradients_of<M: Module>(module: &M, gradients: Gradients) -> Vec<Option<Vec<f
 /// Values and gradients (of parameters, input and context) of a loss.
 struct Outcome {
     values: Vec<f64>,
-    parameters: Vec<Option<Vec<f64>>>,
+    parameters: ParameterGradients,
     input: Option<Vec<f64>>,
     context: Option<Vec<f64>>,
 }
@@ -547,7 +549,7 @@ fn other_bases_and_samples_with_gradients_agree() {
     let fused = NormalizingFlow::new(base.clone(), pair.fused);
     let composed = NormalizingFlow::new(base, pair.composed);
     let x = noise([300, 3], FloatDType::F32, &device, &mut rng(1));
-    let both: [&dyn Fn(bool) -> (Tensor<1>, Vec<Option<Vec<f64>>>); 2] = [
+    let both: [&dyn Fn(bool) -> (Tensor<1>, ParameterGradients); 2] = [
         &|fused_way| {
             let log_prob =
                 if fused_way { fused.log_prob(x.clone()) } else { composed.log_prob(x.clone()) };
@@ -612,7 +614,7 @@ fn gradients_of_several_uses_add_up() {
     let pair = pair(&alternating(3, 2, &relu(&[8])), FloatDType::F64, &device);
     let x = noise([90, 3], FloatDType::F64, &device, &mut rng(1));
     let y = noise([50, 3], FloatDType::F64, &device, &mut rng(2));
-    fn loss<F: Flow>(flow: &F, x: &Tensor<2>, y: &Tensor<2>) -> Vec<Option<Vec<f64>>> {
+    fn loss<F: Flow>(flow: &F, x: &Tensor<2>, y: &Tensor<2>) -> ParameterGradients {
         let base = cast(StandardNormal::new(3, &x.device()), FloatDType::F64);
         let model = NormalizingFlow::new(base, flow.clone());
         let of_x = model.log_prob(x.clone());

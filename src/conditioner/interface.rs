@@ -3,8 +3,7 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
-#[cfg(feature = "flex")]
-use crate::kernel::KernelNetworks;
+use super::mlp::Mlp;
 
 /// A network that gives the parameters of a layer's univariate maps.
 ///
@@ -56,10 +55,10 @@ pub trait Conditioner: Module + ModuleDisplay {
         0
     }
 
-    /// The network as the fused kernels know it; `None` if they do not.
-    #[cfg(feature = "flex")]
+    /// The multilayer perceptrons that the network is made of, if it is their outputs one after
+    /// another: those have fused kernels.
     #[doc(hidden)]
-    fn describe(&self) -> Option<KernelNetworks> {
+    fn as_mlps(&self) -> Option<Vec<&Mlp>> {
         None
     }
 }

@@ -9,8 +9,6 @@ use rand::Rng;
 
 use super::interface::{Conditioner, Sizes};
 use super::linear::{uniform_linear, zero_linear};
-#[cfg(feature = "flex")]
-use crate::kernel::KernelNetworks;
 
 /// Configuration of an [`Mlp`]; its other sizes come from the layer that it serves.
 #[derive(Config, Debug)]
@@ -120,15 +118,6 @@ pub struct Mlp {
     d_context: usize,
 }
 
-#[cfg(feature = "flex")]
-impl Mlp {
-    /// The linear layers, first to last, each with the activation after it.
-    pub(super) fn layers(&self) -> impl Iterator<Item = (&Linear, Option<&Activation>)> {
-        let activations = self.activations.iter().map(Some);
-        self.hidden.iter().zip(activations).chain([(&self.output, None)])
-    }
-}
-
 impl Conditioner for Mlp {
     fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
         assert!(
@@ -155,8 +144,7 @@ impl Conditioner for Mlp {
         self.d_context
     }
 
-    #[cfg(feature = "flex")]
-    fn describe(&self) -> Option<KernelNetworks> {
-        KernelNetworks::default().with(self.layers())
+    fn as_mlps(&self) -> Option<Vec<&Mlp>> {
+        Some(vec![self])
     }
 }

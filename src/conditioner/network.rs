@@ -8,8 +8,6 @@ use super::interface::{Conditioner, Sizes};
 use super::mlp::{Mlp, MlpConfig};
 use super::separate::SeparateMlps;
 use crate::closed_enum::closed_enum;
-#[cfg(feature = "flex")]
-use crate::kernel::KernelNetworks;
 
 /// Configuration of a [`Network`].
 #[derive(Config, Debug)]
@@ -68,8 +66,7 @@ impl Conditioner for Network {
         on_network!(self, network => network.d_context())
     }
 
-    #[cfg(feature = "flex")]
-    fn describe(&self) -> Option<KernelNetworks> {
-        on_network!(self, network => network.describe())
+    fn as_mlps(&self) -> Option<Vec<&Mlp>> {
+        on_network!(self, network => network.as_mlps())
     }
 }

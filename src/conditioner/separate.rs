@@ -6,8 +6,6 @@ use rand::Rng;
 
 use super::interface::{Conditioner, Sizes};
 use super::mlp::{Mlp, MlpConfig};
-#[cfg(feature = "flex")]
-use crate::kernel::KernelNetworks;
 
 /// One [`Mlp`] for each parameter of the univariate map, as in RealNVP's separate networks for
 /// scale and shift.
@@ -45,10 +43,7 @@ impl Conditioner for SeparateMlps {
         self.networks.first().map_or(0, Mlp::d_context)
     }
 
-    #[cfg(feature = "flex")]
-    fn describe(&self) -> Option<KernelNetworks> {
-        self.networks
-            .iter()
-            .try_fold(KernelNetworks::default(), |networks, mlp| networks.with(mlp.layers()))
+    fn as_mlps(&self) -> Option<Vec<&Mlp>> {
+        Some(self.networks.iter().collect())
     }
 }

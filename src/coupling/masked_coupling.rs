@@ -9,9 +9,7 @@ use super::mask::Mask;
 use super::partition::Partition;
 use crate::conditioner::{Conditioner, Network, NetworkConfig, Sizes};
 use crate::flow::{Flow, zero_log_det};
-use crate::kernel;
-#[cfg(feature = "flex")]
-use crate::kernel::Stack;
+use crate::kernel::{self, Stack};
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
 
 /// Configuration of a [`MaskedCoupling`] in its run-time form.
@@ -186,13 +184,10 @@ impl<C: Conditioner, U: Univariate> Flow for MaskedCoupling<C, U> {
         self.conditioner.d_context()
     }
 
-    #[cfg(feature = "flex")]
-    fn describe(&self, stack: &mut Stack) -> bool {
-        let (Some(networks), Some(map)) = (self.conditioner.describe(), self.univariate.describe())
-        else {
-            return false;
-        };
-        let (kept, transformed) = self.partition.indices();
-        stack.push_coupling(kept, transformed, map, self.d_context(), networks)
+    fn describe<'a>(&'a self, stack: &mut Stack<'a>) -> bool {
+        let known = (self.conditioner.as_mlps(), self.univariate.as_known());
+        let (Some(networks), Some(map)) = known else { return false };
+        stack.push_coupling(self.partition.indices(), networks, map);
+        true
     }
 }

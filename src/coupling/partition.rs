@@ -43,7 +43,6 @@ impl Partition {
     }
 
     /// The kept and the transformed features.
-    #[cfg(feature = "flex")]
     pub(super) fn indices(&self) -> (Tensor<1, Int>, Tensor<1, Int>) {
         (self.kept.val(), self.transformed.val())
     }

@@ -17,9 +17,17 @@ use crate::kernel;
 /// log p(x) = log p_base(z) + log |det ∂z/∂x|
 /// ```
 ///
-/// Evaluating costs one `inverse` of the flow, sampling one `forward`. Calls of more than 16,384
-/// rows run in chunks, so that the memory of activations stays bounded. (In training the autodiff
-/// graph keeps them all, whatever the chunks.)
+/// Evaluating costs one `inverse` of the flow, sampling one `forward`.
+///
+/// # Speed and memory
+///
+/// On the CPU (the `flex` backend) flows made of this crate's layers are computed in one pass over
+/// the rows, a few of them at a time, whose memory does not grow with the batch. In training,
+/// `log_prob` under a [`StandardNormal`](crate::StandardNormal) computes its gradients in that pass,
+/// so `log_prob` of a model in training costs three times that of a
+/// [`valid`](Module::valid) one; a loss that weights the rows differently costs twice that again.
+/// All else runs by tensor operations, in chunks of 16,384 rows; in training the autodiff graph
+/// keeps the activations of them all.
 ///
 /// The model is conditional if its base or its flow was built with a context. Then only the methods
 /// that end in `_given` work, and a context of one row is shared by all rows; otherwise only the

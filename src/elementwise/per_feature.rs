@@ -5,9 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 
 use crate::flow::{Flow, zero_log_det};
-use crate::kernel;
-#[cfg(feature = "flex")]
-use crate::kernel::Stack;
+use crate::kernel::{self, Stack};
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
 
 /// Configuration of an [`Elementwise`] layer in its run-time form.
@@ -111,9 +109,8 @@ impl<U: Univariate> Flow for Elementwise<U> {
         kernel::inverse(self, &x, None).unwrap_or_else(|| self.transform(x, U::inverse))
     }
 
-    #[cfg(feature = "flex")]
-    fn describe(&self, stack: &mut Stack) -> bool {
-        let Some(map) = self.univariate.describe() else { return false };
+    fn describe<'a>(&'a self, stack: &mut Stack<'a>) -> bool {
+        let Some(map) = self.univariate.as_known() else { return false };
         stack.push_elementwise(self.parameters.val(), map);
         true
     }

@@ -75,6 +75,7 @@ struct Inputs {
 
 /// What the backward pass of an operation keeps.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one a call, and boxed with the step of the graph")]
 enum Recorded {
     Transform { inputs: Inputs, wanted: Wanted, direction: Direction },
     LogProb { inputs: Inputs, wanted: Wanted, guess: f64, ready: Gradients },

@@ -9,7 +9,7 @@ use burn::backend::{
 };
 
 use super::row::map::Direction;
-use super::stack::LayerSpec;
+use super::spec::LayerSpec;
 
 /// A whole flow in one operation.
 #[backend_extension(Flex, Autodiff)]

@@ -4,8 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use super::interface::{Univariate, parameter};
-#[cfg(feature = "flex")]
-use crate::kernel::KernelMap;
+use super::map::UnivariateMap;
 
 /// Adds a shift: `x = z + t`, `log |dx/dz| = 0`.
 ///
@@ -34,8 +33,7 @@ impl Univariate for Additive {
         (x - parameter(&parameters, 0), log_slope)
     }
 
-    #[cfg(feature = "flex")]
-    fn describe(&self) -> Option<KernelMap> {
-        Some(KernelMap::additive())
+    fn as_known(&self) -> Option<UnivariateMap> {
+        Some(self.clone().into())
     }
 }

@@ -5,9 +5,8 @@ use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
 use super::interface::{Univariate, parameter};
+use super::map::UnivariateMap;
 use super::scale::ScaleBound;
-#[cfg(feature = "flex")]
-use crate::kernel::KernelMap;
 
 /// Configuration of an [`Affine`] map.
 #[derive(Config, Debug)]
@@ -69,9 +68,8 @@ impl Univariate for Affine {
         ((x - shift) * log_slope.clone().exp(), log_slope)
     }
 
-    #[cfg(feature = "flex")]
-    fn describe(&self) -> Option<KernelMap> {
-        Some(KernelMap::affine(self.bound))
+    fn as_known(&self) -> Option<UnivariateMap> {
+        Some(self.clone().into())
     }
 }
 

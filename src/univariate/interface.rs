@@ -3,8 +3,7 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
-#[cfg(feature = "flex")]
-use crate::kernel::KernelMap;
+use super::map::UnivariateMap;
 
 /// A strictly monotone, differentiable map of the real line, `x = f(z; θ)`, applied to each feature
 /// with its own parameters `θ`.
@@ -48,10 +47,9 @@ pub trait Univariate: Module + ModuleDisplay {
     /// Maps data to latent: `(f⁻¹(x), log |(f⁻¹)'(x)|)`.
     fn inverse(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>);
 
-    /// The map as the fused kernels know it; `None` if they do not.
-    #[cfg(feature = "flex")]
+    /// The map as one of the crate's own, if it is one: those have fused kernels.
     #[doc(hidden)]
-    fn describe(&self) -> Option<KernelMap> {
+    fn as_known(&self) -> Option<UnivariateMap> {
         None
     }
 }

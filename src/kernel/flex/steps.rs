@@ -8,7 +8,7 @@ use super::super::ops::FlowTensors;
 use super::super::row::Linear;
 use super::super::row::linear::transpose;
 use super::super::row::map::Direction;
-use super::super::stack::{LayerSpec, SourceSpec};
+use super::super::spec::{LayerSpec, SourceSpec};
 use super::super::threads::share;
 use super::super::tile::{Source, Step, Steps};
 use super::buffers::{give_back, take_buffer};
