@@ -99,12 +99,10 @@ fn main() -> Result<(), String> {
                 FUSED => timings(workload, fused(workload)),
                 _ => timings(workload, composed(workload)),
             };
+            let (peer, workload) = (json!(way), json!(workload.name));
             println!(
-                "{}",
-                json!({
-                    "peer": way, "workload": workload.name,
-                    "train_ms": train, "log_prob_ms": log_prob, "sample_ms": sample,
-                })
+                "{{\"peer\":{peer},\"workload\":{workload},\"train_ms\":{train},\
+                 \"log_prob_ms\":{log_prob},\"sample_ms\":{sample}}}"
             );
         }
     }

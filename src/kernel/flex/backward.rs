@@ -214,7 +214,7 @@ impl<R: Stored> Pass<'_, R> {
                 1,
                 d_context,
                 if context_gradient.is_some() { d_context } else { 0 },
-                self.steps.per_row(self.layout),
+                self.layout.per_row,
                 self.steps.back_per_row(),
             ];
             R::with_scratch(sizes.iter().sum::<usize>() * rows, |scratch| {

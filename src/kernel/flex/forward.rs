@@ -53,7 +53,7 @@ fn carry<R: Stored, T: Send>(
     let context = flow.context.as_ref().map(Rows::<R>::new);
     with_steps::<R, _>(flow, direction, batch, |steps| {
         let layout = steps.scratch_layout();
-        let sizes = [steps.d_features, 1, steps.d_context, steps.per_row(&layout)];
+        let sizes = [steps.d_features, 1, steps.d_context, layout.per_row];
         share(places, |index, place| {
             let first = index * tile_rows;
             let rows = tile_rows.min(batch - first);

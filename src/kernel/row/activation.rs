@@ -1,12 +1,21 @@
 //! The activations of hidden layers, and their derivatives.
 //!
-//! Each is one function of one number that gives the value and the derivative; the loops around it
-//! are compiled for one activation at a time. The formulas are burn's, except that `Gelu` has its
-//! exact derivative (burn's autodiff takes that of the tanh approximation, off by up to 1e-3) and
-//! that nothing is rounded to `f32` on the way in `f64`. Values are within a few units in the last
-//! place.
+//! Method outline:
+//!
+//! 1. Each activation is one function of one number that gives the value and the derivative.
+//! 2. The loops (`activation_loops`) are compiled for one such function at a time, and add the bias
+//!    on the way.
+//! 3. The derivative is kept for the backward pass, except where the output tells it.
+//!
+//! The formulas are burn's, with its cancellations (`e^x - 1` near 0), except that `Gelu` has its
+//! exact derivative where burn's autodiff takes that of the tanh approximation, and that nothing is
+//! rounded to `f32` on the way in `f64`. Absolute errors are of a few roundings of the largest
+//! intermediate value, which is of the order of 1 or of the argument.
+//!
+//! burn's `PRelu` and `SwiGlu` have weights of their own and are left to tensor operations.
 
 use super::Loop;
+use super::activation_loops::{Forward, ForwardWithSlope, TimesSlope, WherePositive};
 use super::real::Real;
 
 /// An elementwise activation with its constants.
@@ -240,81 +249,6 @@ impl<R: Real> Activation<R> {
             Self::Shrink { lambda, bias } => {
                 Activation::Shrink { lambda: cast(lambda), bias: cast(bias) }
             }
-        }
-    }
-}
-
-struct Forward<'a, R, F> {
-    bias: Option<&'a [R]>,
-    tile: &'a mut [R],
-    rows: usize,
-    f: F,
-}
-
-impl<R: Real, F: Fn(R) -> (R, R)> Loop for Forward<'_, R, F> {
-    #[inline(always)]
-    fn body(self) {
-        let Self { bias, tile, rows, f } = self;
-        match bias {
-            None => tile.iter_mut().for_each(|x| *x = f(*x).0),
-            // The loop over one row would not be worth its while.
-            Some(bias) if rows == 1 => {
-                tile.iter_mut().zip(bias).for_each(|(x, &b)| *x = f(*x + b).0);
-            }
-            Some(bias) => {
-                for (values, &b) in tile.chunks_exact_mut(rows).zip(bias) {
-                    values.iter_mut().for_each(|x| *x = f(*x + b).0);
-                }
-            }
-        }
-    }
-}
-
-struct ForwardWithSlope<'a, R, F> {
-    bias: Option<&'a [R]>,
-    tile: &'a mut [R],
-    slope: &'a mut [R],
-    rows: usize,
-    f: F,
-}
-
-impl<R: Real, F: Fn(R) -> (R, R)> Loop for ForwardWithSlope<'_, R, F> {
-    #[inline(always)]
-    fn body(self) {
-        let Self { bias, tile, slope, rows, f } = self;
-        let features = tile.chunks_exact_mut(rows).zip(slope.chunks_exact_mut(rows));
-        for (i, (values, slopes)) in features.enumerate() {
-            let b = bias.map_or(R::ZERO, |bias| bias[i]);
-            for (x, slope) in values.iter_mut().zip(slopes) {
-                (*x, *slope) = f(*x + b);
-            }
-        }
-    }
-}
-
-struct TimesSlope<'a, R> {
-    gradient: &'a mut [R],
-    slope: &'a [R],
-}
-
-impl<R: Real> Loop for TimesSlope<'_, R> {
-    #[inline(always)]
-    fn body(self) {
-        self.gradient.iter_mut().zip(self.slope).for_each(|(g, &slope)| *g *= slope);
-    }
-}
-
-/// The slope of ReLU.
-struct WherePositive<'a, R> {
-    gradient: &'a mut [R],
-    output: &'a [R],
-}
-
-impl<R: Real> Loop for WherePositive<'_, R> {
-    #[inline(always)]
-    fn body(self) {
-        for (g, &y) in self.gradient.iter_mut().zip(self.output) {
-            *g = if y <= R::ZERO { R::ZERO } else { *g };
         }
     }
 }

@@ -6,6 +6,7 @@
 //! without a transposition.
 
 pub(crate) mod activation;
+mod activation_loops;
 mod exp;
 pub(crate) mod linear;
 pub(crate) mod map;

@@ -1,0 +1,80 @@
+//! The layers of a flow in the order in which the rows meet them, with their weights as slices.
+
+use super::super::row::map::Direction;
+use super::super::row::{Linear, Map, Real};
+
+/// The layers in the order in which the rows meet them.
+pub(in super::super) struct Steps<'a, R> {
+    pub d_features: usize,
+    /// 0 without a context.
+    pub d_context: usize,
+    pub steps: Vec<Step<'a, R>>,
+}
+
+/// One layer.
+pub(in super::super) struct Step<'a, R> {
+    pub direction: Direction,
+    pub map: Map<R>,
+    /// The features that the map transforms, ascending.
+    pub transformed: Vec<usize>,
+    pub source: Source<'a, R>,
+}
+
+/// Where the parameters of a map come from.
+pub(in super::super) enum Source<'a, R> {
+    /// Networks that see the kept features and perhaps the context. Their outputs one after another
+    /// are the parameters.
+    Networks { kept: Vec<usize>, takes_context: bool, networks: Vec<Vec<Linear<'a, R>>> },
+    /// Numbers that are the same for all rows: the first parameter of all features, then the second.
+    Shared(&'a [R]),
+}
+
+impl<R: Real> Step<'_, R> {
+    /// The features that the networks see, context included.
+    pub(super) fn d_input(&self, d_context: usize) -> usize {
+        match &self.source {
+            Source::Networks { kept, takes_context, .. } => {
+                kept.len() + if *takes_context { d_context } else { 0 }
+            }
+            Source::Shared(_) => 0,
+        }
+    }
+
+    /// All features, kept and transformed.
+    pub(in super::super) fn d_features(&self) -> usize {
+        let n_kept = match &self.source {
+            Source::Networks { kept, .. } => kept.len(),
+            Source::Shared(_) => 0,
+        };
+        n_kept + self.transformed.len()
+    }
+
+    pub(super) fn n_parameters(&self) -> usize {
+        self.map.n_parameters() * self.transformed.len()
+    }
+
+    /// How many weights, biases and shared parameters the step has.
+    pub(in super::super) fn n_weights(&self) -> usize {
+        match &self.source {
+            Source::Networks { networks, .. } => {
+                networks.iter().flatten().map(|layer| 1 + usize::from(layer.bias.is_some())).sum()
+            }
+            Source::Shared(_) => 1,
+        }
+    }
+
+    pub(super) fn hidden(&self) -> impl Iterator<Item = &[Linear<'_, R>]> {
+        let networks: &[Vec<Linear<'_, R>>] = match &self.source {
+            Source::Networks { networks, .. } => networks,
+            Source::Shared(_) => &[],
+        };
+        networks.iter().map(|layers| layers.split_last().map_or(&[][..], |(_, hidden)| hidden))
+    }
+}
+
+impl<R: Real> Steps<'_, R> {
+    /// The most of something that a step has.
+    pub(super) fn widest(&self, width: impl Fn(&Step<'_, R>) -> usize) -> usize {
+        self.steps.iter().map(width).max().unwrap_or(0)
+    }
+}
