@@ -87,13 +87,22 @@ fn tensors_of<F: Flow>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::nn::activation::{ActivationConfig, SwiGluConfig};
-    use burn::tensor::{DType, Device};
+    use burn::module::Module;
+    use burn::nn::activation::{
+        ActivationConfig, CeluConfig, EluConfig, HardShrinkConfig, HardSigmoidConfig,
+        LeakyReluConfig, ShrinkConfig, SoftShrinkConfig, SoftplusConfig, SwiGluConfig,
+        ThresholdedReluConfig,
+    };
+    use burn::tensor::{DType, Device, FloatDType};
     use rand::{SeedableRng, rngs::ChaCha8Rng};
 
-    use crate::conditioner::MlpConfig;
+    use crate::conditioner::{MlpConfig, NetworkConfig};
+    use crate::coupling::Mask;
     use crate::preset::{NiceConfig, RealNvpConfig};
-    use crate::{Distribution, Inverse, Sequential};
+    use crate::univariate::{AffineConfig, ScaleBound, UnivariateConfig};
+    use crate::{
+        Distribution, ElementwiseConfig, Inverse, Layer, MaskedCouplingConfig, Sequential, cast,
+    };
 
     fn rng() -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(0)
@@ -109,6 +118,62 @@ mod tests {
             assert!(standard_normal_log_prob(&real_nvp.flow, &x, None).is_some());
             assert!(standard_normal_log_prob(&nice.flow, &x, None).is_some());
             assert!(forward(&Inverse::new(real_nvp.flow), &x, None).is_some());
+        }
+    }
+
+    /// Without this the comparisons in `tests/kernels.rs` might compare a way with itself.
+    #[test]
+    fn everything_that_the_kernels_know_is_carried() {
+        let activations = [
+            ActivationConfig::Identity,
+            ActivationConfig::Relu,
+            LeakyReluConfig::new().into(),
+            EluConfig::new().into(),
+            CeluConfig::new().into(),
+            ActivationConfig::Selu,
+            ActivationConfig::Sigmoid,
+            ActivationConfig::Tanh,
+            ActivationConfig::Gelu,
+            ActivationConfig::GeluApproximate,
+            SoftplusConfig::new().into(),
+            ActivationConfig::Softsign,
+            HardSigmoidConfig::new().into(),
+            ActivationConfig::HardSwish,
+            ThresholdedReluConfig::new().into(),
+            HardShrinkConfig::new().into(),
+            SoftShrinkConfig::new().into(),
+            ShrinkConfig::new().into(),
+        ];
+        let mlps = activations.map(|activation| MlpConfig::new().with_activation(activation));
+        let networks = mlps.map(NetworkConfig::from).into_iter().chain([
+            NetworkConfig::SeparateMlps(MlpConfig::new()),
+            MlpConfig::new().with_d_hidden(vec![]).into(),
+        ]);
+        let bounds = [
+            ScaleBound::default(),
+            ScaleBound::Tanh { bound: 1.0 },
+            ScaleBound::Clamp { min: -1.0, max: 1.0 },
+            ScaleBound::Sigmoid,
+            ScaleBound::Exp,
+        ];
+        let maps = bounds.map(|bound| AffineConfig::new().with_bound(bound).into());
+        let maps: Vec<_> = maps.into_iter().chain([UnivariateConfig::Additive]).collect();
+        let device = Device::flex().autodiff();
+        for network in networks {
+            for (map, dtype) in maps.iter().zip([FloatDType::F32, FloatDType::F64].iter().cycle()) {
+                let layer = MaskedCouplingConfig::new(Mask::random(5, &mut rng()))
+                    .with_conditioner(network.clone())
+                    .with_univariate(map.clone())
+                    .init(&device, &mut rng());
+                let elementwise =
+                    ElementwiseConfig::new(5).with_univariate(map.clone()).init(&device);
+                let frozen = layer.clone().no_grad();
+                let layers = vec![Layer::from(elementwise.clone()), layer.clone().into()];
+                let layers = Layer::from(Inverse::new(Sequential::new(layers)));
+                let flow = cast((layer, (frozen, elementwise), layers), *dtype);
+                let x = Tensor::ones([5, 3], (&device, (*dtype).into())).transpose();
+                assert!(forward(&flow, &x, None).is_some(), "{network:?}, {map:?}, {dtype:?}");
+            }
         }
     }
 

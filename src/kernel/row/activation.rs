@@ -252,3 +252,84 @@ impl<R: Real> Activation<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Activation<f64>> {
+        vec![
+            Activation::Identity,
+            Activation::Relu,
+            Activation::LeakyRelu { negative_slope: 0.1 },
+            Activation::Elu { alpha: 1.3 },
+            Activation::Celu { alpha: 0.7 },
+            Activation::Selu,
+            Activation::Sigmoid,
+            Activation::Tanh,
+            Activation::Gelu,
+            Activation::GeluApproximate,
+            Activation::Softplus { beta: 1.7, threshold: 5.0 },
+            Activation::Softsign,
+            Activation::HardSigmoid { alpha: 0.2, beta: 0.5 },
+            Activation::HardSwish,
+            Activation::ThresholdedRelu { alpha: 1.0 },
+            Activation::HardShrink { lambda: 0.4 },
+            Activation::Shrink { lambda: 0.4, bias: 0.3 },
+        ]
+    }
+
+    /// Value and derivative of one number.
+    fn at<R: Real>(activation: Activation<R>, x: R) -> (R, R) {
+        let (mut value, mut slope) = ([x], [R::ONE]);
+        activation.forward(None, &mut value, Some(&mut slope), 1);
+        (value[0], slope[0])
+    }
+
+    /// Not at the kinks of any of them.
+    fn points() -> impl Iterator<Item = f64> {
+        (-40..40).map(|i| f64::from(i) * 0.1513 + 0.0171)
+    }
+
+    #[test]
+    fn slopes_are_derivatives() {
+        let h = 1e-6;
+        for activation in all() {
+            for x in points() {
+                let (_, slope) = at(activation, x);
+                let (above, below) = (at(activation, x + h).0, at(activation, x - h).0);
+                let difference = (above - below) / (2.0 * h);
+                // h² of the third derivative and 2.2e-16 / h.
+                let error = (slope - difference).abs();
+                assert!(error < 1e-8, "{activation:?} at {x}: {slope}, by difference {difference}");
+            }
+        }
+    }
+
+    #[test]
+    fn both_float_types_agree() {
+        for activation in all() {
+            let in_f32 = activation.cast(|constant| constant as f32);
+            for x in points() {
+                let (exact, found) = (at(activation, x), at(in_f32, x as f32));
+                for (exact, found) in [(exact.0, found.0), (exact.1, found.1)] {
+                    // Ten roundings of numbers up to the argument or one.
+                    let error = (f64::from(found) - exact).abs();
+                    assert!(error < 1e-6 * x.abs().max(1.0), "{activation:?} at {x}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nan_stays_nan_and_biases_are_added() {
+        for activation in all() {
+            assert!(at(activation, f64::NAN).0.is_nan(), "{activation:?}");
+            let mut tile = [0.3, -1.7, 0.3, -1.7];
+            activation.forward(Some(&[0.0, 0.5]), &mut tile, None, 2);
+            for (found, x) in tile.into_iter().zip([0.3, -1.7, 0.8, -1.2]) {
+                assert_eq!(found, at(activation, x).0, "{activation:?}");
+            }
+        }
+    }
+}

@@ -173,3 +173,49 @@ impl<R: Real> Loop for SumRows<'_, R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers whose products and sums are exact, so that every order of summing gives the same.
+    fn numbers(n: usize, modulus: usize) -> Vec<f32> {
+        (0..n).map(|i| (i * 7 % modulus) as f32 - 3.0).collect()
+    }
+
+    #[test]
+    fn all_ways_to_multiply_give_the_sum_of_products() {
+        for (d_input, d_output) in [(1, 1), (3, 5), (4, 16), (17, 35), (40, 18)] {
+            let (weight, bias) = (numbers(d_input * d_output, 11), numbers(d_output, 5));
+            let mut columns = vec![0.0; weight.len()];
+            transpose(&weight, d_input, &mut columns);
+            for (rows, columns) in [(1, None), (6, None), (6, Some(&columns[..]))] {
+                let activation = Activation::Identity;
+                let bias = Some(&bias[..]);
+                let linear =
+                    Linear { weight: &weight, columns, bias, d_input, d_output, activation };
+                let input = numbers(d_input * rows, 13);
+                let mut output = vec![f32::NAN; d_output * rows];
+                linear.forward(&input, &mut output, None, rows);
+                for (row, j) in (0..rows).flat_map(|row| (0..d_output).map(move |j| (row, j))) {
+                    let products =
+                        (0..d_input).map(|i| weight[i * d_output + j] * input[i * rows + row]);
+                    let expected = products.sum::<f32>() + linear.bias.expect("a bias")[j];
+                    assert_eq!(output[j * rows + row], expected, "{d_input} {d_output} {rows}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_summed_whatever_their_number() {
+        for rows in [1, 31, 32, 33, 100] {
+            let tile = numbers(3 * rows, 11);
+            let mut sums = vec![1.0; 3];
+            sum_rows(&tile, &mut sums, rows, true);
+            for (feature, sum) in sums.into_iter().enumerate() {
+                assert_eq!(sum, 1.0 + tile[feature * rows..][..rows].iter().sum::<f32>());
+            }
+        }
+    }
+}
