@@ -7,11 +7,15 @@
 //! ```
 //!
 //! Prints a line of JSON for each workload and each of two ways: `normalizing-flows` is what a user
-//! gets, `normalizing-flows-composed` the same model by tensor operations alone. Flags print
-//! something else (`--way=normalizing-flows` only one of the ways): `--memory` the memory that training adds, each measured in a process of its own;
-//! `--list` the workloads with the arithmetic of one forward pass; `--gemm-peak` the fastest matrix
-//! product on all cores. `peers/compare.py` runs this and the peers in one sitting and prints the
-//! ratios.
+//! gets, `normalizing-flows-composed` the same model by tensor operations alone. A flag makes it
+//! print something else:
+//!
+//! - `--way=normalizing-flows` only one of the ways
+//! - `--memory` the memory that training adds, each measured in a process of its own
+//! - `--list` the workloads with the arithmetic of each measurement, in GFLOP
+//! - `--gemm-peak` the fastest matrix product on all cores
+//!
+//! `peers/compare.py` runs this and the peers in one sitting and prints the ratios.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -51,11 +55,18 @@ const WORKLOADS: [Workload; 5] = [
 ];
 
 impl Workload {
-    /// Additions and multiplications of the matrix products of one pass, of the coordinates that
-    /// count: half of them are kept and the other half has two parameters each.
-    fn forward_flop(&self) -> f64 {
+    /// Billions of additions and multiplications of the matrix products of one pass, of the
+    /// coordinates that count: half of them are kept and the other half has two parameters each.
+    fn forward_gflop(&self) -> f64 {
         let (half, h) = (self.d_features / 2, self.d_hidden);
-        (2 * N_LAYERS * self.batch * (half * h + h * h + h * 2 * half)) as f64
+        (2 * N_LAYERS * self.batch * (half * h + h * h + h * 2 * half)) as f64 / 1e9
+    }
+
+    /// The same of a training step: each product has two gradients, but for the one that reads the
+    /// data, of which nobody wants the gradient.
+    fn train_gflop(&self) -> f64 {
+        let of_data = 2 * self.batch * self.d_features / 2 * self.d_hidden;
+        3.0 * self.forward_gflop() - of_data as f64 / 1e9
     }
 }
 
@@ -65,6 +76,14 @@ const COMPOSED: &str = "normalizing-flows-composed";
 fn main() -> Result<(), String> {
     let (flags, names): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
+    // cargo itself adds `--bench`.
+    let known = |flag: &str| {
+        ["--bench", "--memory", "--list", "--gemm-peak"].contains(&flag)
+            || flag.starts_with("--way=")
+    };
+    if let Some(unknown) = flags.iter().find(|flag| !known(flag)) {
+        return Err(format!("there is no flag `{unknown}`; the head of {} lists them", file!()));
+    }
     if let Some(unknown) = names.iter().find(|name| WORKLOADS.iter().all(|w| w.name != **name)) {
         let known: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
         return Err(format!("there is no workload `{unknown}`, only {}", known.join(", ")));
@@ -75,10 +94,19 @@ fn main() -> Result<(), String> {
     }
     let chosen = WORKLOADS.iter().filter(|w| names.is_empty() || names.iter().any(|n| n == w.name));
     let way = flags.iter().find_map(|flag| flag.strip_prefix("--way="));
+    if let Some(unknown) = way.filter(|way| ![FUSED, COMPOSED].contains(way)) {
+        return Err(format!("there is no way `{unknown}`, only {FUSED} and {COMPOSED}"));
+    }
     for workload in chosen {
         if flags.iter().any(|flag| flag == "--list") {
-            let gflop = workload.forward_flop() / 1e9;
-            println!("{}", json!({ "workload": workload.name, "forward_gflop": gflop }));
+            let (forward, train) = (workload.forward_gflop(), workload.train_gflop());
+            println!(
+                "{}",
+                json!({
+                    "workload": workload.name, "train_ms": train, "log_prob_ms": forward,
+                    "sample_ms": forward,
+                })
+            );
             continue;
         }
         let memory = flags.iter().any(|flag| flag == "--memory");
@@ -92,7 +120,10 @@ fn main() -> Result<(), String> {
                 let this = std::env::current_exe().map_err(|error| error.to_string())?;
                 let arguments = ["--memory", &format!("--way={way}"), workload.name];
                 let status = Command::new(this).args(arguments).status();
-                status.map_err(|error| error.to_string())?;
+                let status = status.map_err(|error| error.to_string())?;
+                if !status.success() {
+                    return Err(format!("measuring the memory of {way} failed: {status}"));
+                }
                 continue;
             }
             let [train, log_prob, sample] = match way {
@@ -207,7 +238,8 @@ fn median_ms(repetitions: usize, mut f: impl FnMut()) -> f64 {
         })
         .collect();
     milliseconds.sort_by(f64::total_cmp);
-    (milliseconds[repetitions / 2] * 1e4).round() / 1e4
+    let median = (milliseconds[(repetitions - 1) / 2] + milliseconds[repetitions / 2]) / 2.0;
+    (median * 1e4).round() / 1e4
 }
 
 /// Billions of additions and multiplications a second of matrix products, all cores at it at the

@@ -4,15 +4,17 @@
     python3 benches/peers/compare.py                 # all workloads, three rounds
     python3 benches/peers/compare.py --rounds 1 affine-2d affine-64d
 
-Needs a Rust toolchain, Python 3.11 with `venv`, and the network for the peers' packages, which go
-into virtual environments in the user's cache. In every round each workload is run by this crate, by
-the PyTorch libraries and by flowjax, one after the other, so that what else the machine does falls on
-all sides; a figure is the median over the rounds of the medians that each run prints.
+Needs Linux, a Rust toolchain, Python 3.11 with `venv`, and the network for the peers' packages,
+which go into virtual environments in the user's cache. All sides run on the same two cores. In every
+round each workload is run by this crate, by the PyTorch libraries and by flowjax, one after the other
+and in another order from round to round, so that what else the machine does falls on all sides; a
+figure is the median over the rounds of the medians that each run prints. A peer that fails is left
+out and named; every line that was measured is in `comparison.jsonl` beside the build.
 """
 import argparse
 import json
 import os
-import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -25,6 +27,10 @@ OURS, COMPOSED = "normalizing-flows", "normalizing-flows-composed"
 MEASURES = {"training step": "train_ms", "log_prob": "log_prob_ms", "sample": "sample_ms"}
 # Batches of one are not trained on.
 NOT_MEASURED = {("affine-64d-1", "train_ms")}
+CORES = 2
+# What would make our build or any side's threads other than those of a plain user.
+CLEARED = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "RAYON_NUM_THREADS",
+           "BURN_DEVICE", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "XLA_FLAGS"]
 
 
 def python_of(family):
@@ -57,13 +63,40 @@ def lines_of(command):
     return [json.loads(line) for line in output.splitlines()]
 
 
-def processor():
+def lines_or_nothing(command):
+    """A run that fails is named, and costs its own figures alone."""
     try:
-        info = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.split(":", 1)[1].strip() for line in info if line.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return name
+        return lines_of(command)
+    except (subprocess.CalledProcessError, json.JSONDecodeError) as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return []
+
+
+def use_two_cores():
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < CORES:
+        raise SystemExit(f"the workloads are for {CORES} cores, and there is one")
+    os.sched_setaffinity(0, cores[:CORES])
+    for name in CLEARED:
+        os.environ.pop(name, None)
+
+
+def processor():
+    info = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
+    return names[0] if names else os.uname().machine
+
+
+def versions(pythons):
+    """The compiler, and the peers with their versions."""
+    found = [subprocess.run(["rustc", "-V"], stdout=subprocess.PIPE, text=True).stdout.strip()]
+    wanted = [name for names in PEERS.values() for name in names] + ["jax"]
+    for python in pythons.values():
+        freeze = [python, "-m", "pip", "list", "--format=json"]
+        for package in lines_of(freeze)[0]:
+            if package["name"] in wanted:
+                found.append(f"{package['name']} {package['version']}")
+    return ", ".join(found)
 
 
 def table(rows):
@@ -79,33 +112,42 @@ def main():
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    if not hasattr(os, "sched_setaffinity"):
+        raise SystemExit("pinning all sides to the same cores needs Linux")
+    if not shutil.which("cargo"):
+        raise SystemExit("no `cargo` was found: install a Rust toolchain")
 
+    use_two_cores()
     bench = our_bench()
-    known = [line["workload"] for line in lines_of([bench, "--list"])]
-    unknown = [name for name in arguments.workloads if name not in known]
+    listed = {line["workload"]: line for line in lines_of([bench, "--list"])}
+    unknown = [name for name in arguments.workloads if name not in listed]
     if unknown:
-        raise SystemExit(f"no workload {', '.join(unknown)}; there are {', '.join(known)}")
-    workloads = arguments.workloads or known
+        raise SystemExit(f"no workload {', '.join(unknown)}; there are {', '.join(listed)}")
+    workloads = arguments.workloads or list(listed)
     pythons = {family: python_of(family) for family in PEERS}
+    sides = [[bench]] + [[pythons[family], HERE / "bench_peers.py", *names]
+                         for family, names in PEERS.items()]
 
     times, peaks = {}, []
-    for round_ in range(arguments.rounds):
-        for workload in workloads:
-            print(f"round {round_ + 1} of {arguments.rounds}: {workload}", file=sys.stderr)
-            lines = lines_of([bench, workload])
-            for family, names in PEERS.items():
-                command = [pythons[family], HERE / "bench_peers.py", *names, workload]
-                lines += lines_of(command)
-            for line in lines:
-                for key in MEASURES.values():
-                    if (workload, key) not in NOT_MEASURED:
-                        times.setdefault((workload, key, line["peer"]), []).append(line[key])
-        peaks.append(lines_of([bench, "--gemm-peak"])[0]["gemm_peak_gflops"])
+    with open(Path(bench).parent / "comparison.jsonl", "w") as record:
+        for round_ in range(arguments.rounds):
+            for workload in workloads:
+                print(f"round {round_ + 1} of {arguments.rounds}: {workload}", file=sys.stderr)
+                turn = round_ % len(sides)
+                for side in sides[turn:] + sides[:turn]:
+                    for line in lines_or_nothing([*side, workload]):
+                        print(json.dumps({"round": round_, **line}), file=record, flush=True)
+                        for key in MEASURES.values():
+                            if (workload, key) not in NOT_MEASURED:
+                                cell = times.setdefault((workload, key, line["peer"]), [])
+                                cell.append(line[key])
+            peaks.append(lines_of([bench, "--gemm-peak"])[0]["gemm_peak_gflops"])
     times = {key: statistics.median(values) for key, values in times.items()}
-    flops = {line["workload"]: line["forward_gflop"] for line in lines_of([bench, "--list"])}
     peak = statistics.median(peaks)
 
-    print(f"{processor()}, {len(os.sched_getaffinity(0))} cores; medians of {arguments.rounds} rounds\n")
+    print(f"{processor()}, {CORES} cores; medians of {arguments.rounds} rounds; {versions(pythons)}\n")
     print("Milliseconds of the fastest peer divided by ours:\n")
     rows = [["workload", *MEASURES]]
     for workload in workloads:
@@ -133,14 +175,13 @@ def main():
         rows.append([workload, *cells])
     table(rows)
 
-    print(f"GEMM peak in this sitting: {peak:.0f} GFLOP/s. Share of it that we reach, counting a")
-    print("training step as three forward passes:\n")
+    print(f"GEMM peak in this sitting: {peak:.0f} GFLOP/s on {CORES} cores. Share of it that the matrix")
+    print("products of each measurement reach, whatever else it does in its time:\n")
     rows = [["workload", *MEASURES]]
     for workload in workloads:
         shares = []
         for key in MEASURES.values():
-            ms = times.get((workload, key, OURS))
-            gflop = flops[workload] * (3 if key == "train_ms" else 1)
+            ms, gflop = times.get((workload, key, OURS)), listed[workload][key]
             shares.append("-" if ms is None else f"{100 * gflop / (ms / 1e3) / peak:.0f} %")
         rows.append([workload, *shares])
     table(rows)
@@ -150,7 +191,7 @@ def main():
     for workload in workloads:
         lines = lines_of([bench, "--memory", workload])
         mib = {line["peer"]: line["train_peak_mib"] for line in lines}
-        rows.append([workload, *(f"{mib[name]:.0f}" for name in (OURS, COMPOSED))])
+        rows.append([workload, *(f"{mib[name]:.1f}" for name in (OURS, COMPOSED))])
     table(rows)
 
 
