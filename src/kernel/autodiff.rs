@@ -20,7 +20,9 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex, TensorMetadata};
 use burn::tensor::{DType, Slice};
 
-use super::flex::{Goal, Gradients, Wanted, gradients, scale, uniform_value};
+use super::flex::{
+    Goal, Gradients, Wanted, gradients, log_prob_with_gradients, scale, uniform_value,
+};
 use super::ops::{FlowTensors, KernelOps};
 use super::row::map::Direction;
 
@@ -41,6 +43,9 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         let (batch, d) = (inputs.input.shape()[0], inputs.input.shape()[1]);
         let (output, log_det) =
             Flex::transform(inputs.input.clone(), inputs.flow.clone(), direction);
+        if !wanted.any() {
+            return (Tracked::<C>::new(output), Tracked::<C>::new(log_det));
+        }
         let log_det = Flex::float_reshape(log_det, [batch, 1].into());
         let both = Flex::float_cat(vec![output, log_det], 1);
         let both = record::<C>(guards, Recorded::Transform { inputs, wanted, direction }, both);
@@ -57,11 +62,9 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
             return Tracked::<C>::new(log_prob);
         }
         // As burn's `mean` computes the gradient of its input, in the float type at hand.
-        let guess = -1.0 / inputs.input.shape()[0] as f64;
-        let guess =
-            if inputs.input.dtype() == DType::F32 { f64::from(guess as f32) } else { guess };
-        let ready = gradients(&inputs.input, &inputs.flow, &Goal::LogProb(guess), &wanted);
-        let log_prob = ready.log_prob.clone();
+        let guess = in_type_of(&inputs.input, -1.0 / inputs.input.shape()[0] as f64);
+        let (log_prob, ready) =
+            log_prob_with_gradients(&inputs.input, &inputs.flow, guess, &wanted);
         record::<C>(guards, Recorded::LogProb { inputs, wanted, guess, ready }, log_prob)
     }
 }
@@ -81,7 +84,17 @@ enum Recorded {
     LogProb { inputs: Inputs, wanted: Wanted, guess: f64, ready: Gradients },
 }
 
+/// A number rounded to the float type of a tensor.
+fn in_type_of(tensor: &FlexTensor, value: f64) -> f64 {
+    if tensor.dtype() == DType::F32 { f64::from(value as f32) } else { value }
+}
+
 impl Recorded {
+    fn has_context(&self) -> bool {
+        let (Self::Transform { inputs, .. } | Self::LogProb { inputs, .. }) = self;
+        inputs.flow.context.is_some()
+    }
+
     /// The gradients of the inputs from that of the output.
     fn gradients(self, output: FlexTensor) -> Gradients {
         match self {
@@ -91,8 +104,10 @@ impl Recorded {
             }
             Self::LogProb { inputs, wanted, guess, ready } => match uniform_value(&output) {
                 Some(value) if value == guess => ready,
-                // Zero or not finite: no factor leads from the guess to it in every case.
-                Some(value) if value.is_normal() => scale(ready, value / guess),
+                // Not by zero or what is no number: from there no factor leads to the guess.
+                Some(value) if in_type_of(&output, value / guess).is_normal() => {
+                    scale(ready, value / guess)
+                }
                 _ => {
                     let goal = Goal::WeightedLogProb(&output);
                     gradients(&inputs.input, &inputs.flow, &goal, &wanted)
@@ -170,7 +185,7 @@ impl<const N: usize> Backward<Flex, N> for Fused {
     ) {
         let output = grads.consume::<Flex>(&ops.node);
         let has_context = ops.state.has_context();
-        let Gradients { input, context, floats, .. } = ops.state.gradients(output);
+        let Gradients { input, context, floats } = ops.state.gradients(output);
         let context = has_context.then_some(context);
         let gradients = std::iter::once(input).chain(context).chain(floats);
         for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
@@ -178,18 +193,5 @@ impl<const N: usize> Backward<Flex, N> for Fused {
                 grads.register::<Flex>(node.id, gradient);
             }
         }
-    }
-}
-
-impl Recorded {
-    fn has_context(&self) -> bool {
-        let (Self::Transform { inputs, .. } | Self::LogProb { inputs, .. }) = self;
-        inputs.flow.context.is_some()
-    }
-}
-
-impl Wanted {
-    fn any(&self) -> bool {
-        self.input || self.context || self.floats.contains(&true)
     }
 }

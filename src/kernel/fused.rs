@@ -75,7 +75,7 @@ fn tensors_of<F: Flow>(
             Some(context)
         }
     };
-    let Spec { layers, floats, ints } = spec;
+    let Spec { layers, floats, ints, .. } = spec;
     (floats.len() <= MAX_WEIGHTS).then(|| FlowTensors {
         layers: layers.into(),
         floats,

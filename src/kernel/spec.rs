@@ -11,8 +11,9 @@ use crate::conditioner::{Conditioner, Mlp};
 use crate::univariate::{ScaleBound, UnivariateMap};
 
 /// A flow that the kernels can carry rows through.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Spec {
+    dtype: DType,
     /// The layers in `forward` order.
     pub layers: Vec<LayerSpec>,
     /// Weights, biases and shared parameters, in the order of the layers.
@@ -51,7 +52,7 @@ impl Spec {
     /// if it has something that they do not know, sizes that do not fit together, or tensors
     /// elsewhere than on Flex or of other types.
     pub(super) fn new(stack: Stack<'_>, d_features: usize, dtype: DType) -> Option<Self> {
-        let mut spec = Self::default();
+        let mut spec = Self { dtype, layers: Vec::new(), floats: Vec::new(), ints: Vec::new() };
         for layer in stack.layers {
             spec.add(layer, d_features)?;
         }
@@ -112,7 +113,10 @@ impl Spec {
         let activations = network.activations.iter().map(Some);
         let hidden = network.hidden.iter().zip(activations);
         for (linear, activation) in hidden.chain([(&network.output, None)]) {
-            let activation = activation.map_or(Some(Activation::Identity), known_activation)?;
+            let activation = match activation {
+                Some(activation) => known_activation(activation, self.dtype)?,
+                None => Activation::Identity,
+            };
             let weight = linear.weight.val();
             let bias = linear.bias.as_ref().map(|bias| bias.val());
             let [d_in, d_out] = weight.dims();
@@ -141,7 +145,7 @@ fn known_map(map: &UnivariateMap) -> Map<f64> {
 }
 
 /// The activation as the kernels know it; `None` for those that are not elementwise or have weights.
-fn known_activation(activation: &BurnActivation) -> Option<Activation<f64>> {
+fn known_activation(activation: &BurnActivation, dtype: DType) -> Option<Activation<f64>> {
     Some(match activation {
         BurnActivation::Identity(_) => Activation::Identity,
         BurnActivation::Relu(_) => Activation::Relu,
@@ -154,7 +158,9 @@ fn known_activation(activation: &BurnActivation) -> Option<Activation<f64>> {
         BurnActivation::Gelu(a) if a.approximate => Activation::GeluApproximate,
         BurnActivation::Gelu(_) => Activation::Gelu,
         BurnActivation::Softplus(a) => {
-            Activation::Softplus { beta: a.beta, threshold: a.threshold }
+            // Above it the exponential would overflow; burn draws the same line.
+            let most = if dtype == DType::F64 { 709.0 } else { 88.0 };
+            Activation::Softplus { beta: a.beta, threshold: a.threshold.min(most) }
         }
         BurnActivation::Softsign(_) => Activation::Softsign,
         BurnActivation::HardSigmoid(a) => Activation::HardSigmoid { alpha: a.alpha, beta: a.beta },

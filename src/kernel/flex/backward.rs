@@ -1,22 +1,23 @@
 //! The gradients of a flow in one pass over the rows.
 
 use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::Shape;
 
 use super::super::ops::FlowTensors;
 use super::super::row::Real;
 use super::super::row::map::Direction;
 use super::super::threads::share;
-use super::super::tile::{Back, Layout, Offsets, Step, Steps};
+use super::super::tile::{Back, Layout, Offsets, Step, Steps, WeightSums};
 use super::buffers::{give_back, split, take_buffer};
 use super::forward::standard_normal_log_prob;
 use super::steps::with_steps;
 use super::strided::{Column, Rows, write_rows};
 use super::{FlexTensor, Stored, tile_rows, with_float};
 
-/// The least rows of a lane of a large flow: each lane costs a pass over the gradients of all
-/// weights.
+/// The least rows of a lane where there are more than two: each lane costs a pass over the gradients
+/// of all weights.
 const LANE_ROWS: usize = 256;
-/// That of a small one, of fewer weights than [`SMALL`].
+/// The same for a small flow, of fewer weights than [`SMALL`], and of two lanes.
 const LANE_ROWS_SMALL: usize = 64;
 const SMALL: usize = 1 << 18;
 /// More lanes need more memory for sums.
@@ -50,86 +51,108 @@ pub(in super::super) struct Wanted {
     pub floats: Vec<bool>,
 }
 
-/// Gradients, where they are wanted, and the log-densities.
+impl Wanted {
+    pub fn any(&self) -> bool {
+        self.input || self.context || self.floats.contains(&true)
+    }
+}
+
+/// Gradients, where they are wanted.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Gradients {
-    pub log_prob: FlexTensor,
     pub input: Option<FlexTensor>,
     pub context: Option<FlexTensor>,
     pub floats: Vec<Option<FlexTensor>>,
 }
 
-/// All gradients in one pass over the rows. (The log-densities mean nothing for a transform.)
+/// All gradients in one pass over the rows.
 pub(in super::super) fn gradients(
     input: &FlexTensor,
     flow: &FlowTensors<Flex>,
     goal: &Goal<'_>,
     wanted: &Wanted,
 ) -> Gradients {
-    with_float!(input, R => gradients_in::<R>(input, flow, goal, wanted))
+    with_float!(input, R => pass::<R>(input, flow, goal, wanted).1)
 }
 
-fn gradients_in<R: Stored>(
+/// The log-densities under the standard normal and, in the same pass, the gradients of all inputs if
+/// every row's log-density has the gradient `weight`.
+pub(in super::super) fn log_prob_with_gradients(
+    input: &FlexTensor,
+    flow: &FlowTensors<Flex>,
+    weight: f64,
+    wanted: &Wanted,
+) -> (FlexTensor, Gradients) {
+    with_float!(input, R => {
+        let (log_prob, gradients) = pass::<R>(input, flow, &Goal::LogProb(weight), wanted);
+        let batch = log_prob.len();
+        (R::tensor(log_prob, &[batch]), gradients)
+    })
+}
+
+/// The gradients, and the log-densities if the goal asks for them.
+fn pass<R: Stored>(
     input: &FlexTensor,
     flow: &FlowTensors<Flex>,
     goal: &Goal<'_>,
     wanted: &Wanted,
-) -> Gradients {
+) -> (Vec<R>, Gradients) {
     let (batch, d_features) = (input.shape()[0], input.shape()[1]);
     let d_context = flow.context.as_ref().map_or(0, |context| context.shape()[1]);
     let shapes: Vec<_> = flow.floats.iter().map(TensorMetadata::shape).collect();
-    let mut n_weights = 0;
+    let mut n_wanted = 0;
     let offsets: Vec<Option<usize>> = shapes
         .iter()
         .zip(&wanted.floats)
         .map(|(shape, &wanted)| {
             wanted.then(|| {
-                n_weights += shape.num_elements();
-                n_weights - shape.num_elements()
+                n_wanted += shape.num_elements();
+                n_wanted - shape.num_elements()
             })
         })
         .collect();
 
+    let n_weights = shapes.iter().map(Shape::num_elements).sum();
     let lane_rows = lane_rows(batch, n_weights);
+    let n_lanes = batch.div_ceil(lane_rows);
     let mut log_prob = vec![R::ZERO; batch];
-    let mut input_gradient = vec![R::ZERO; if wanted.input { batch * d_features } else { 0 }];
-    let mut context_gradient = vec![R::ZERO; if wanted.context { batch * d_context } else { 0 }];
+    let mut input_gradient = wanted.input.then(|| vec![R::ZERO; batch * d_features]);
+    let mut context_gradient = wanted.context.then(|| vec![R::ZERO; batch * d_context]);
     let lanes = with_steps::<R, _>(flow, goal.direction(), batch, |steps| {
         let offsets = steps_offsets(steps, &offsets, goal.direction());
-        let places: Vec<_> = log_prob
-            .chunks_mut(lane_rows)
-            .zip(optional_chunks(&mut input_gradient, lane_rows * d_features))
-            .zip(optional_chunks(&mut context_gradient, lane_rows * d_context))
-            .collect();
+        let log_probs = log_prob.chunks_mut(lane_rows);
+        let inputs = chunks(&mut input_gradient, lane_rows * d_features, n_lanes);
+        let contexts = chunks(&mut context_gradient, lane_rows * d_context, n_lanes);
+        let places = log_probs.zip(inputs).zip(contexts).collect();
         let layout = steps.tape_layout();
         let pass = Pass { steps, layout: &layout, offsets: &offsets, goal, input, flow };
         share(places, |index, ((log_prob, input), context)| {
-            let mut weights = take_buffer::<R>(n_weights);
+            let mut weights = take_buffer::<R>(n_wanted);
             pass.lane(index * lane_rows, log_prob, input, context, &mut weights);
             weights
         })
     });
 
-    let sums = |shape: &burn::tensor::Shape, offset: Option<usize>| {
+    let sums = |shape: &Shape, offset: Option<usize>| {
         let range = offset?..offset? + shape.num_elements();
         Some(R::tensor(sum_in_order(&lanes, range), shape.as_slice()))
     };
     let weights: Vec<_> = shapes.iter().zip(offsets).collect();
-    let floats = if n_weights < SMALL {
+    let floats = if n_wanted < SMALL {
         weights.into_iter().map(|(shape, offset)| sums(shape, offset)).collect()
     } else {
         share(weights, |_, (shape, offset)| sums(shape, offset))
     };
     give_back(lanes);
-    Gradients {
-        log_prob: R::tensor(log_prob, &[batch]),
-        input: wanted.input.then(|| R::tensor(input_gradient, &[batch, d_features])),
-        context: wanted.context.then(|| R::tensor(context_gradient, &[batch, d_context])),
+    let gradients = Gradients {
+        input: input_gradient.map(|gradient| R::tensor(gradient, &[batch, d_features])),
+        context: context_gradient.map(|gradient| R::tensor(gradient, &[batch, d_context])),
         floats,
-    }
+    };
+    (log_prob, gradients)
 }
 
-/// The rows of a lane: fewer lanes than there are rows for a second one, and not too many.
+/// The rows of a lane: two lanes if the batch allows, more where they are worth their cost.
 fn lane_rows(batch: usize, n_weights: usize) -> usize {
     let least = if n_weights < SMALL { LANE_ROWS_SMALL } else { LANE_ROWS };
     let two = 2.min(batch.div_ceil(LANE_ROWS_SMALL));
@@ -153,11 +176,12 @@ fn sum_in_order<R: Real>(lanes: &[Vec<R>], range: std::ops::Range<usize>) -> Vec
     sums
 }
 
-/// Chunks of a buffer, or nothing over and over if it is empty.
-fn optional_chunks<R>(buffer: &mut [R], len: usize) -> impl Iterator<Item = Option<&mut [R]>> {
-    let absent = buffer.is_empty();
-    let chunks = buffer.chunks_mut(len.max(1)).map(Some);
-    chunks.chain(std::iter::repeat_with(|| None).take(if absent { usize::MAX } else { 0 }))
+/// The chunks of a buffer, if there is one.
+fn chunks<R>(buffer: &mut Option<Vec<R>>, len: usize, n: usize) -> Vec<Option<&mut [R]>> {
+    match buffer {
+        Some(buffer) => buffer.chunks_mut(len).map(Some).collect(),
+        None => (0..n).map(|_| None).collect(),
+    }
 }
 
 /// The offsets of each step, in the order of the steps.
@@ -225,14 +249,13 @@ impl<R: Stored> Pass<'_, R> {
                     context.read(first, rows, context_tile);
                 }
                 log_det.fill(R::ZERO);
-                self.steps.carry_recording(self.layout, tape, state, context_tile, log_det);
+                self.steps.carry(self.layout, tape, state, context_tile, log_det);
                 self.seed(first, state, log_det, log_prob);
                 let mut back = Back {
                     state,
                     log_det,
                     context: context_gradient.is_some().then_some(&mut *context_back),
-                    weights,
-                    accumulate: index > 0,
+                    weights: WeightSums { sums: weights, accumulate: index > 0 },
                     input_wanted: input_gradient.is_some(),
                 };
                 self.steps.carry_back(self.layout, self.offsets, tape, scratch, &mut back);
@@ -281,7 +304,7 @@ impl<R: Stored> Pass<'_, R> {
 
 /// All gradients times a factor, in place.
 pub(in super::super) fn scale(mut gradients: Gradients, factor: f64) -> Gradients {
-    let Gradients { input, context, floats, .. } = &mut gradients;
+    let Gradients { input, context, floats } = &mut gradients;
     let all: Vec<_> = input.iter_mut().chain(context).chain(floats.iter_mut().flatten()).collect();
     share(all, |_, tensor| {
         with_float!(tensor, R => {

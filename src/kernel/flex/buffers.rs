@@ -3,23 +3,31 @@
 
 use super::super::row::Real;
 
-/// A buffer of at least `len` numbers, with whatever it holds.
+/// The most bytes that wait for the next call, for each float type.
+const MOST_KEPT: usize = 1 << 28;
+
+/// A buffer of at least `len` numbers, with whatever it holds: the smallest that is there.
 pub(super) fn take_buffer<R: Real>(len: usize) -> Vec<R> {
     let mut pool = R::pool().lock().expect("no panic holds the lock");
-    let fits = pool.iter().position(|buffer| buffer.len() >= len);
-    match fits {
-        Some(index) => pool.swap_remove(index),
+    let fitting = pool.iter().enumerate().filter(|(_, buffer)| buffer.len() >= len);
+    match fitting.min_by_key(|(_, buffer)| buffer.len()).map(|(index, _)| index) {
+        Some(index) => pool.remove(index),
         None => {
-            pool.pop();
             drop(pool);
             vec![R::ZERO; len]
         }
     }
 }
 
-/// Puts buffers back.
-pub(super) fn give_back<R: Real>(mut buffers: Vec<Vec<R>>) {
-    R::pool().lock().expect("no panic holds the lock").append(&mut buffers);
+/// Puts buffers back. If they are too many, those go that nobody took for longest.
+pub(super) fn give_back<R: Real>(buffers: Vec<Vec<R>>) {
+    let mut pool = R::pool().lock().expect("no panic holds the lock");
+    pool.extend(buffers);
+    let bytes = |buffer: &Vec<R>| buffer.len() * size_of::<R>();
+    let mut kept: usize = pool.iter().map(bytes).sum();
+    while kept > MOST_KEPT {
+        kept -= bytes(&pool.remove(0));
+    }
 }
 
 /// Takes a buffer apart.

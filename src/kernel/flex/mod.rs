@@ -20,7 +20,7 @@ use super::ops::{FlowTensors, KernelOps};
 use super::row::Real;
 use super::row::map::Direction;
 
-pub(super) use backward::{Goal, Gradients, Wanted, gradients, scale};
+pub(super) use backward::{Goal, Gradients, Wanted, gradients, log_prob_with_gradients, scale};
 pub(super) use strided::uniform_value;
 
 /// The rows of a tile. Enough of them that reading the weights is nothing beside computing with

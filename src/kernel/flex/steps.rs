@@ -71,7 +71,7 @@ fn with_columns<R: Stored, T>(
         return f(weights);
     }
     let mut buffer = take_buffer::<R>(len);
-    // Which live no longer than the buffer.
+    // Bound again, so that their lifetime may shrink to that of the buffer.
     let mut weights: Vec<Weight<'_, R>> = weights;
     let mut rest = &mut buffer[..];
     let mut large = Vec::new();

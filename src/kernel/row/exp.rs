@@ -6,8 +6,8 @@
 //! 2. Write `x = n ln 2 + r` with `n` an integer and `|r| <= ½ ln 2`. Adding and subtracting
 //!    `1.5 * 2^23` rounds to an integer without a conversion; `ln 2` in two parts, of which the
 //!    first has trailing zeros, makes `r` exact to the last bit.
-//! 3. Evaluate the Taylor polynomial of degree 7 at `r`: its remainder is below `r^8 / 8!`, that is
-//!    `5e-9`, an eighth of the spacing of `f32` at 1.
+//! 3. Evaluate the Taylor polynomial of degree 7 at `r`: its remainder is about `r^8 / 8!`, below
+//!    `6e-9`, a tenth of the spacing of `f32` just below 1.
 //! 4. Multiply by `2^n` in two steps, so that subnormal results and the overflow to infinity come
 //!    out right.
 //!

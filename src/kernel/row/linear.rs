@@ -8,8 +8,8 @@
 //! 3. `dW = X Gᵀ`
 //! 4. `db = Σ_rows G`
 //!
-//! Products are summed by fused multiply-adds in the order of the summed index, in blocks that
-//! depend on the sizes alone. The error of one sum of `n` products is below `n ε Σ |x y|`.
+//! The order in which products are summed depends on the sizes and the machine, never on threads.
+//! The error of a sum of `n` products is below `n ε Σ |x y|`, whatever the order.
 
 use super::Loop;
 use super::activation::Activation;
@@ -31,6 +31,11 @@ pub(crate) struct Linear<'a, R> {
 }
 
 impl<R: Real> Linear<'_, R> {
+    /// The weight, and the bias if there is one.
+    pub(crate) fn n_weights(&self) -> usize {
+        1 + usize::from(self.bias.is_some())
+    }
+
     /// `output = activation(Wᵀ input + b)`. Into `slope`, where there is one, goes the derivative of
     /// the activation.
     pub(crate) fn forward(
@@ -157,18 +162,18 @@ impl<R: Real> Loop for SumRows<'_, R> {
     #[inline(always)]
     fn body(self) {
         /// Partial sums side by side: a single running sum would be one long chain.
-        const LANES: usize = 32;
+        const AT_ONCE: usize = 32;
         let Self { tile, sums, rows, accumulate } = self;
         for (values, sum) in tile.chunks_exact(rows).zip(sums) {
-            let mut lanes = [R::ZERO; LANES];
-            let chunks = values.chunks_exact(LANES);
+            let mut partial = [R::ZERO; AT_ONCE];
+            let chunks = values.chunks_exact(AT_ONCE);
             let rest = chunks.remainder();
             for chunk in chunks {
-                for (lane, &value) in lanes.iter_mut().zip(chunk) {
-                    *lane += value;
+                for (partial, &value) in partial.iter_mut().zip(chunk) {
+                    *partial += value;
                 }
             }
-            let total = lanes.into_iter().sum::<R>() + rest.iter().copied().sum::<R>();
+            let total = partial.into_iter().sum::<R>() + rest.iter().copied().sum::<R>();
             *sum = if accumulate { *sum + total } else { total };
         }
     }

@@ -88,7 +88,8 @@ macro_rules! impl_real {
                 }
                 SCRATCH.with_borrow_mut(|scratch| {
                     if scratch.len() < len {
-                        // What it held is of no use: growing would copy it.
+                        // What it held is of no use: growing would copy it, or hold both.
+                        *scratch = Vec::new();
                         *scratch = vec![0.0; len];
                     }
                     f(&mut scratch[..len])

@@ -7,7 +7,8 @@ use super::steps::{Source, Steps};
 
 impl<R: Real> Steps<'_, R> {
     /// Carries a tile through all steps, in place, and adds up the log-determinants. `work` holds
-    /// the places of `layout`.
+    /// the places of `layout`; if that is a tape, it is left with all that
+    /// [`carry_back`](Self::carry_back) needs.
     pub(in super::super) fn carry(
         &self,
         layout: &Layout,
@@ -15,31 +16,6 @@ impl<R: Real> Steps<'_, R> {
         state: &mut [R],
         context: &[R],
         log_det: &mut [R],
-    ) {
-        self.run(layout, work, state, context, log_det, false);
-    }
-
-    /// [`carry`](Self::carry) that leaves in `tape` what [`carry_back`](Self::carry_back) needs. The
-    /// layout must be a [`tape_layout`](Self::tape_layout).
-    pub(in super::super) fn carry_recording(
-        &self,
-        layout: &Layout,
-        tape: &mut [R],
-        state: &mut [R],
-        context: &[R],
-        log_det: &mut [R],
-    ) {
-        self.run(layout, tape, state, context, log_det, true);
-    }
-
-    fn run(
-        &self,
-        layout: &Layout,
-        work: &mut [R],
-        state: &mut [R],
-        context: &[R],
-        log_det: &mut [R],
-        record: bool,
     ) {
         let rows = log_det.len();
         for (step, places) in self.steps.iter().zip(&layout.places) {
@@ -54,7 +30,8 @@ impl<R: Real> Steps<'_, R> {
                     input[kept.len() * rows..][..context.len()].copy_from_slice(context);
                     let mut parameters = places.parameters;
                     for (layers, hidden) in networks.iter().zip(&places.hidden) {
-                        run_network(layers, places.input, hidden, parameters, work, rows);
+                        let between = (places.input, &hidden[..], parameters);
+                        run_network(layers, between, work, rows, layout.is_tape);
                         parameters += layers.last().map_or(0, |layer| layer.d_output);
                     }
                 }
@@ -68,19 +45,15 @@ impl<R: Real> Steps<'_, R> {
             let (before, after) = work.split_at_mut((places.parameters + n_parameters) * rows);
             let parameters = &before[places.parameters * rows..];
             let (shifts, raws) = parameters.split_at(step.transformed.len() * rows);
-            let keep = |i: usize, state: &[R], after: &mut [R]| {
-                // In a tape the kept values follow the parameters.
-                feature_mut(after, i, rows).copy_from_slice(state);
-            };
             for (i, &index) in step.transformed.iter().enumerate() {
                 let value = feature_mut(state, index, rows);
                 let raw = if raws.is_empty() { raws } else { feature(raws, i, rows) };
-                if record && step.direction == Direction::Forward {
-                    keep(i, value, after);
+                if layout.is_tape && step.direction == Direction::Forward {
+                    feature_mut(after, i, rows).copy_from_slice(value);
                 }
                 step.map.apply(step.direction, value, feature(shifts, i, rows), raw, log_det);
-                if record && step.direction == Direction::Inverse {
-                    keep(i, value, after);
+                if layout.is_tape && step.direction == Direction::Inverse {
+                    feature_mut(after, i, rows).copy_from_slice(value);
                 }
             }
         }
@@ -102,30 +75,24 @@ fn two<R>(
     }
 }
 
-/// Runs the layers of one network from the place `input` to the place `output`.
+/// Runs the layers of one network from the place `input` by way of `hidden` to the place `output`.
 fn run_network<R: Real>(
     layers: &[Linear<'_, R>],
-    input: usize,
-    hidden: &[(usize, Option<usize>)],
-    output: usize,
+    (input, hidden, output): (usize, &[usize], usize),
     work: &mut [R],
     rows: usize,
+    keep_slopes: bool,
 ) {
     let mut from = input;
-    let places = hidden.iter().copied().chain([(output, None)]);
-    for (layer, (to, slope)) in layers.iter().zip(places) {
+    for (layer, &to) in layers.iter().zip(hidden.iter().chain([&output])) {
         let (d_input, d_output) = (layer.d_input * rows, layer.d_output * rows);
-        match slope {
-            None => {
-                let (x, y) = two(work, (from * rows, d_input), (to * rows, d_output));
-                layer.forward(x, y, None, rows);
-            }
-            Some(_) => {
-                // The slopes follow the values.
-                let (x, both) = two(work, (from * rows, d_input), (to * rows, 2 * d_output));
-                let (y, slope) = both.split_at_mut(d_output);
-                layer.forward(x, y, Some(slope), rows);
-            }
+        if keep_slopes && layer.activation.keeps_slope() {
+            let (x, both) = two(work, (from * rows, d_input), (to * rows, 2 * d_output));
+            let (y, slope) = both.split_at_mut(d_output);
+            layer.forward(x, y, Some(slope), rows);
+        } else {
+            let (x, y) = two(work, (from * rows, d_input), (to * rows, d_output));
+            layer.forward(x, y, None, rows);
         }
         from = to;
     }

@@ -1,45 +1,42 @@
 //! Where a tile's intermediate values lie in its buffer.
 
 use super::super::row::{Linear, Real};
-use super::steps::Steps;
+use super::steps::{Steps, Widths};
 
 /// Where a step keeps its intermediate values, in units of rows.
 pub(super) struct Places {
     pub input: usize,
-    /// The hidden activations of each network, and their slopes where they are kept.
-    pub hidden: Vec<Vec<(usize, Option<usize>)>>,
+    /// The hidden activations of each network; in a tape their slopes follow, where they are kept.
+    pub hidden: Vec<Vec<usize>>,
+    /// In a tape the value of each transformed feature follows that the gradient of its map needs.
     pub parameters: usize,
-    /// The value of each transformed feature that the gradient of the map needs.
-    pub kept_values: usize,
 }
 
 /// The places of all steps, and how many numbers a row needs.
 pub(in super::super) struct Layout {
     pub(super) places: Vec<Places>,
     pub per_row: usize,
+    /// Whether every value has a place of its own, for the backward pass.
+    pub(super) is_tape: bool,
 }
 
 impl<R: Real> Steps<'_, R> {
     /// A layout in which every step uses the same places.
     pub(in super::super) fn scratch_layout(&self) -> Layout {
-        let widest_input = self.widest(|step| step.d_input(self.d_context));
-        let widest_hidden = self
-            .widest(|step| step.hidden().flatten().map(|layer| layer.d_output).max().unwrap_or(0));
-        let [first, second] = [widest_input, widest_input + widest_hidden];
-        let parameters = second + widest_hidden;
+        let Widths { input, hidden, parameters } = self.widths();
+        // A network reads from one of two places and writes to the other.
+        let turns = [input, input + hidden];
+        let parameters_place = input + 2 * hidden;
         let places = self.steps.iter().map(|step| Places {
             input: 0,
             hidden: step
                 .hidden()
-                .map(|layers| (0..layers.len()).map(|i| ([first, second][i % 2], None)).collect())
+                .map(|layers| (0..layers.len()).map(|i| turns[i % 2]).collect())
                 .collect(),
-            parameters,
-            kept_values: 0,
+            parameters: parameters_place,
         });
-        Layout {
-            places: places.collect(),
-            per_row: parameters + self.widest(|step| step.n_parameters()),
-        }
+        let places = places.collect();
+        Layout { places, per_row: parameters_place + parameters, is_tape: false }
     }
 
     /// A layout in which every value of every step has a place of its own.
@@ -54,18 +51,15 @@ impl<R: Real> Steps<'_, R> {
             hidden: step
                 .hidden()
                 .map(|layers| {
-                    let place = |layer: &Linear<'_, R>| {
-                        let output = reserve(layer.d_output);
-                        let slope = layer.activation.keeps_slope().then(|| reserve(layer.d_output));
-                        (output, slope)
+                    let width = |layer: &Linear<'_, R>| {
+                        layer.d_output * if layer.activation.keeps_slope() { 2 } else { 1 }
                     };
-                    layers.iter().map(place).collect()
+                    layers.iter().map(|layer| reserve(width(layer))).collect()
                 })
                 .collect(),
-            parameters: reserve(step.n_parameters()),
-            kept_values: reserve(step.transformed.len()),
+            parameters: reserve(step.n_parameters() + step.transformed.len()),
         });
         let places = places.collect();
-        Layout { places, per_row }
+        Layout { places, per_row, is_tape: true }
     }
 }

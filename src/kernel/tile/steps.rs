@@ -57,7 +57,7 @@ impl<R: Real> Step<'_, R> {
     pub(in super::super) fn n_weights(&self) -> usize {
         match &self.source {
             Source::Networks { networks, .. } => {
-                networks.iter().flatten().map(|layer| 1 + usize::from(layer.bias.is_some())).sum()
+                networks.iter().flatten().map(Linear::n_weights).sum()
             }
             Source::Shared(_) => 1,
         }
@@ -72,9 +72,24 @@ impl<R: Real> Step<'_, R> {
     }
 }
 
+/// The most that any step needs, in numbers a row.
+pub(super) struct Widths {
+    pub input: usize,
+    /// Of one hidden layer.
+    pub hidden: usize,
+    pub parameters: usize,
+}
+
 impl<R: Real> Steps<'_, R> {
-    /// The most of something that a step has.
-    pub(super) fn widest(&self, width: impl Fn(&Step<'_, R>) -> usize) -> usize {
-        self.steps.iter().map(width).max().unwrap_or(0)
+    pub(super) fn widths(&self) -> Widths {
+        let mut widths = Widths { input: 0, hidden: 0, parameters: 0 };
+        for step in &self.steps {
+            widths.input = widths.input.max(step.d_input(self.d_context));
+            widths.parameters = widths.parameters.max(step.n_parameters());
+            for layer in step.hidden().flatten() {
+                widths.hidden = widths.hidden.max(layer.d_output);
+            }
+        }
+        widths
     }
 }
