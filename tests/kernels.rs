@@ -394,12 +394,13 @@ fn every_activation_agrees() {
 #[test]
 fn a_softplus_whose_exponential_would_overflow_agrees() {
     let device = Device::flex().autodiff();
-    let softplus = SoftplusConfig::new().with_beta(3000.0).with_threshold(1e6);
+    // A power of two: burn's gradient of a division by a number rounds the reciprocal to `f32`.
+    let softplus = SoftplusConfig::new().with_beta(4096.0).with_threshold(1e6);
     let network = MlpConfig::new().with_d_hidden(vec![8, 6]).with_activation(softplus.into());
     let pair = pair(&alternating(3, 2, &network.into()), FloatDType::F64, &device);
     let x = noise([70, 3], FloatDType::F64, &device, &mut rng(1)).require_grad();
-    // The slope turns 3000 times as sharply as that of other activations.
-    let tolerance = 3000.0 * tolerance(FloatDType::F64);
+    // The slope turns 4096 times as sharply as that of other activations.
+    let tolerance = 4096.0 * tolerance(FloatDType::F64);
     compare("softplus", (&pair.fused, &pair.composed), &x, None, tolerance);
 }
 
