@@ -62,7 +62,7 @@
 //!
 //! | feature | backend |
 //! |---|---|
-//! | `flex` (default) | CPU, pure Rust, SIMD and threads |
+//! | `flex` (default) | CPU, pure Rust, SIMD and threads, fused kernels |
 //! | `ndarray` | CPU; deprecated by burn |
 //! | `wgpu` | GPU by whichever graphics API there is |
 //! | `vulkan`, `metal` | the same, pinned to one API |
