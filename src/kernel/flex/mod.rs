@@ -9,6 +9,7 @@
 mod backward;
 mod buffers;
 mod forward;
+mod lane;
 mod steps;
 mod strided;
 
@@ -20,7 +21,8 @@ use super::ops::{FlowTensors, KernelOps};
 use super::row::Real;
 use super::row::map::Direction;
 
-pub(super) use backward::{Goal, Gradients, Wanted, gradients, log_prob_with_gradients, scale};
+pub(super) use backward::{Gradients, Wanted, gradients, log_prob_with_gradients, scale};
+pub(super) use lane::Goal;
 pub(super) use strided::uniform_value;
 
 /// The rows of a tile. Enough of them that reading the weights is nothing beside computing with

@@ -1,0 +1,127 @@
+//! A lane: a range of rows whose tiles one thread carries forward and back, one after another.
+
+use burn::backend::{Flex, TensorMetadata};
+
+use super::super::ops::FlowTensors;
+use super::super::row::map::Direction;
+use super::super::tile::{Back, Layout, Offsets, Steps, WeightSums};
+use super::buffers::split;
+use super::forward::standard_normal_log_prob;
+use super::strided::{Column, Rows, write_rows};
+use super::{FlexTensor, Stored, tile_rows};
+
+/// Where the backward pass starts, and what else it gives.
+pub(in super::super) enum Goal<'g> {
+    /// From the log-density under the standard normal; every row's has this gradient.
+    LogProb(f64),
+    /// The same with a gradient for each row, `[batch]`.
+    WeightedLogProb(&'g FlexTensor),
+    /// From what `transform` gives: the gradients of its two outputs side by side,
+    /// `[batch, d_features + 1]`.
+    Transform(Direction, &'g FlexTensor),
+}
+
+impl Goal<'_> {
+    pub(super) fn direction(&self) -> Direction {
+        match self {
+            Self::LogProb(_) | Self::WeightedLogProb(_) => Direction::Inverse,
+            Self::Transform(direction, _) => *direction,
+        }
+    }
+}
+
+/// A pass over all rows, of which each lane is a part.
+pub(super) struct Pass<'p, R> {
+    pub steps: &'p Steps<'p, R>,
+    pub layout: &'p Layout,
+    pub offsets: &'p [Offsets],
+    pub goal: &'p Goal<'p>,
+    pub input: &'p FlexTensor,
+    pub flow: &'p FlowTensors<Flex>,
+}
+
+impl<R: Stored> Pass<'_, R> {
+    /// One lane, whose rows are those of `log_prob`.
+    pub fn lane(
+        &self,
+        start: usize,
+        log_prob: &mut [R],
+        mut input_gradient: Option<&mut [R]>,
+        mut context_gradient: Option<&mut [R]>,
+        weights: &mut [R],
+    ) {
+        let Steps { d_features, d_context, .. } = *self.steps;
+        let tile_rows = tile_rows(self.input.shape()[0]);
+        let x = Rows::<R>::new(self.input);
+        let context = self.flow.context.as_ref().map(Rows::<R>::new);
+        for (index, log_prob) in log_prob.chunks_mut(tile_rows).enumerate() {
+            let rows = log_prob.len();
+            let (first, in_lane) = (start + index * tile_rows, index * tile_rows);
+            let sizes = [
+                d_features,
+                1,
+                d_context,
+                if context_gradient.is_some() { d_context } else { 0 },
+                self.layout.per_row,
+                self.steps.back_per_row(),
+            ];
+            R::with_scratch(sizes.iter().sum::<usize>() * rows, |scratch| {
+                let [state, log_det, context_tile, context_back, tape, scratch] =
+                    split(scratch, sizes.map(|size| size * rows));
+                x.read(first, rows, state);
+                if let Some(context) = &context {
+                    context.read(first, rows, context_tile);
+                }
+                log_det.fill(R::ZERO);
+                self.steps.carry(self.layout, tape, state, context_tile, log_det);
+                self.seed(first, state, log_det, log_prob);
+                let mut back = Back {
+                    state,
+                    log_det,
+                    context: context_gradient.is_some().then_some(&mut *context_back),
+                    weights: WeightSums { sums: weights, accumulate: index > 0 },
+                    input_wanted: input_gradient.is_some(),
+                };
+                self.steps.carry_back(self.layout, self.offsets, tape, scratch, &mut back);
+                if let Some(gradient) = &mut input_gradient {
+                    write_rows(
+                        state,
+                        rows,
+                        &mut gradient[in_lane * d_features..][..rows * d_features],
+                    );
+                }
+                if let Some(gradient) = &mut context_gradient {
+                    let to = &mut gradient[in_lane * d_context..][..rows * d_context];
+                    write_rows(context_back, rows, to);
+                }
+            });
+        }
+    }
+
+    /// Turns the rows that came out and their log-determinants into the gradients of both.
+    fn seed(&self, first: usize, state: &mut [R], log_det: &mut [R], log_prob: &mut [R]) {
+        let rows = log_det.len();
+        let scale_rows = |state: &mut [R], log_det: &[R]| {
+            for values in state.chunks_exact_mut(rows) {
+                values.iter_mut().zip(log_det).for_each(|(z, &weight)| *z = -(*z * weight));
+            }
+        };
+        match self.goal {
+            Goal::LogProb(weight) => {
+                standard_normal_log_prob(state, log_det, log_prob);
+                log_det.fill(R::from_f64(*weight));
+                scale_rows(state, log_det);
+            }
+            Goal::WeightedLogProb(weights) => {
+                let weights = Column::<R>::new(weights);
+                log_det.iter_mut().enumerate().for_each(|(i, h)| *h = weights.at(first + i));
+                scale_rows(state, log_det);
+            }
+            Goal::Transform(_, gradient) => {
+                let gradient = Rows::<R>::new(gradient);
+                gradient.read(first, rows, state);
+                gradient.read_column(first, state.len() / rows, log_det);
+            }
+        }
+    }
+}
