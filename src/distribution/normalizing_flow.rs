@@ -106,7 +106,7 @@ impl<B: Distribution, F: Flow> NormalizingFlow<B, F> {
         Self { base: self.base, flow }
     }
 
-    /// `inverse` in chunks.
+    /// `inverse` by the kernels or in chunks.
     fn latent(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
         let context = self.checked_context(&x, context);
         let context = context.as_ref().filter(|_| self.flow.d_context() > 0);
@@ -116,7 +116,7 @@ impl<B: Distribution, F: Flow> NormalizingFlow<B, F> {
         })
     }
 
-    /// `forward` in chunks.
+    /// `forward` by the kernels or in chunks.
     fn data(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
         let context = self.checked_context(&z, context);
         let context = context.as_ref().filter(|_| self.flow.d_context() > 0);

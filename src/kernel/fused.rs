@@ -121,7 +121,7 @@ mod tests {
         }
     }
 
-    /// Without this the comparisons in `tests/kernels.rs` might compare a way with itself.
+    /// Without this the comparisons in `tests/kernels` might compare a way with itself.
     #[test]
     fn everything_that_the_kernels_know_is_carried() {
         let activations = [

@@ -1,0 +1,208 @@
+//! A flow both ways, and everything about it compared.
+
+use super::*;
+
+/// A stack as the kernels run it, and the same stack of the same parameters by tensor operations.
+pub struct Pair {
+    pub fused: Sequential<MaskedCoupling>,
+    pub composed: Sequential<MaskedCoupling<Opaque<Network>, UnivariateMap>>,
+}
+
+pub fn pair(configs: &[MaskedCouplingConfig], dtype: FloatDType, device: &Device) -> Pair {
+    let mut rng = rng(0);
+    let layers = configs.iter().map(|config| config.init(device, &mut rng)).collect();
+    let fused = cast(perturb(Sequential::new(layers), 0.2, &mut rng), dtype);
+    composed_of(configs, fused)
+}
+
+pub fn composed_of(configs: &[MaskedCouplingConfig], fused: Sequential<MaskedCoupling>) -> Pair {
+    let device = fused.devices().first().expect("a stack has parameters").clone();
+    let layers = fused.layers.iter().zip(configs).map(|(layer, config)| {
+        let network = Opaque { inner: layer.conditioner.clone() };
+        MaskedCoupling::new(&config.mask, network, layer.univariate.clone(), &device)
+    });
+    let composed = Sequential::new(layers.collect());
+    Pair { fused, composed }
+}
+
+/// A stack of `n` layers of alternating masks.
+pub fn alternating(d: usize, n: usize, network: &NetworkConfig) -> Vec<MaskedCouplingConfig> {
+    let mut mask = Mask::alternating(d);
+    (0..n)
+        .map(|_| {
+            let config = MaskedCouplingConfig::new(mask.clone()).with_conditioner(network.clone());
+            mask = mask.complement();
+            config
+        })
+        .collect()
+}
+
+pub fn relu(d_hidden: &[usize]) -> NetworkConfig {
+    MlpConfig::new().with_d_hidden(d_hidden.to_vec()).into()
+}
+
+pub fn noise(
+    shape: [usize; 2],
+    dtype: FloatDType,
+    device: &Device,
+    rng: &mut ChaCha8Rng,
+) -> Tensor<2> {
+    let values: Vec<f64> = Noise.sample_iter(rng).take(shape[0] * shape[1]).collect();
+    Tensor::from_data(TensorData::new(values, shape), (device, dtype.into()))
+}
+
+/// Panics unless the values agree to so many units of the largest of them: both ways round in their
+/// own order, and errors of a sum are of the size of its terms. NaN and infinities must match.
+#[track_caller]
+pub fn assert_agree(what: &str, fused: &[f64], composed: &[f64], tolerance: f64) {
+    assert_eq!(fused.len(), composed.len(), "{what}: the lengths differ");
+    let finite = composed.iter().filter(|x| x.is_finite());
+    let largest = finite.fold(0.0_f64, |largest, x| largest.max(x.abs()));
+    for (i, (&a, &b)) in fused.iter().zip(composed).enumerate() {
+        let same = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * largest;
+        assert!(same, "{what}: value {i} is {a} fused and {b} composed (largest {largest})");
+    }
+}
+
+/// Values of some hundred roundings after another: of 1.2e-7 and of 2.2e-16.
+pub fn tolerance(dtype: FloatDType) -> f64 {
+    if dtype == FloatDType::F64 { 1e-12 } else { 2e-5 }
+}
+
+/// What a loss is made of.
+#[derive(Clone, Copy, Debug)]
+pub enum Loss {
+    /// The mean negative log-likelihood.
+    Mean,
+    /// A factor for every row.
+    Sum,
+    /// A weight a row.
+    Weighted,
+    /// A function of rows and log-determinants.
+    Forward,
+    Inverse,
+}
+
+pub const LOSSES: [Loss; 5] = [Loss::Mean, Loss::Sum, Loss::Weighted, Loss::Forward, Loss::Inverse];
+
+impl Loss {
+    /// The value and what depends on the model, row by row.
+    pub fn of<F: Flow>(
+        self,
+        flow: &F,
+        x: &Tensor<2>,
+        context: Option<&Tensor<2>>,
+    ) -> (Vec<f64>, Tensor<1>) {
+        let d = x.dims()[1];
+        let both = |(y, log_det): (Tensor<2>, Tensor<1>)| {
+            let wave = (y.clone() * 0.7).sin() + y.clone() * 0.1;
+            let loss = wave.sum_dim(1).squeeze_dim(1) + log_det.clone().square() * 0.3;
+            (host(Tensor::cat(vec![y, log_det.unsqueeze_dim(1)], 1)), loss.sum())
+        };
+        let model = |flow: &F| {
+            let base = StandardNormal::new(d, &x.device());
+            let base = cast(base, dtype_of(x));
+            let model = NormalizingFlow::new(base, flow.clone());
+            match context {
+                Some(context) => model.log_prob_given(x.clone(), context),
+                None => model.log_prob(x.clone()),
+            }
+        };
+        let with_weights = |weights: Tensor<1>| {
+            let log_prob = model(flow);
+            (host(log_prob.clone()), (log_prob * weights).sum())
+        };
+        match (self, context) {
+            (Self::Mean, _) => {
+                let log_prob = model(flow);
+                (host(log_prob.clone()), -log_prob.mean())
+            }
+            (Self::Sum, _) => {
+                let log_prob = model(flow);
+                (host(log_prob.clone()), log_prob.sum() * 2.5)
+            }
+            (Self::Weighted, _) => {
+                let weights = x.clone().detach().narrow(1, 0, 1).squeeze_dim(1).sin();
+                with_weights(weights)
+            }
+            (Self::Forward, Some(context)) => both(flow.forward_given(x.clone(), context)),
+            (Self::Forward, None) => both(flow.forward(x.clone())),
+            (Self::Inverse, Some(context)) => both(flow.inverse_given(x.clone(), context)),
+            (Self::Inverse, None) => both(flow.inverse(x.clone())),
+        }
+    }
+}
+
+pub fn dtype_of(x: &Tensor<2>) -> FloatDType {
+    if x.dtype() == DType::F64 { FloatDType::F64 } else { FloatDType::F32 }
+}
+
+/// A gradient for every float parameter, in the order of the module; frozen ones have none.
+pub type ParameterGradients = Vec<Option<Vec<f64>>>;
+
+pub fn gradients_of<M: Module>(module: &M, gradients: Gradients) -> ParameterGradients {
+    struct Collector {
+        gradients: GradientsParams,
+        found: ParameterGradients,
+    }
+    impl ModuleVisitor for Collector {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.found.push(self.gradients.get::<D>(param.id).map(host));
+        }
+    }
+    let gradients = GradientsParams::from_grads(gradients, module);
+    let mut collector = Collector { gradients, found: Vec::new() };
+    module.visit(&mut collector);
+    collector.found
+}
+
+/// Values and gradients (of parameters, input and context) of a loss.
+pub struct Outcome {
+    pub values: Vec<f64>,
+    pub parameters: ParameterGradients,
+    pub input: Option<Vec<f64>>,
+    pub context: Option<Vec<f64>>,
+}
+
+pub fn outcome<F: Flow>(
+    loss: Loss,
+    flow: &F,
+    x: &Tensor<2>,
+    context: Option<&Tensor<2>>,
+) -> Outcome {
+    let (values, loss) = loss.of(flow, x, context);
+    let gradients = loss.backward();
+    let input = x.grad(&gradients).map(host);
+    let context = context.and_then(|context| context.grad(&gradients)).map(host);
+    Outcome { values, parameters: gradients_of(flow, gradients), input, context }
+}
+
+/// Compares everything about two flows of the same parameters, with and without autodiff.
+#[track_caller]
+pub fn compare<A: Flow, B: Flow>(
+    what: &str,
+    (fused, composed): (&A, &B),
+    x: &Tensor<2>,
+    context: Option<&Tensor<2>>,
+    tolerance: f64,
+) {
+    let agree = |what: &str, a: &Option<Vec<f64>>, b: &Option<Vec<f64>>| match (a, b) {
+        (Some(a), Some(b)) => assert_agree(what, a, b, tolerance),
+        (a, b) => assert_eq!(a.is_some(), b.is_some(), "{what}: only one has a gradient"),
+    };
+    for loss in LOSSES {
+        let what = format!("{what}, {loss:?}");
+        let (a, b) = (outcome(loss, fused, x, context), outcome(loss, composed, x, context));
+        assert_agree(&what, &a.values, &b.values, tolerance);
+        agree(&format!("{what}, gradient of the input"), &a.input, &b.input);
+        agree(&format!("{what}, gradient of the context"), &a.context, &b.context);
+        assert_eq!(a.parameters.len(), b.parameters.len());
+        for (i, (a, b)) in a.parameters.iter().zip(&b.parameters).enumerate() {
+            agree(&format!("{what}, gradient of parameter {i}"), a, b);
+        }
+        let plain = |tensor: &Tensor<2>| tensor.clone().without_autodiff();
+        let context = context.map(plain);
+        let (without, _) = loss.of(&fused.valid(), &plain(x), context.as_ref());
+        assert_agree(&format!("{what}, without autodiff"), &without, &b.values, tolerance);
+    }
+}
