@@ -6,10 +6,12 @@ mod common;
 
 use normalizing_flows::burn::nn::activation::ActivationConfig;
 use normalizing_flows::burn::tensor::{Device, FloatDType};
-use normalizing_flows::conditioner::{MlpConfig, NetworkConfig};
+use normalizing_flows::conditioner::{MlpConfig, NetworkConfig, ResidualMlpConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::testing::Laws;
-use normalizing_flows::univariate::{AffineConfig, ScaleBound, UnivariateConfig};
+use normalizing_flows::univariate::{
+    AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound, UnivariateConfig,
+};
 use normalizing_flows::{
     Elementwise, ElementwiseConfig, Flow, Inverse, Layer, MaskedCoupling, MaskedCouplingConfig,
     Sequential,
@@ -85,6 +87,25 @@ registry! {
     coupling_random_mask: Laws::new(5, |device, rng| {
         coupling_config(Mask::random(5, rng)).init(device, rng)
     });
+    coupling_spline: coupling(3, spline(BoundarySlopes::One)).with_rounded_start(ROUNDINGS);
+    coupling_spline_free: coupling(3, spline(BoundarySlopes::Free)).with_rounded_start(ROUNDINGS);
+    coupling_spline_periodic:
+        coupling(3, spline(BoundarySlopes::Periodic)).with_rounded_start(ROUNDINGS);
+    coupling_spline_context: coupling(
+        3, spline(BoundarySlopes::One).with_d_context(2).with_conditioner(residual()))
+        .with_rounded_start(ROUNDINGS);
+    coupling_spline_separate: coupling(
+        3, spline(BoundarySlopes::Free).with_conditioner(separate()))
+        .with_rounded_start(ROUNDINGS);
+    coupling_spline_inverse: Laws::new(3, |device, rng| {
+        Inverse::new(spline(BoundarySlopes::Free).init(device, rng))
+    }).with_rounded_start(ROUNDINGS);
+    coupling_residual: coupling(4, coupling_config(Mask::half(4)).with_conditioner(residual()));
+    coupling_residual_context: coupling(
+        4, coupling_config(Mask::half(4)).with_d_context(2).with_conditioner(residual()));
+    elementwise_spline: Laws::new(2, |device, _| {
+        ElementwiseConfig::new(2).with_univariate(spline_config(BoundarySlopes::One).into()).init(device)
+    }).with_rounded_start(ROUNDINGS);
     elementwise_one_feature: elementwise(1);
     elementwise_three_features: elementwise(3);
     sequential: Laws::new(3, stack);
@@ -112,6 +133,26 @@ fn separate() -> NetworkConfig {
     NetworkConfig::SeparateMlps(
         MlpConfig::new().with_d_hidden(vec![6]).with_activation(ActivationConfig::Softsign),
     )
+}
+
+fn residual() -> NetworkConfig {
+    ResidualMlpConfig::new().with_d_hidden(6).with_activation(ActivationConfig::Tanh).into()
+}
+
+/// Where a new spline is the identity, its knots are rounded to some units in the last place of the
+/// ends of the box, and the values between them a few times more.
+const ROUNDINGS: u32 = 32;
+
+/// A box from which a tenth of the inputs fall out.
+fn spline_config(boundary_slopes: BoundarySlopes) -> RationalQuadraticSplineConfig {
+    RationalQuadraticSplineConfig::new()
+        .with_n_bins(5)
+        .with_interval([-1.5, 2.0])
+        .with_boundary_slopes(boundary_slopes)
+}
+
+fn spline(boundary_slopes: BoundarySlopes) -> MaskedCouplingConfig {
+    coupling_config(Mask::alternating(3)).with_univariate(spline_config(boundary_slopes).into())
 }
 
 fn coupling_config(mask: Mask) -> MaskedCouplingConfig {

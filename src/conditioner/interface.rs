@@ -1,9 +1,9 @@
 //! The [`Conditioner`] trait and the sizes that a layer asks of one.
 
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, assert_shape};
 
-use super::mlp::Mlp;
+use super::parts::Parts;
 
 /// A network that gives the parameters of a layer's univariate maps.
 ///
@@ -55,10 +55,10 @@ pub trait Conditioner: Module + ModuleDisplay {
         0
     }
 
-    /// The multilayer perceptrons that the network is made of, if it is their outputs one after
-    /// another: those have fused kernels.
+    /// The networks of the crate that this one is made of, taken apart, if it is their outputs one
+    /// after another: those have fused kernels.
     #[doc(hidden)]
-    fn as_mlps(&self) -> Option<Vec<&Mlp>> {
+    fn parts(&self) -> Option<Vec<Parts<'_>>> {
         None
     }
 }
@@ -74,4 +74,35 @@ pub struct Sizes {
     pub d_output: usize,
     /// Parameters of one such feature.
     pub n_parameters: usize,
+}
+
+impl Sizes {
+    /// Panics unless there is something to see and something to give.
+    pub(super) fn validate(&self) {
+        assert!(
+            self.d_input > 0 && self.d_output > 0 && self.n_parameters > 0,
+            "`d_input`, `d_output` and `n_parameters` must be at least 1, got {self:?}"
+        );
+    }
+}
+
+/// The input features and after them the context, for a network that was built with `d_context`.
+pub(super) fn with_context(
+    input: Tensor<2>,
+    context: Option<&Tensor<2>>,
+    d_context: usize,
+) -> Tensor<2> {
+    assert!(
+        context.is_some() == (d_context > 0),
+        "this network was built with `d_context` {d_context}: it takes a context if and only if \
+         that is above 0"
+    );
+    match context {
+        Some(context) => {
+            let [batch, _] = input.dims();
+            assert_shape!(context, [batch, d_context]);
+            Tensor::cat(vec![input, context.clone()], 1)
+        }
+        None => input,
+    }
 }

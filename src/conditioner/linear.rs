@@ -14,7 +14,17 @@ pub(super) fn uniform_linear<R: Rng + ?Sized>(
     device: &Device,
     rng: &mut R,
 ) -> Linear {
-    let bound = 1.0 / (d_input as f64).sqrt();
+    bounded_linear(d_input, d_output, 1.0 / (d_input as f64).sqrt(), device, rng)
+}
+
+/// A linear layer with weights and biases from `U(-bound, bound)`.
+pub(super) fn bounded_linear<R: Rng + ?Sized>(
+    d_input: usize,
+    d_output: usize,
+    bound: f64,
+    device: &Device,
+    rng: &mut R,
+) -> Linear {
     let uniform = Uniform::new_inclusive(-bound, bound).expect("the bound is finite and positive");
     let mut draw = |n: usize| -> Vec<f64> { uniform.sample_iter(&mut *rng).take(n).collect() };
     let weight = TensorData::new(draw(d_input * d_output), [d_input, d_output]);

@@ -4,11 +4,13 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::nn::activation::{Activation, ActivationConfig};
-use burn::tensor::{Device, Tensor, assert_shape};
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::interface::{Conditioner, Sizes};
+use super::activation::init_activation;
+use super::interface::{Conditioner, Sizes, with_context};
 use super::linear::{uniform_linear, zero_linear};
+use super::parts::Parts;
 
 /// Configuration of an [`Mlp`]; its other sizes come from the layer that it serves.
 #[derive(Config, Debug)]
@@ -40,16 +42,13 @@ impl MlpConfig {
             "every width in `d_hidden` must be at least 1, got {:?}",
             self.d_hidden
         );
-        assert!(
-            sizes.d_input > 0 && sizes.d_output > 0 && sizes.n_parameters > 0,
-            "`d_input`, `d_output` and `n_parameters` must be at least 1, got {sizes:?}"
-        );
+        sizes.validate();
         let mut d_input = sizes.d_input + sizes.d_context;
         let mut hidden = Vec::with_capacity(self.d_hidden.len());
         let mut activations = Vec::with_capacity(self.d_hidden.len());
         for &width in &self.d_hidden {
             hidden.push(uniform_linear(d_input, width, device, rng));
-            activations.push(self.init_activation(width, device, rng));
+            activations.push(init_activation(&self.activation, width, device, rng));
             d_input = width;
         }
         Mlp {
@@ -58,27 +57,6 @@ impl MlpConfig {
             output: zero_linear(d_input, sizes.n_parameters * sizes.d_output, device),
             d_context: sizes.d_context,
         }
-    }
-
-    fn init_activation<R: Rng + ?Sized>(
-        &self,
-        width: usize,
-        device: &Device,
-        rng: &mut R,
-    ) -> Activation {
-        let ActivationConfig::SwiGlu(config) = &self.activation else {
-            return self.activation.init(device);
-        };
-        let mut config = config.clone();
-        (config.d_input, config.d_output) = (width, width);
-        let mut swiglu = config.init(device);
-        // burn would draw these weights from its own process-wide generator.
-        for linear in [&mut swiglu.linear_inner, &mut swiglu.linear_outer] {
-            let drawn = uniform_linear(width, width, device, rng);
-            linear.weight = drawn.weight;
-            linear.bias = linear.bias.take().and(drawn.bias);
-        }
-        swiglu.into()
     }
 }
 
@@ -120,20 +98,7 @@ pub struct Mlp {
 
 impl Conditioner for Mlp {
     fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
-        assert!(
-            context.is_some() == (self.d_context > 0),
-            "this network was built with `d_context` {}: it takes a context if and only if that is \
-             above 0",
-            self.d_context
-        );
-        let mut hidden = match context {
-            Some(context) => {
-                let [batch, _] = input.dims();
-                assert_shape!(context, [batch, self.d_context]);
-                Tensor::cat(vec![input, context.clone()], 1)
-            }
-            None => input,
-        };
+        let mut hidden = with_context(input, context, self.d_context);
         for (linear, activation) in self.hidden.iter().zip(&self.activations) {
             hidden = activation.forward(linear.forward(hidden));
         }
@@ -144,7 +109,13 @@ impl Conditioner for Mlp {
         self.d_context
     }
 
-    fn as_mlps(&self) -> Option<Vec<&Mlp>> {
-        Some(vec![self])
+    fn parts(&self) -> Option<Vec<Parts<'_>>> {
+        Some(vec![Parts {
+            d_context: self.d_context,
+            hidden: &self.hidden,
+            activations: &self.activations,
+            blocks: &[],
+            output: &self.output,
+        }])
     }
 }

@@ -4,13 +4,19 @@
 //! A conditioner knows nothing of masks, univariate maps or log-determinants. Any module that
 //! implements [`Conditioner`] fits every layer that takes one.
 
+mod activation;
 mod interface;
 mod linear;
 mod mlp;
 mod network;
+mod parts;
+mod residual;
 mod separate;
 
 pub use interface::{Conditioner, Sizes};
 pub use mlp::{Mlp, MlpConfig};
 pub use network::{Network, NetworkConfig};
+#[doc(hidden)]
+pub use parts::Parts;
+pub use residual::{ResidualBlock, ResidualMlp, ResidualMlpConfig};
 pub use separate::SeparateMlps;

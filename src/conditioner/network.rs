@@ -6,6 +6,8 @@ use rand::Rng;
 
 use super::interface::{Conditioner, Sizes};
 use super::mlp::{Mlp, MlpConfig};
+use super::parts::Parts;
+use super::residual::{ResidualMlp, ResidualMlpConfig};
 use super::separate::SeparateMlps;
 use crate::closed_enum::closed_enum;
 
@@ -17,6 +19,8 @@ pub enum NetworkConfig {
     Mlp(MlpConfig),
     /// One multilayer perceptron a parameter.
     SeparateMlps(MlpConfig),
+    /// One multilayer perceptron of residual blocks.
+    ResidualMlp(ResidualMlpConfig),
 }
 
 impl Default for NetworkConfig {
@@ -31,6 +35,12 @@ impl From<MlpConfig> for NetworkConfig {
     }
 }
 
+impl From<ResidualMlpConfig> for NetworkConfig {
+    fn from(config: ResidualMlpConfig) -> Self {
+        Self::ResidualMlp(config)
+    }
+}
+
 impl NetworkConfig {
     /// Builds the network on a device, its weights drawn from `rng`.
     ///
@@ -42,6 +52,7 @@ impl NetworkConfig {
         match self {
             Self::Mlp(config) => config.init(sizes, device, rng).into(),
             Self::SeparateMlps(config) => SeparateMlps::new(config, sizes, device, rng).into(),
+            Self::ResidualMlp(config) => config.init(sizes, device, rng).into(),
         }
     }
 }
@@ -54,6 +65,8 @@ closed_enum! {
         Mlp(Mlp),
         /// One multilayer perceptron a parameter.
         SeparateMlps(SeparateMlps),
+        /// One multilayer perceptron of residual blocks.
+        ResidualMlp(ResidualMlp),
     }
 }
 
@@ -66,7 +79,7 @@ impl Conditioner for Network {
         on_network!(self, network => network.d_context())
     }
 
-    fn as_mlps(&self) -> Option<Vec<&Mlp>> {
-        on_network!(self, network => network.as_mlps())
+    fn parts(&self) -> Option<Vec<Parts<'_>>> {
+        on_network!(self, network => network.parts())
     }
 }

@@ -6,6 +6,7 @@ use rand::Rng;
 
 use super::interface::{Conditioner, Sizes};
 use super::mlp::{Mlp, MlpConfig};
+use super::parts::Parts;
 
 /// One [`Mlp`] for each parameter of the univariate map, as in RealNVP's separate networks for
 /// scale and shift.
@@ -43,7 +44,8 @@ impl Conditioner for SeparateMlps {
         self.networks.first().map_or(0, Mlp::d_context)
     }
 
-    fn as_mlps(&self) -> Option<Vec<&Mlp>> {
-        Some(self.networks.iter().collect())
+    fn parts(&self) -> Option<Vec<Parts<'_>>> {
+        let parts = self.networks.iter().map(Conditioner::parts);
+        parts.collect::<Option<Vec<_>>>().map(|parts| parts.into_iter().flatten().collect())
     }
 }

@@ -185,7 +185,7 @@ impl<C: Conditioner, U: Univariate> Flow for MaskedCoupling<C, U> {
     }
 
     fn describe<'a>(&'a self, stack: &mut Stack<'a>) -> bool {
-        let known = (self.conditioner.as_mlps(), self.univariate.as_known());
+        let known = (self.conditioner.parts(), self.univariate.as_known());
         let (Some(networks), Some(map)) = known else { return false };
         stack.push_coupling(self.partition.indices(), networks, map);
         true

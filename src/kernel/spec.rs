@@ -7,7 +7,7 @@ use burn::tensor::{DType, Int, Tensor};
 use super::row::map::{Bound, Direction};
 use super::row::{Activation, Map};
 use super::stack::{Description, Parameters, Stack};
-use crate::conditioner::{Conditioner, Mlp};
+use crate::conditioner::Parts;
 use crate::univariate::{ScaleBound, UnivariateMap};
 
 /// A flow that the kernels can carry rows through.
@@ -69,7 +69,7 @@ impl Spec {
 
     fn add(&mut self, layer: Description<'_>, d_features: usize) -> Option<()> {
         let direction = if layer.inverted { Direction::Inverse } else { Direction::Forward };
-        let map = known_map(&layer.map);
+        let map = known_map(&layer.map)?;
         let source = match layer.parameters {
             Parameters::Shared(parameters) => {
                 (parameters.dims() == [map.n_parameters(), d_features]).then_some(())?;
@@ -88,15 +88,15 @@ impl Spec {
         &mut self,
         map: &Map<f64>,
         (kept, transformed): (Tensor<1, Int>, Tensor<1, Int>),
-        networks: &[&Mlp],
+        networks: &[Parts<'_>],
         d_features: usize,
     ) -> Option<SourceSpec> {
         let ([n_kept], [n_transformed]) = (kept.dims(), transformed.dims());
         (n_kept + n_transformed == d_features).then_some(())?;
-        let d_context = networks.first()?.d_context();
+        let d_context = networks.first()?.d_context;
         let (mut n_outputs, mut specs) = (0, Vec::with_capacity(networks.len()));
         for network in networks {
-            (network.d_context() == d_context).then_some(())?;
+            (network.d_context == d_context).then_some(())?;
             let (layers, d_output) = self.add_network(network, n_kept + d_context)?;
             n_outputs += d_output;
             specs.push(layers);
@@ -107,12 +107,17 @@ impl Spec {
     }
 
     /// The linear layers of a network, and the number of its outputs.
-    fn add_network(&mut self, network: &Mlp, d_input: usize) -> Option<(Vec<LinearSpec>, usize)> {
+    fn add_network(
+        &mut self,
+        network: &Parts<'_>,
+        d_input: usize,
+    ) -> Option<(Vec<LinearSpec>, usize)> {
+        network.blocks.is_empty().then_some(())?;
         let mut width = d_input;
         let mut layers = Vec::with_capacity(network.hidden.len() + 1);
         let activations = network.activations.iter().map(Some);
         let hidden = network.hidden.iter().zip(activations);
-        for (linear, activation) in hidden.chain([(&network.output, None)]) {
+        for (linear, activation) in hidden.chain([(network.output, None)]) {
             let activation = match activation {
                 Some(activation) => known_activation(activation, self.dtype)?,
                 None => Activation::Identity,
@@ -131,8 +136,9 @@ impl Spec {
     }
 }
 
-fn known_map(map: &UnivariateMap) -> Map<f64> {
-    match map {
+fn known_map(map: &UnivariateMap) -> Option<Map<f64>> {
+    Some(match map {
+        UnivariateMap::RationalQuadraticSpline(_) => return None,
         UnivariateMap::Additive(_) => Map::Additive,
         UnivariateMap::Affine(affine) => Map::Affine(match affine.bound() {
             ScaleBound::SoftClip { bound } => Bound::SoftClip { bound },
@@ -141,7 +147,7 @@ fn known_map(map: &UnivariateMap) -> Map<f64> {
             ScaleBound::Sigmoid => Bound::Sigmoid,
             ScaleBound::Exp => Bound::Exp,
         }),
-    }
+    })
 }
 
 /// The activation as the kernels know it; `None` for those that are not elementwise or have weights.

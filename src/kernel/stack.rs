@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::conditioner::Mlp;
+use crate::conditioner::Parts;
 use crate::univariate::UnivariateMap;
 
 /// The layers of a flow in `forward` order, for the kernels to carry rows through.
@@ -29,7 +29,7 @@ pub(super) struct Description<'a> {
 pub(super) enum Parameters<'a> {
     /// Networks that see the kept features and the context, if they take one. Their outputs one
     /// after another are the parameters of the transformed features.
-    Networks { kept: Tensor<1, Int>, transformed: Tensor<1, Int>, networks: Vec<&'a Mlp> },
+    Networks { kept: Tensor<1, Int>, transformed: Tensor<1, Int>, networks: Vec<Parts<'a>> },
     /// The same for all rows: `[n_parameters, d_features]`.
     Shared(Tensor<2>),
 }
@@ -39,7 +39,7 @@ impl<'a> Stack<'a> {
     pub(crate) fn push_coupling(
         &mut self,
         (kept, transformed): (Tensor<1, Int>, Tensor<1, Int>),
-        networks: Vec<&'a Mlp>,
+        networks: Vec<Parts<'a>>,
         map: UnivariateMap,
     ) {
         let parameters = Parameters::Networks { kept, transformed, networks };

@@ -39,7 +39,7 @@ pub struct Laws<F: Flow> {
     pub(super) d_features: usize,
     pub(super) dtype: FloatDType,
     pub(super) reach: f64,
-    pub(super) identity_start: bool,
+    pub(super) start_roundings: Option<u32>,
     tolerance: Option<f64>,
 }
 
@@ -51,7 +51,7 @@ impl<F: Flow> Laws<F> {
             d_features,
             dtype: FloatDType::F32,
             reach: 1e9,
-            identity_start: true,
+            start_roundings: Some(0),
             tolerance: None,
         }
     }
@@ -83,7 +83,15 @@ impl<F: Flow> Laws<F> {
     /// elsewhere; say why beside the call.
     #[must_use]
     pub fn without_identity_start(mut self) -> Self {
-        self.identity_start = false;
+        self.start_roundings = None;
+        self
+    }
+
+    /// Lets a new flow differ from the identity by so many roundings of 1, for a map whose formulas
+    /// round even there. The default is 0: the same bits.
+    #[must_use]
+    pub fn with_rounded_start(mut self, roundings: u32) -> Self {
+        self.start_roundings = Some(roundings);
         self
     }
 
@@ -112,6 +120,11 @@ impl<F: Flow> Laws<F> {
     pub(super) fn tolerance(&self) -> f64 {
         let default = if self.dtype == FloatDType::F64 { 1e-9 } else { 1e-4 };
         self.tolerance.unwrap_or(default)
+    }
+
+    /// A rounding of 1.
+    pub(super) fn epsilon(&self) -> f64 {
+        if self.dtype == FloatDType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) }
     }
 
     /// A perturbed flow in training, an input and, if the flow takes one, a context.

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use super::additive::Additive;
 use super::affine::{Affine, AffineConfig};
 use super::interface::Univariate;
+use super::spline::{RationalQuadraticSpline, RationalQuadraticSplineConfig};
 use crate::closed_enum::closed_enum;
 
 /// Configuration of a [`UnivariateMap`].
@@ -16,6 +17,8 @@ pub enum UnivariateConfig {
     Affine(AffineConfig),
     /// Shift, as in NICE.
     Additive,
+    /// A monotone spline, as in neural spline flows.
+    RationalQuadraticSpline(RationalQuadraticSplineConfig),
 }
 
 impl Default for UnivariateConfig {
@@ -30,6 +33,12 @@ impl From<AffineConfig> for UnivariateConfig {
     }
 }
 
+impl From<RationalQuadraticSplineConfig> for UnivariateConfig {
+    fn from(config: RationalQuadraticSplineConfig) -> Self {
+        Self::RationalQuadraticSpline(config)
+    }
+}
+
 impl UnivariateConfig {
     /// Builds the map, which holds no weights.
     ///
@@ -40,6 +49,7 @@ impl UnivariateConfig {
         match self {
             Self::Affine(config) => config.init().into(),
             Self::Additive => Additive.into(),
+            Self::RationalQuadraticSpline(config) => config.init().into(),
         }
     }
 }
@@ -52,6 +62,8 @@ closed_enum! {
         Affine(Affine),
         /// Shift, as in NICE.
         Additive(Additive),
+        /// A monotone spline, as in neural spline flows.
+        RationalQuadraticSpline(RationalQuadraticSpline),
     }
 }
 

@@ -9,9 +9,11 @@ mod affine;
 mod interface;
 mod map;
 mod scale;
+mod spline;
 
 pub use additive::Additive;
 pub use affine::{Affine, AffineConfig};
 pub use interface::Univariate;
 pub use map::{UnivariateConfig, UnivariateMap};
 pub use scale::ScaleBound;
+pub use spline::{BoundarySlopes, RationalQuadraticSpline, RationalQuadraticSplineConfig};

@@ -1,12 +1,6 @@
-//! Numbers of independent implementations, reproduced in f64.
+//! zuko's RealNVP.
 
-#![cfg(any(feature = "flex", feature = "ndarray"))]
-
-mod common;
-
-use normalizing_flows::burn::module::Param;
-use normalizing_flows::burn::nn::Linear;
-use normalizing_flows::burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use normalizing_flows::burn::tensor::{Device, FloatDType};
 use normalizing_flows::conditioner::{MlpConfig, Network};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::testing::assert_close;
@@ -14,42 +8,13 @@ use normalizing_flows::{
     Distribution, Flow, Inverse, MaskedCoupling, MaskedCouplingConfig, NormalizingFlow, Sequential,
     StandardNormal, cast,
 };
-use rand::{SeedableRng, rngs::ChaCha8Rng};
+
 use serde_json::Value;
 
+use super::common::{cpu, rng};
+use super::file::{linear, parameter_order, tensor};
+
 const TOLERANCE: f64 = 1e-10;
-
-fn numbers(value: &Value) -> Vec<f64> {
-    match value {
-        Value::Array(values) => values.iter().flat_map(numbers).collect(),
-        number => vec![number.as_f64().expect("the file holds numbers")],
-    }
-}
-
-fn tensor<const D: usize>(value: &Value, device: &Device) -> Tensor<D> {
-    let mut shape = [0; D];
-    let mut level = value;
-    for size in &mut shape {
-        let array = level.as_array().expect("the file holds arrays of this rank");
-        *size = array.len();
-        level = &array[0];
-    }
-    Tensor::from_data(TensorData::new(numbers(value), shape), (device, DType::F64))
-}
-
-/// zuko stores weights as `[out, in]`.
-fn linear(weight: Tensor<2>, bias: Tensor<1>) -> Linear {
-    Linear { weight: Param::from_tensor(weight.transpose()), bias: Some(Param::from_tensor(bias)) }
-}
-
-/// zuko gives (shift, raw log-scale) feature by feature; this crate all shifts, then all
-/// log-scales.
-fn by_parameter<const D: usize>(rows: Tensor<D>) -> Tensor<D> {
-    let n = rows.dims()[0];
-    let order: Vec<i64> = (0..n).step_by(2).chain((1..n).step_by(2)).map(|i| i as i64).collect();
-    let order = Tensor::from_data(TensorData::new(order, [n]), &rows.device());
-    rows.select(0, order)
-}
 
 /// A layer of zuko's RealNVP with its weights, which maps data to latent by `exp(s) x + t`.
 fn zuko_layer(layer: &Value, d_context: usize, device: &Device) -> Inverse<MaskedCoupling> {
@@ -60,22 +25,25 @@ fn zuko_layer(layer: &Value, d_context: usize, device: &Device) -> Inverse<Maske
     let mut coupling = MaskedCouplingConfig::new(Mask::custom(mask.collect()))
         .with_d_context(d_context)
         .with_conditioner(MlpConfig::new().with_d_hidden(d_hidden).into())
-        .init(device, &mut ChaCha8Rng::seed_from_u64(0));
+        .init(device, &mut rng(0));
     let Network::Mlp(mlp) = &mut coupling.conditioner else {
         panic!("the configuration asked for one network");
     };
     for (i, hidden) in mlp.hidden.iter_mut().enumerate() {
         *hidden = linear(tensor(&weights[i], device), tensor(&biases[i], device));
     }
-    let weight = by_parameter(tensor::<2>(&weights[n_hidden], device));
-    mlp.output = linear(weight, by_parameter(tensor::<1>(&biases[n_hidden], device)));
+    // zuko gives (shift, raw log-scale) feature by feature.
+    let (weight, bias) =
+        (tensor::<2>(&weights[n_hidden], device), tensor(&biases[n_hidden], device));
+    let order = parameter_order(weight.dims()[0] / 2, 2, device);
+    mlp.output = linear(weight.select(0, order.clone()), bias.select(0, order));
     Inverse::new(coupling)
 }
 
 #[test]
 fn zukos_real_nvp_is_reproduced() {
-    let device = common::cpu();
-    let file: Value = serde_json::from_str(include_str!("golden/zuko_realnvp.json")).unwrap();
+    let device = cpu();
+    let file: Value = serde_json::from_str(include_str!("zuko_realnvp.json")).unwrap();
     let cases = file["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 2);
     for case in cases {

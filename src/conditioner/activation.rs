@@ -1,0 +1,30 @@
+//! Activations whose weights, if they have any, are drawn on the host from a given generator.
+
+use burn::nn::activation::{Activation, ActivationConfig};
+use burn::tensor::Device;
+use rand::Rng;
+
+use super::linear::uniform_linear;
+
+/// The activation after a layer of so many units. A `SwiGlu` takes its two sizes from there,
+/// whatever its own configuration says of them.
+pub(super) fn init_activation<R: Rng + ?Sized>(
+    config: &ActivationConfig,
+    width: usize,
+    device: &Device,
+    rng: &mut R,
+) -> Activation {
+    let ActivationConfig::SwiGlu(config) = config else {
+        return config.init(device);
+    };
+    let mut config = config.clone();
+    (config.d_input, config.d_output) = (width, width);
+    let mut swiglu = config.init(device);
+    // burn would draw these weights from its own process-wide generator.
+    for linear in [&mut swiglu.linear_inner, &mut swiglu.linear_outer] {
+        let drawn = uniform_linear(width, width, device, rng);
+        linear.weight = drawn.weight;
+        linear.bias = linear.bias.take().and(drawn.bias);
+    }
+    swiglu.into()
+}

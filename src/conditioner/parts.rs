@@ -1,0 +1,18 @@
+//! [`Parts`]: a network as the fused kernels see it.
+
+use burn::nn::Linear;
+use burn::nn::activation::Activation;
+
+use super::residual::ResidualBlock;
+
+/// A network taken apart. It runs its input (and the context after it) through the hidden layers,
+/// then through the residual blocks, then through the output layer.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    pub(crate) d_context: usize,
+    pub(crate) hidden: &'a [Linear],
+    /// One after each hidden layer, or none at all.
+    pub(crate) activations: &'a [Activation],
+    pub(crate) blocks: &'a [ResidualBlock],
+    pub(crate) output: &'a Linear,
+}

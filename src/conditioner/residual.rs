@@ -1,0 +1,175 @@
+//! [`ResidualMlp`]: a multilayer perceptron of residual blocks.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::nn::activation::{Activation, ActivationConfig};
+use burn::tensor::{Device, Tensor, activation};
+use rand::Rng;
+
+use super::activation::init_activation;
+use super::interface::{Conditioner, Sizes, with_context};
+use super::linear::{bounded_linear, uniform_linear, zero_linear};
+use super::parts::Parts;
+
+/// The weights of the last layer of a block start within this: the block starts as nearly nothing.
+const NEARLY_ZERO: f64 = 1e-3;
+
+/// Configuration of a [`ResidualMlp`]; its other sizes come from the layer that it serves.
+#[derive(Config, Debug)]
+pub struct ResidualMlpConfig {
+    /// The width of all hidden layers, at least 1.
+    #[config(default = 64)]
+    pub d_hidden: usize,
+    /// The number of residual blocks, of two linear layers each; any from 0.
+    #[config(default = 2)]
+    pub n_blocks: usize,
+    /// The activation before each linear layer of a block. A `SwiGlu` takes its two sizes from
+    /// `d_hidden`, whatever its own configuration says of them.
+    #[config(default = "ActivationConfig::Relu")]
+    pub activation: ActivationConfig,
+}
+
+impl Default for ResidualMlpConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ResidualMlpConfig {
+    /// Builds the network on a device, its weights drawn from `rng`.
+    ///
+    /// # Panics
+    ///
+    /// If `d_hidden` or a size other than `d_context` is 0.
+    pub fn init<R: Rng + ?Sized>(&self, sizes: Sizes, device: &Device, rng: &mut R) -> ResidualMlp {
+        let d_hidden = self.d_hidden;
+        assert!(d_hidden > 0, "`d_hidden` must be at least 1, got 0");
+        sizes.validate();
+        let Sizes { d_input, d_context, d_output, n_parameters } = sizes;
+        let initial = uniform_linear(d_input + d_context, d_hidden, device, rng);
+        let blocks = (0..self.n_blocks).map(|_| self.init_block(d_context, device, rng)).collect();
+        let output = zero_linear(d_hidden, n_parameters * d_output, device);
+        ResidualMlp { initial, blocks, output, d_context }
+    }
+
+    fn init_block<R: Rng + ?Sized>(
+        &self,
+        d_context: usize,
+        device: &Device,
+        rng: &mut R,
+    ) -> ResidualBlock {
+        let width = self.d_hidden;
+        let mut activation = || init_activation(&self.activation, width, device, rng);
+        let activations = [activation(), activation()];
+        ResidualBlock {
+            activations,
+            first: uniform_linear(width, width, device, rng),
+            second: bounded_linear(width, width, NEARLY_ZERO, device, rng),
+            gate: (d_context > 0).then(|| uniform_linear(d_context, width, device, rng)),
+        }
+    }
+}
+
+/// A multilayer perceptron of residual blocks, in the form of nflows: the network of the neural
+/// spline flow paper.
+///
+/// With the input features `x`, the context `c` and the activation `σ`,
+///
+/// ```text
+/// h = W₀ [x, c] + b₀
+/// h ← h + (W₂ σ(W₁ σ(h) + b₁) + b₂) ⊙ sigmoid(W_c c + b_c)        for each block
+/// output = W h + b
+/// ```
+///
+/// where the gate by the context (a gated linear unit, GLU) is there if there is a context. The last
+/// layer starts at zero, so that a new flow is the identity, and each block starts as nearly nothing.
+///
+/// # Shapes
+///
+/// As for [`Conditioner`].
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::conditioner::{Conditioner, ResidualMlpConfig, Sizes};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default();
+/// let sizes = Sizes { d_input: 3, d_context: 2, d_output: 4, n_parameters: 23 };
+/// let network = ResidualMlpConfig::new()
+///     .with_d_hidden(16)
+///     .init(sizes, &device, &mut ChaCha8Rng::seed_from_u64(0));
+/// let context = Tensor::ones([5, 2], &device);
+/// let parameters = network.forward(Tensor::ones([5, 3], &device), Some(&context));
+/// assert_eq!(parameters.dims(), [5, 4 * 23]);
+/// ```
+///
+/// # References
+///
+/// He, Zhang, Ren, Sun: *Identity Mappings in Deep Residual Networks*, 2016, arXiv:1603.05027.
+/// Durkan, Bekasov, Murray, Papamakarios: *Neural Spline Flows*, 2019, arXiv:1906.04032.
+#[derive(Module, Debug)]
+pub struct ResidualMlp {
+    /// The first layer, without an activation.
+    pub initial: Linear,
+    /// The residual blocks, first to last.
+    pub blocks: Vec<ResidualBlock>,
+    /// The last layer.
+    pub output: Linear,
+    d_context: usize,
+}
+
+/// A block of a [`ResidualMlp`].
+#[derive(Module, Debug)]
+pub struct ResidualBlock {
+    /// The activations before the two linear layers.
+    pub activations: [Activation; 2],
+    /// The first linear layer.
+    pub first: Linear,
+    /// The second linear layer.
+    pub second: Linear,
+    /// The layer that reads the context, if there is one.
+    pub gate: Option<Linear>,
+}
+
+impl ResidualBlock {
+    fn forward(&self, hidden: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
+        let [before_first, before_second] = &self.activations;
+        let inner = self.first.forward(before_first.forward(hidden.clone()));
+        let inner = self.second.forward(before_second.forward(inner));
+        match self.gate.as_ref().zip(context) {
+            Some((gate, context)) => {
+                // By way of its logarithm: burn's own sigmoid rounds f64 to f32 on some backends.
+                let gate = activation::log_sigmoid(gate.forward(context.clone())).exp();
+                hidden + inner * gate
+            }
+            None => hidden + inner,
+        }
+    }
+}
+
+impl Conditioner for ResidualMlp {
+    fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
+        let input = with_context(input, context, self.d_context);
+        let hidden = self.initial.forward(input);
+        let hidden =
+            self.blocks.iter().fold(hidden, |hidden, block| block.forward(hidden, context));
+        self.output.forward(hidden)
+    }
+
+    fn d_context(&self) -> usize {
+        self.d_context
+    }
+
+    fn parts(&self) -> Option<Vec<Parts<'_>>> {
+        Some(vec![Parts {
+            d_context: self.d_context,
+            hidden: std::slice::from_ref(&self.initial),
+            activations: &[],
+            blocks: &self.blocks,
+            output: &self.output,
+        }])
+    }
+}

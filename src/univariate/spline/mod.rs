@@ -1,0 +1,14 @@
+//! Monotone splines.
+//!
+//! - `rational_quadratic`: the map, and what it does beyond its box
+//! - `boundary`: which slopes the ends of the box have
+//! - `knots`: from the parameters to knots and slopes, and to the bin that a value falls into
+//! - `bin`: the formulas of one bin
+
+mod bin;
+mod boundary;
+mod knots;
+mod rational_quadratic;
+
+pub use boundary::BoundarySlopes;
+pub use rational_quadratic::{RationalQuadraticSpline, RationalQuadraticSplineConfig};

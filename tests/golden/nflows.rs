@@ -1,0 +1,148 @@
+//! nflows' rational quadratic spline, and its coupling layers of it over residual networks.
+
+use normalizing_flows::burn::nn::Linear;
+use normalizing_flows::burn::tensor::{DType, Device, Tensor};
+use normalizing_flows::conditioner::{Network, ResidualMlpConfig};
+use normalizing_flows::coupling::Mask;
+use normalizing_flows::testing::assert_close;
+use normalizing_flows::univariate::{RationalQuadraticSplineConfig, Univariate, UnivariateConfig};
+use normalizing_flows::{Flow, Inverse, MaskedCoupling, MaskedCouplingConfig, Sequential};
+use serde_json::Value;
+
+use super::common::{Opaque, cpu, rng};
+use super::file::{linear, numbers, parameter_order, tensor};
+
+const TOLERANCE: f64 = 1e-9;
+
+/// nflows' raw slopes are those of `min_slope + softplus(raw)`; here 0 means a slope of 1.
+fn slope_offset(min_slope: f64) -> f64 {
+    (1.0 - min_slope).exp_m1().ln()
+}
+
+#[test]
+fn the_rational_quadratic_spline_is_reproduced() {
+    let device = cpu();
+    let text = include_str!("nflows_rational_quadratic_spline.json");
+    let file: Value = serde_json::from_str(text).unwrap();
+    let cases = file["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 3);
+    for case in cases {
+        let number = |key: &str| case[key].as_f64().unwrap();
+        let spline = RationalQuadraticSplineConfig::new()
+            .with_n_bins(case["bins"].as_u64().unwrap() as usize)
+            .with_interval([-number("bound"), number("bound")])
+            .with_min_bin_width(number("min_bin_width"))
+            .with_min_bin_height(number("min_bin_height"))
+            .with_min_slope(number("min_slope"))
+            .init();
+        let rows = |key: &str| tensor::<2>(&case[key], &device);
+        let slopes = rows("unnormalized_slopes") - slope_offset(number("min_slope"));
+        let parameters =
+            Tensor::cat(vec![rows("unnormalized_widths"), rows("unnormalized_heights"), slopes], 1);
+        // A feature, whose parameters differ from row to row.
+        let parameters: Tensor<3> = parameters.unsqueeze_dim(2);
+        let column = |key: &str| tensor::<1>(&case[key], &device).unsqueeze_dim::<2>(1);
+        let (x, bins) = (column("x"), case["bins"].as_u64().unwrap());
+
+        let (y, log_slope) = spline.forward(x.clone(), parameters.clone());
+        assert_close(&format!("y, {bins} bins"), &y, &column("y"), TOLERANCE);
+        assert_close(
+            &format!("log-slope, {bins} bins"),
+            &log_slope,
+            &column("log_slope"),
+            TOLERANCE,
+        );
+        let (y, log_slope) = spline.inverse(x, parameters);
+        let expected = (column("inverse_of_x"), column("inverse_log_slope"));
+        assert_close(&format!("inverse, {bins} bins"), &y, &expected.0, TOLERANCE);
+        assert_close(&format!("its log-slope, {bins} bins"), &log_slope, &expected.1, TOLERANCE);
+    }
+}
+
+/// A coupling layer of nflows with its weights, which maps data to latent by the spline's forward.
+fn layer(case: &Value, layer: &Value, device: &Device) -> (Mask, MaskedCoupling) {
+    let size = |key: &str| case[key].as_u64().unwrap() as usize;
+    let (n_bins, d_hidden) = (size("bins"), size("hidden"));
+    let bound = case["bound"].as_f64().unwrap();
+    let transformed = numbers(&layer["mask_positive_is_transformed"]);
+    let mask = Mask::custom(transformed.into_iter().map(|sign| sign <= 0.0).collect());
+    let spline =
+        RationalQuadraticSplineConfig::new().with_n_bins(n_bins).with_interval([-bound, bound]);
+    let mut coupling = MaskedCouplingConfig::new(mask.clone())
+        .with_d_context(size("context_features"))
+        .with_conditioner(ResidualMlpConfig::new().with_d_hidden(d_hidden).into())
+        .with_univariate(UnivariateConfig::from(spline))
+        .init(device, &mut rng(0));
+    let Network::ResidualMlp(network) = &mut coupling.conditioner else {
+        panic!("the configuration asked for a residual network");
+    };
+    let parameters = &layer["parameters"];
+    let named = |name: &str| -> Linear {
+        let part = |part: &str| &parameters[format!("{name}.{part}")];
+        linear(tensor(part("weight"), device), tensor(part("bias"), device))
+    };
+    network.initial = named("initial_layer");
+    for (i, block) in network.blocks.iter_mut().enumerate() {
+        block.first = named(&format!("blocks.{i}.linear_layers.0"));
+        block.second = named(&format!("blocks.{i}.linear_layers.1"));
+        if let Some(gate) = &mut block.gate {
+            *gate = named(&format!("blocks.{i}.context_layer"));
+        }
+    }
+    // nflows divides the raw widths and heights by the square root of the hidden width.
+    let n_parameters = 3 * n_bins - 1;
+    let shares = (d_hidden as f64).sqrt().recip();
+    let scales = [vec![shares; 2 * n_bins], vec![1.0; n_bins - 1]].concat();
+    let offsets = [vec![0.0; 2 * n_bins], vec![slope_offset(1e-3); n_bins - 1]].concat();
+    let per_output = |values: &[f64]| {
+        let values = values.repeat(mask.n_transformed());
+        Tensor::<1>::from_data(values.as_slice(), (device, DType::F64))
+    };
+    let weight = tensor::<2>(&parameters["final_layer.weight"], device);
+    let weight = weight * per_output(&scales).unsqueeze_dim(1);
+    let bias = tensor::<1>(&parameters["final_layer.bias"], device);
+    let bias = bias * per_output(&scales) - per_output(&offsets);
+    let order = parameter_order(mask.n_transformed(), n_parameters, device);
+    network.output = linear(weight.select(0, order.clone()), bias.select(0, order));
+    (mask, coupling)
+}
+
+fn reproduces<F: Flow>(case: &Value, layers: Vec<F>, device: &Device) {
+    let flow = Sequential::new(layers);
+    let (x, z) = (tensor::<2>(&case["x"], device), tensor::<2>(&case["z"], device));
+    let context = case["context"].is_array().then(|| tensor::<2>(&case["context"], device));
+    let ((found, log_det), (back, _)) = match &context {
+        Some(context) => {
+            (flow.inverse_given(x.clone(), context), flow.forward_given(z.clone(), context))
+        }
+        None => (flow.inverse(x.clone()), flow.forward(z.clone())),
+    };
+    assert_close("latent", &found, &z, TOLERANCE);
+    assert_close("log-determinant", &log_det, &tensor(&case["log_det"], device), TOLERANCE);
+    assert_close("data", &back, &x, TOLERANCE);
+}
+
+#[test]
+fn spline_couplings_over_residual_networks_are_reproduced() {
+    let device = cpu();
+    let text = include_str!("nflows_spline_coupling.json");
+    let file: Value = serde_json::from_str(text).unwrap();
+    let cases = file["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 2);
+    for case in cases {
+        // nflows lists its layers from data to latent.
+        let layers = case["layers"].as_array().unwrap().iter().rev();
+        let layers: Vec<_> = layers.map(|l| layer(case, l, &device)).collect();
+        // The same by tensor operations, which are taken for a network that is not known.
+        let opaque = |(mask, layer): &(Mask, MaskedCoupling)| {
+            let network = Opaque { inner: layer.conditioner.clone() };
+            Inverse::new(MaskedCoupling::new(mask, network, layer.univariate.clone(), &device))
+        };
+        reproduces(case, layers.iter().map(opaque).collect(), &device);
+        reproduces(
+            case,
+            layers.into_iter().map(|(_, layer)| Inverse::new(layer)).collect(),
+            &device,
+        );
+    }
+}
