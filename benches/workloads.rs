@@ -26,9 +26,12 @@ use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor};
 use normalizing_flows::conditioner::{Conditioner, MlpConfig, Network, NetworkConfig, Sizes};
 use normalizing_flows::coupling::Mask;
-use normalizing_flows::univariate::{Affine, AffineConfig, ScaleBound};
+use normalizing_flows::univariate::{
+    AffineConfig, RationalQuadraticSplineConfig, ScaleBound, Univariate, UnivariateConfig,
+};
 use normalizing_flows::{
-    Distribution, MaskedCoupling, NormalizingFlow, RealNvpConfig, Sequential, StandardNormal,
+    Distribution, MaskedCoupling, NormalizingFlow, NsfConfig, RealNvpConfig, Sequential,
+    StandardNormal,
 };
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use serde_json::json;
@@ -36,8 +39,17 @@ use serde_json::json;
 const N_LAYERS: usize = 8;
 const WARM_UP: usize = 5;
 
+/// The map of the transformed coordinates.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Affine,
+    /// A rational quadratic spline of 8 bins in the box from -5 to 5, which are its defaults.
+    Spline,
+}
+
 struct Workload {
     name: &'static str,
+    kind: Kind,
     d_features: usize,
     d_hidden: usize,
     batch: usize,
@@ -46,20 +58,38 @@ struct Workload {
 }
 
 #[rustfmt::skip]
-const WORKLOADS: [Workload; 5] = [
-    Workload { name: "affine-2d",     d_features: 2,  d_hidden: 64,  batch: 256,  repetitions: 200 },
-    Workload { name: "affine-2d-xl",  d_features: 2,  d_hidden: 128, batch: 1024, repetitions: 80 },
-    Workload { name: "affine-64d",    d_features: 64, d_hidden: 256, batch: 1024, repetitions: 30 },
-    Workload { name: "affine-64d-xl", d_features: 64, d_hidden: 512, batch: 4096, repetitions: 7 },
-    Workload { name: "affine-64d-1",  d_features: 64, d_hidden: 256, batch: 1,    repetitions: 500 },
+const WORKLOADS: [Workload; 8] = [
+    Workload { name: "affine-2d",     kind: Kind::Affine, d_features: 2,  d_hidden: 64,  batch: 256,  repetitions: 200 },
+    Workload { name: "affine-2d-xl",  kind: Kind::Affine, d_features: 2,  d_hidden: 128, batch: 1024, repetitions: 80 },
+    Workload { name: "affine-64d",    kind: Kind::Affine, d_features: 64, d_hidden: 256, batch: 1024, repetitions: 30 },
+    Workload { name: "affine-64d-xl", kind: Kind::Affine, d_features: 64, d_hidden: 512, batch: 4096, repetitions: 7 },
+    Workload { name: "affine-64d-1",  kind: Kind::Affine, d_features: 64, d_hidden: 256, batch: 1,    repetitions: 500 },
+    Workload { name: "spline-2d",     kind: Kind::Spline, d_features: 2,  d_hidden: 64,  batch: 256,  repetitions: 150 },
+    Workload { name: "spline-16d",    kind: Kind::Spline, d_features: 16, d_hidden: 128, batch: 1024, repetitions: 30 },
+    Workload { name: "spline-64d",    kind: Kind::Spline, d_features: 64, d_hidden: 256, batch: 1024, repetitions: 10 },
 ];
 
 impl Workload {
     /// Billions of additions and multiplications of the matrix products of one pass, of the
-    /// coordinates that count: half of them are kept and the other half has two parameters each.
+    /// coordinates that count: half of them are kept and the other half has its parameters each.
     fn forward_gflop(&self) -> f64 {
         let (half, h) = (self.d_features / 2, self.d_hidden);
-        (2 * N_LAYERS * self.batch * (half * h + h * h + h * 2 * half)) as f64 / 1e9
+        (2 * N_LAYERS
+            * self.batch
+            * (half * h + h * h + h * self.univariate().init().n_parameters() * half))
+            as f64
+            / 1e9
+    }
+
+    fn univariate(&self) -> UnivariateConfig {
+        match self.kind {
+            // As in `RealNvpConfig`: the layers that transform a feature share one bound.
+            Kind::Affine => {
+                let bound = 1000f64.ln() / N_LAYERS.div_ceil(2) as f64;
+                AffineConfig::new().with_bound(ScaleBound::SoftClip { bound }).into()
+            }
+            Kind::Spline => RationalQuadraticSplineConfig::new().into(),
+        }
     }
 
     /// The same of a training step: each product has two gradients, but for the one that reads the
@@ -141,11 +171,18 @@ fn main() -> Result<(), String> {
 }
 
 /// What a user writes.
-fn fused(workload: &Workload) -> impl Distribution {
-    RealNvpConfig::new(workload.d_features)
-        .with_n_layers(N_LAYERS)
-        .with_conditioner(conditioner(workload))
-        .init(&Device::default().autodiff(), &mut ChaCha8Rng::seed_from_u64(0))
+fn fused(workload: &Workload) -> NormalizingFlow<StandardNormal, Sequential<MaskedCoupling>> {
+    let (device, mut rng) = (Device::default().autodiff(), ChaCha8Rng::seed_from_u64(0));
+    match workload.kind {
+        Kind::Affine => RealNvpConfig::new(workload.d_features)
+            .with_n_layers(N_LAYERS)
+            .with_conditioner(conditioner(workload))
+            .init(&device, &mut rng),
+        Kind::Spline => NsfConfig::new(workload.d_features)
+            .with_n_layers(N_LAYERS)
+            .with_conditioner(conditioner(workload))
+            .init(&device, &mut rng),
+    }
 }
 
 fn conditioner(workload: &Workload) -> NetworkConfig {
@@ -168,20 +205,18 @@ impl Conditioner for Opaque {
 fn composed(workload: &Workload) -> impl Distribution {
     let device = Device::default().autodiff();
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    // As in `RealNvpConfig`: the layers that transform a feature share one bound.
-    let bound = 1000f64.ln() / N_LAYERS.div_ceil(2) as f64;
+    let univariate = workload.univariate().init();
     let mut mask = Mask::alternating(workload.d_features);
-    let layers: Vec<MaskedCoupling<Opaque, Affine>> = (0..N_LAYERS)
+    let layers: Vec<MaskedCoupling<Opaque>> = (0..N_LAYERS)
         .map(|_| {
             let sizes = Sizes {
                 d_input: mask.n_kept(),
                 d_context: 0,
                 d_output: mask.n_transformed(),
-                n_parameters: 2,
+                n_parameters: univariate.n_parameters(),
             };
             let network = conditioner(workload).init(sizes, &device, &mut rng);
-            let affine = AffineConfig::new().with_bound(ScaleBound::SoftClip { bound }).init();
-            let layer = MaskedCoupling::new(&mask, Opaque { network }, affine, &device);
+            let layer = MaskedCoupling::new(&mask, Opaque { network }, univariate.clone(), &device);
             mask = mask.complement();
             layer
         })

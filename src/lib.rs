@@ -51,7 +51,7 @@
 //! | [`conditioner`] | the networks |
 //! | [`univariate`] | the monotone scalar maps |
 //! | [`distribution`] | base distributions, and [`NormalizingFlow`]: base and flow |
-//! | [`preset`] | RealNVP and NICE in one line |
+//! | [`preset`] | RealNVP, NICE and neural spline flows in one line |
 //! | [`data`] | toy densities with their entropies |
 //! | [`testing`] | the laws that every flow obeys, to check yours with |
 //!
@@ -100,7 +100,7 @@ pub use distribution::{Distribution, NormalizingFlow, Reparameterized, StandardN
 pub use elementwise::{Elementwise, ElementwiseConfig};
 pub use flow::{Flow, Inverse};
 pub use layer::Layer;
-pub use preset::{NiceConfig, RealNvpConfig};
+pub use preset::{NiceConfig, NsfConfig, RealNvpConfig};
 pub use sequential::Sequential;
 
 /// The README's snippets, compiled and run.

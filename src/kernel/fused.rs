@@ -96,10 +96,12 @@ mod tests {
     use burn::tensor::{DType, Device, FloatDType};
     use rand::{SeedableRng, rngs::ChaCha8Rng};
 
-    use crate::conditioner::{MlpConfig, NetworkConfig};
+    use crate::conditioner::{MlpConfig, NetworkConfig, ResidualMlpConfig};
     use crate::coupling::Mask;
     use crate::preset::{NiceConfig, RealNvpConfig};
-    use crate::univariate::{AffineConfig, ScaleBound, UnivariateConfig};
+    use crate::univariate::{
+        AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound, UnivariateConfig,
+    };
     use crate::{
         Distribution, ElementwiseConfig, Inverse, Layer, MaskedCouplingConfig, Sequential, cast,
     };
@@ -148,6 +150,8 @@ mod tests {
         let networks = mlps.map(NetworkConfig::from).into_iter().chain([
             NetworkConfig::SeparateMlps(MlpConfig::new()),
             MlpConfig::new().with_d_hidden(vec![]).into(),
+            ResidualMlpConfig::new().into(),
+            ResidualMlpConfig::new().with_activation(ActivationConfig::Gelu).into(),
         ]);
         let bounds = [
             ScaleBound::default(),
@@ -157,7 +161,11 @@ mod tests {
             ScaleBound::Exp,
         ];
         let maps = bounds.map(|bound| AffineConfig::new().with_bound(bound).into());
-        let maps: Vec<_> = maps.into_iter().chain([UnivariateConfig::Additive]).collect();
+        let ends = [BoundarySlopes::One, BoundarySlopes::Free, BoundarySlopes::Periodic];
+        let splines =
+            ends.map(|ends| RationalQuadraticSplineConfig::new().with_boundary_slopes(ends).into());
+        let maps: Vec<_> =
+            maps.into_iter().chain([UnivariateConfig::Additive]).chain(splines).collect();
         let device = Device::flex().autodiff();
         for network in networks {
             for (map, dtype) in maps.iter().zip([FloatDType::F32, FloatDType::F64].iter().cycle()) {

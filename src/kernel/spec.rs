@@ -1,13 +1,16 @@
 //! A [`Stack`] as the kernels take it: constants and tensors apart.
 
 use burn::backend::{DispatchTensor, DispatchTensorKind, TensorMetadata};
+use burn::nn::Linear;
 use burn::nn::activation::Activation as BurnActivation;
 use burn::tensor::{DType, Int, Tensor};
 
-use super::row::map::{Bound, Direction};
+use super::row::affine::Bound;
+use super::row::map::Direction;
+use super::row::spline::Spline;
 use super::row::{Activation, Map};
 use super::stack::{Description, Parameters, Stack};
-use crate::conditioner::Parts;
+use crate::conditioner::{Parts, ResidualBlock};
 use crate::univariate::{ScaleBound, UnivariateMap};
 
 /// A flow that the kernels can carry rows through.
@@ -35,9 +38,27 @@ pub(super) struct LayerSpec {
 #[derive(Debug, Clone)]
 pub(super) enum SourceSpec {
     /// Two of the ints, and a weight and perhaps a bias of the floats for each linear layer.
-    Networks { takes_context: bool, networks: Vec<Vec<LinearSpec>> },
+    Networks { takes_context: bool, networks: Vec<NetworkSpec> },
     /// One of the floats.
     Shared,
+}
+
+/// A network without its weights and biases. They come in the order of the hidden layers, then of the
+/// blocks (first, second, gate), then of the output layer.
+#[derive(Debug, Clone)]
+pub(super) struct NetworkSpec {
+    pub hidden: Vec<LinearSpec>,
+    pub blocks: Vec<BlockSpec>,
+    pub output: LinearSpec,
+}
+
+/// A residual block without its weights and biases.
+#[derive(Debug, Clone)]
+pub(super) struct BlockSpec {
+    pub activation: Activation<f64>,
+    pub first: LinearSpec,
+    pub second: LinearSpec,
+    pub gate: Option<LinearSpec>,
 }
 
 /// A linear layer without its weight and bias.
@@ -69,7 +90,7 @@ impl Spec {
 
     fn add(&mut self, layer: Description<'_>, d_features: usize) -> Option<()> {
         let direction = if layer.inverted { Direction::Inverse } else { Direction::Forward };
-        let map = known_map(&layer.map)?;
+        let map = known_map(&layer.map);
         let source = match layer.parameters {
             Parameters::Shared(parameters) => {
                 (parameters.dims() == [map.n_parameters(), d_features]).then_some(())?;
@@ -106,39 +127,76 @@ impl Spec {
         Some(SourceSpec::Networks { takes_context: d_context > 0, networks: specs })
     }
 
-    /// The linear layers of a network, and the number of its outputs.
-    fn add_network(
-        &mut self,
-        network: &Parts<'_>,
-        d_input: usize,
-    ) -> Option<(Vec<LinearSpec>, usize)> {
-        network.blocks.is_empty().then_some(())?;
+    /// A network, and the number of its outputs.
+    fn add_network(&mut self, parts: &Parts<'_>, d_input: usize) -> Option<(NetworkSpec, usize)> {
+        let Parts { d_context, hidden, activations, blocks, output } = *parts;
+        // What the blocks add to must not pass through an activation first.
+        (blocks.is_empty() || (activations.is_empty() && !hidden.is_empty())).then_some(())?;
         let mut width = d_input;
-        let mut layers = Vec::with_capacity(network.hidden.len() + 1);
-        let activations = network.activations.iter().map(Some);
-        let hidden = network.hidden.iter().zip(activations);
-        for (linear, activation) in hidden.chain([(network.output, None)]) {
-            let activation = match activation {
-                Some(activation) => known_activation(activation, self.dtype)?,
-                None => Activation::Identity,
-            };
-            let weight = linear.weight.val();
-            let bias = linear.bias.as_ref().map(|bias| bias.val());
-            let [d_in, d_out] = weight.dims();
-            let fits = d_in == width && bias.as_ref().is_none_or(|bias| bias.dims() == [d_out]);
-            fits.then_some(())?;
-            width = d_out;
-            layers.push(LinearSpec { bias: bias.is_some(), activation });
-            self.floats.push(weight.into_dispatch());
-            self.floats.extend(bias.map(Tensor::into_dispatch));
+        let mut hidden_specs = Vec::with_capacity(hidden.len());
+        for (i, linear) in hidden.iter().enumerate() {
+            let spec = self.add_linear(linear, width, activations.get(i))?;
+            width = linear.weight.dims()[1];
+            hidden_specs.push(spec);
         }
-        Some((layers, width))
+        let mut block_specs = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            block_specs.push(self.add_block(block, width, d_context)?);
+        }
+        let output_spec = self.add_linear(output, width, None)?;
+        let spec = NetworkSpec { hidden: hidden_specs, blocks: block_specs, output: output_spec };
+        Some((spec, output.weight.dims()[1]))
+    }
+
+    fn add_block(
+        &mut self,
+        block: &ResidualBlock,
+        width: usize,
+        d_context: usize,
+    ) -> Option<BlockSpec> {
+        let [before_first, before_second] = &block.activations;
+        let first = self.add_linear(&block.first, width, Some(before_second))?;
+        let d_inner = block.first.weight.dims()[1];
+        let second = self.add_linear(&block.second, d_inner, None)?;
+        let gate = match &block.gate {
+            None => None,
+            Some(gate) => {
+                let spec = self.add_linear(gate, d_context, None)?;
+                Some(LinearSpec { activation: Activation::Sigmoid, ..spec })
+            }
+        };
+        let widths = block.gate.iter().chain([&block.second]).map(|layer| layer.weight.dims()[1]);
+        widths.into_iter().all(|d_output| d_output == width).then_some(())?;
+        let activation = known_activation(before_first, self.dtype)?;
+        Some(BlockSpec { activation, first, second, gate })
+    }
+
+    /// A linear layer of so many inputs and the activation after it.
+    fn add_linear(
+        &mut self,
+        linear: &Linear,
+        d_input: usize,
+        activation: Option<&BurnActivation>,
+    ) -> Option<LinearSpec> {
+        let activation = match activation {
+            Some(activation) => known_activation(activation, self.dtype)?,
+            None => Activation::Identity,
+        };
+        let weight = linear.weight.val();
+        let bias = linear.bias.as_ref().map(|bias| bias.val());
+        let [d_in, d_out] = weight.dims();
+        let fits = d_in == d_input && bias.as_ref().is_none_or(|bias| bias.dims() == [d_out]);
+        fits.then_some(())?;
+        let spec = LinearSpec { bias: bias.is_some(), activation };
+        self.floats.push(weight.into_dispatch());
+        self.floats.extend(bias.map(Tensor::into_dispatch));
+        Some(spec)
     }
 }
 
-fn known_map(map: &UnivariateMap) -> Option<Map<f64>> {
-    Some(match map {
-        UnivariateMap::RationalQuadraticSpline(_) => return None,
+fn known_map(map: &UnivariateMap) -> Map<f64> {
+    match map {
+        UnivariateMap::RationalQuadraticSpline(spline) => Map::Spline(Spline::new(spline.config())),
         UnivariateMap::Additive(_) => Map::Additive,
         UnivariateMap::Affine(affine) => Map::Affine(match affine.bound() {
             ScaleBound::SoftClip { bound } => Bound::SoftClip { bound },
@@ -147,7 +205,7 @@ fn known_map(map: &UnivariateMap) -> Option<Map<f64>> {
             ScaleBound::Sigmoid => Bound::Sigmoid,
             ScaleBound::Exp => Bound::Exp,
         }),
-    })
+    }
 }
 
 /// The activation as the kernels know it; `None` for those that are not elementwise or have weights.

@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::tensor::Device;
 use rand::Rng;
 
-use super::real_nvp::alternate;
+use super::alternate::alternate;
 use crate::conditioner::NetworkConfig;
 use crate::coupling::{Mask, MaskedCoupling, MaskedCouplingConfig};
 use crate::distribution::{NormalizingFlow, StandardNormal};

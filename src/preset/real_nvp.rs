@@ -4,6 +4,7 @@ use burn::config::Config;
 use burn::tensor::Device;
 use rand::Rng;
 
+use super::alternate::alternate;
 use crate::conditioner::NetworkConfig;
 use crate::coupling::{Mask, MaskedCoupling, MaskedCouplingConfig};
 use crate::distribution::{NormalizingFlow, StandardNormal};
@@ -81,20 +82,4 @@ impl RealNvpConfig {
         let bound = 1000f64.ln() / layers_a_feature;
         AffineConfig::new().with_bound(ScaleBound::SoftClip { bound })
     }
-}
-
-/// A stack of coupling layers, of which every second one has the complement of the mask.
-pub(super) fn alternate<R: Rng + ?Sized>(
-    mut layer: MaskedCouplingConfig,
-    n_layers: usize,
-    device: &Device,
-    rng: &mut R,
-) -> Sequential<MaskedCoupling> {
-    assert!(n_layers > 0, "`n_layers` must be at least 1, got 0");
-    let mut layers = Vec::with_capacity(n_layers);
-    for _ in 0..n_layers {
-        layers.push(layer.init(device, rng));
-        layer.mask = layer.mask.complement();
-    }
-    Sequential::new(layers)
 }

@@ -206,3 +206,39 @@ pub fn compare<A: Flow, B: Flow>(
         assert_agree(&format!("{what}, without autodiff"), &without, &b.values, tolerance);
     }
 }
+
+/// Panics unless the kernels are as exact in f32 as the tensor operations, where a comparison of both
+/// would only show how far roundings are amplified: both are compared with f64.
+#[track_caller]
+pub fn compare_errors<F: Flow>(
+    what: &str,
+    pair: &Pair,
+    x: &Tensor<2>,
+    exact: &F,
+    x_64: &Tensor<2>,
+) {
+    let error = |found: &[f64], exact: &[f64]| {
+        let squares = found.iter().zip(exact).map(|(a, b)| (a - b).powi(2));
+        (squares.sum::<f64>() / exact.len() as f64).sqrt()
+    };
+    let all = |outcome: Outcome| {
+        let input = outcome.input.expect("a gradient of the input");
+        let parameters = outcome.parameters.into_iter().map(|gradient| gradient.expect("trained"));
+        [vec![outcome.values, input], parameters.collect()].concat()
+    };
+    for loss in LOSSES {
+        let fused = all(outcome(loss, &pair.fused, x, None));
+        let composed = all(outcome(loss, &pair.composed, x, None));
+        let exact = all(outcome(loss, exact, x_64, None));
+        for (i, ((fused, composed), exact)) in fused.iter().zip(&composed).zip(&exact).enumerate() {
+            let largest = exact.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+            let (fused, composed) = (error(fused, exact), error(composed, exact));
+            // Errors of the same size, each the work of a few rows, and in sums over rows they cancel by
+            // chance: they differ by factors. A wrong formula would be off by far more.
+            assert!(
+                fused <= 5.0 * composed + 1e-5 * largest,
+                "{what}, {loss:?}, item {i}: {fused:e} fused, {composed:e} composed"
+            );
+        }
+    }
+}

@@ -8,9 +8,9 @@ use super::super::ops::FlowTensors;
 use super::super::row::Linear;
 use super::super::row::linear::transpose;
 use super::super::row::map::Direction;
-use super::super::spec::{LayerSpec, SourceSpec};
+use super::super::spec::{LayerSpec, LinearSpec, SourceSpec};
 use super::super::threads::share;
-use super::super::tile::{Source, Step, Steps};
+use super::super::tile::{Block, Network, Source, Step, Steps};
 use super::buffers::{give_back, take_buffer};
 use super::{FlexTensor, Stored};
 
@@ -109,15 +109,23 @@ fn step<'a, R: Stored>(
             Step { direction, map, transformed, source: Source::Shared(data) }
         }
         SourceSpec::Networks { takes_context, networks } => {
-            let networks = networks.iter().map(|layers| {
-                let layers = layers.iter().map(|layer| {
-                    let Weight { data, shape, columns } = weight();
-                    let bias = layer.bias.then(|| weight().data);
-                    let activation = layer.activation.cast(R::from_f64);
-                    let (d_input, d_output) = (shape[0], shape[1]);
-                    Linear { weight: data, columns, bias, d_input, d_output, activation }
+            let mut linear = |layer: &LinearSpec| {
+                let Weight { data, shape, columns } = weight();
+                let bias = layer.bias.then(|| weight().data);
+                let activation = layer.activation.cast(R::from_f64);
+                let (d_input, d_output) = (shape[0], shape[1]);
+                Linear { weight: data, columns, bias, d_input, d_output, activation }
+            };
+            let networks = networks.iter().map(|network| {
+                let hidden = network.hidden.iter().map(&mut linear).collect();
+                let blocks = network.blocks.iter().map(|block| Block {
+                    activation: block.activation.cast(R::from_f64),
+                    first: linear(&block.first),
+                    second: linear(&block.second),
+                    gate: block.gate.as_ref().map(&mut linear),
                 });
-                layers.collect()
+                let blocks = blocks.collect();
+                Network { hidden, blocks, output: linear(&network.output) }
             });
             let networks = networks.collect();
             let (kept, transformed, takes_context) = (int(), int(), *takes_context);

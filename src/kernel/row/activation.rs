@@ -195,7 +195,7 @@ impl<R: Real> Activation<R> {
 
     /// Adds the bias of each feature and applies the activation, in place. Into `slope`, where there
     /// is one, goes the derivative.
-    pub(super) fn forward(
+    pub(crate) fn forward(
         &self,
         bias: Option<&[R]>,
         tile: &mut [R],

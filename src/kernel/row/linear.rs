@@ -45,7 +45,23 @@ impl<R: Real> Linear<'_, R> {
         slope: Option<&mut [R]>,
         rows: usize,
     ) {
+        self.products(input, output, rows, false);
+        self.activation.forward(self.bias, output, slope, rows);
+    }
+
+    /// `sum += Wᵀ input + b`, for a layer without an activation.
+    pub(crate) fn add_to(&self, sum: &mut [R], input: &[R], rows: usize) {
+        debug_assert_eq!(self.activation, Activation::Identity);
+        self.products(input, sum, rows, true);
+        self.activation.forward(self.bias, sum, None, rows);
+    }
+
+    /// `output = Wᵀ input`, or `output += Wᵀ input` to accumulate.
+    fn products(&self, input: &[R], output: &mut [R], rows: usize, accumulate: bool) {
         if rows == 1 {
+            if !accumulate {
+                output.fill(R::ZERO);
+            }
             OneRow { weight: self.weight, input, output }.run();
         } else {
             let weight = match self.columns {
@@ -53,9 +69,8 @@ impl<R: Real> Linear<'_, R> {
                 None => Matrix { data: self.weight, order: Order::Rows },
             };
             let input = Matrix { data: input, order: Order::Columns };
-            product([rows, self.d_output, self.d_input], output, input, weight, false);
+            product([rows, self.d_output, self.d_input], output, input, weight, accumulate);
         }
-        self.activation.forward(self.bias, output, slope, rows);
     }
 
     /// The gradient of the inputs, from that of the outputs before the activation.
@@ -112,7 +127,7 @@ pub(crate) fn transpose<R: Real>(matrix: &[R], rows: usize, transposed: &mut [R]
     }
 }
 
-/// `Wᵀ x` for a single row `x`: as fast as the weights can be read, once and in order.
+/// `output += Wᵀ x` for a single row `x`: as fast as the weights can be read, once and in order.
 struct OneRow<'a, R> {
     weight: &'a [R],
     input: &'a [R],
@@ -126,7 +141,6 @@ impl<R: Real> Loop for OneRow<'_, R> {
         /// often.
         const AT_ONCE: usize = 4;
         let Self { weight, input, output } = self;
-        output.fill(R::ZERO);
         let d_output = output.len();
         let blocks = weight.chunks_exact(AT_ONCE * d_output);
         let values = input.chunks_exact(AT_ONCE);

@@ -7,11 +7,16 @@
 
 pub(crate) mod activation;
 mod activation_loops;
+pub(crate) mod affine;
 mod exp;
+pub(crate) mod gate;
 pub(crate) mod linear;
+mod ln;
 pub(crate) mod map;
 mod product;
 mod real;
+
+pub(crate) mod spline;
 
 pub(crate) use activation::Activation;
 pub(crate) use linear::Linear;

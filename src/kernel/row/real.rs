@@ -6,7 +6,7 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 use std::sync::Mutex;
 
-use super::exp;
+use super::{exp, ln};
 
 /// `f32` or `f64`.
 pub(crate) trait Real:
@@ -33,6 +33,8 @@ pub(crate) trait Real:
     /// The nearest value.
     fn from_f64(value: f64) -> Self;
     fn abs(self) -> Self;
+    fn floor(self) -> Self;
+    fn sqrt(self) -> Self;
     fn exp(self) -> Self;
     fn ln(self) -> Self;
     fn ln_1p(self) -> Self;
@@ -48,7 +50,7 @@ pub(crate) trait Real:
 }
 
 macro_rules! impl_real {
-    ($float:ident, $exp:path, $erf:path) => {
+    ($float:ident, $exp:path, $ln:path, $ln_1p:path, $erf:path) => {
         impl Real for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -62,16 +64,24 @@ macro_rules! impl_real {
                 $float::abs(self)
             }
             #[inline(always)]
+            fn floor(self) -> Self {
+                $float::floor(self)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                $float::sqrt(self)
+            }
+            #[inline(always)]
             fn exp(self) -> Self {
                 $exp(self)
             }
             #[inline(always)]
             fn ln(self) -> Self {
-                $float::ln(self)
+                $ln(self)
             }
             #[inline(always)]
             fn ln_1p(self) -> Self {
-                $float::ln_1p(self)
+                $ln_1p(self)
             }
             #[inline(always)]
             fn tanh(self) -> Self {
@@ -104,5 +114,5 @@ macro_rules! impl_real {
     };
 }
 
-impl_real!(f32, exp::exp, libm::erff);
-impl_real!(f64, f64::exp, libm::erf);
+impl_real!(f32, exp::exp, ln::ln, ln::ln_1p, libm::erff);
+impl_real!(f64, f64::exp, f64::ln, f64::ln_1p, libm::erf);

@@ -1,8 +1,9 @@
 //! A tile carried through the steps.
 
-use super::super::row::map::Direction;
-use super::super::row::{Linear, Real, feature, feature_mut};
+use super::super::row::map::{MapRows, Parameters};
+use super::super::row::{Real, feature, feature_mut};
 use super::layout::Layout;
+use super::network::Ends;
 use super::steps::{Source, Steps};
 
 impl<R: Real> Steps<'_, R> {
@@ -28,11 +29,15 @@ impl<R: Real> Steps<'_, R> {
                         feature_mut(input, i, rows).copy_from_slice(feature(state, index, rows));
                     }
                     input[kept.len() * rows..][..context.len()].copy_from_slice(context);
-                    let mut parameters = places.parameters;
-                    for (layers, hidden) in networks.iter().zip(&places.hidden) {
-                        let between = (places.input, &hidden[..], parameters);
-                        run_network(layers, between, work, rows, layout.is_tape);
-                        parameters += layers.last().map_or(0, |layer| layer.d_output);
+                    let mut output = places.parameters;
+                    for (network, network_places) in networks.iter().zip(&places.networks) {
+                        let ends = Ends {
+                            input: places.input,
+                            context: places.input + kept.len(),
+                            output,
+                        };
+                        network.run(network_places, ends, work, rows, layout.is_tape);
+                        output += network.output.d_output;
                     }
                 }
                 Source::Shared(values) => {
@@ -42,58 +47,19 @@ impl<R: Real> Steps<'_, R> {
                     }
                 }
             }
-            let (before, after) = work.split_at_mut((places.parameters + n_parameters) * rows);
-            let parameters = &before[places.parameters * rows..];
-            let (shifts, raws) = parameters.split_at(step.transformed.len() * rows);
+            let (parameters, kept) =
+                work[places.parameters * rows..].split_at_mut(n_parameters * rows);
+            let per_feature = step.map.n_kept() * rows;
+            let n_features = step.transformed.len();
             for (i, &index) in step.transformed.iter().enumerate() {
-                let value = feature_mut(state, index, rows);
-                let raw = if raws.is_empty() { raws } else { feature(raws, i, rows) };
-                if layout.is_tape && step.direction == Direction::Forward {
-                    feature_mut(after, i, rows).copy_from_slice(value);
-                }
-                step.map.apply(step.direction, value, feature(shifts, i, rows), raw, log_det);
-                if layout.is_tape && step.direction == Direction::Inverse {
-                    feature_mut(after, i, rows).copy_from_slice(value);
-                }
+                let rows = MapRows {
+                    value: feature_mut(state, index, rows),
+                    log_det,
+                    parameters: Parameters { tile: parameters, n_features, feature: i, rows },
+                    kept: layout.is_tape.then(|| &mut kept[i * per_feature..][..per_feature]),
+                };
+                step.map.apply(step.direction, rows);
             }
         }
-    }
-}
-
-/// A part of `work` to read and another to write.
-fn two<R>(
-    work: &mut [R],
-    (from, from_len): (usize, usize),
-    (to, to_len): (usize, usize),
-) -> (&[R], &mut [R]) {
-    if from < to {
-        let (before, after) = work.split_at_mut(to);
-        (&before[from..][..from_len], &mut after[..to_len])
-    } else {
-        let (before, after) = work.split_at_mut(from);
-        (&after[..from_len], &mut before[to..][..to_len])
-    }
-}
-
-/// Runs the layers of one network from the place `input` by way of `hidden` to the place `output`.
-fn run_network<R: Real>(
-    layers: &[Linear<'_, R>],
-    (input, hidden, output): (usize, &[usize], usize),
-    work: &mut [R],
-    rows: usize,
-    keep_slopes: bool,
-) {
-    let mut from = input;
-    for (layer, &to) in layers.iter().zip(hidden.iter().chain([&output])) {
-        let (d_input, d_output) = (layer.d_input * rows, layer.d_output * rows);
-        if keep_slopes && layer.activation.keeps_slope() {
-            let (x, both) = two(work, (from * rows, d_input), (to * rows, 2 * d_output));
-            let (y, slope) = both.split_at_mut(d_output);
-            layer.forward(x, y, Some(slope), rows);
-        } else {
-            let (x, y) = two(work, (from * rows, d_input), (to * rows, d_output));
-            layer.forward(x, y, None, rows);
-        }
-        from = to;
     }
 }

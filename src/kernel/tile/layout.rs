@@ -1,14 +1,15 @@
 //! Where a tile's intermediate values lie in its buffer.
 
-use super::super::row::{Linear, Real};
+use super::super::row::Real;
+use super::network::NetworkPlaces;
 use super::steps::{Steps, Widths};
 
 /// Where a step keeps its intermediate values, in units of rows.
 pub(super) struct Places {
+    /// The features that the networks see, and the context after them.
     pub input: usize,
-    /// The hidden activations of each network; in a tape their slopes follow, where they are kept.
-    pub hidden: Vec<Vec<usize>>,
-    /// In a tape the value of each transformed feature follows that the gradient of its map needs.
+    pub networks: Vec<NetworkPlaces>,
+    /// In a tape, what the maps keep for their gradients follows.
     pub parameters: usize,
 }
 
@@ -24,14 +25,14 @@ impl<R: Real> Steps<'_, R> {
     /// A layout in which every step uses the same places.
     pub(in super::super) fn scratch_layout(&self) -> Layout {
         let Widths { input, hidden, parameters } = self.widths();
-        // A network reads from one of two places and writes to the other.
-        let turns = [input, input + hidden];
-        let parameters_place = input + 2 * hidden;
+        let buffers = std::array::from_fn(|i| input + i * hidden);
+        let parameters_place = input + NetworkPlaces::N_BUFFERS * hidden;
         let places = self.steps.iter().map(|step| Places {
             input: 0,
-            hidden: step
-                .hidden()
-                .map(|layers| (0..layers.len()).map(|i| turns[i % 2]).collect())
+            networks: step
+                .networks()
+                .iter()
+                .map(|network| NetworkPlaces::scratch(network, buffers))
                 .collect(),
             parameters: parameters_place,
         });
@@ -48,16 +49,12 @@ impl<R: Real> Steps<'_, R> {
         };
         let places = self.steps.iter().map(|step| Places {
             input: reserve(step.d_input(self.d_context)),
-            hidden: step
-                .hidden()
-                .map(|layers| {
-                    let width = |layer: &Linear<'_, R>| {
-                        layer.d_output * if layer.activation.keeps_slope() { 2 } else { 1 }
-                    };
-                    layers.iter().map(|layer| reserve(width(layer))).collect()
-                })
+            networks: step
+                .networks()
+                .iter()
+                .map(|network| NetworkPlaces::tape(network, &mut reserve))
                 .collect(),
-            parameters: reserve(step.n_parameters() + step.transformed.len()),
+            parameters: reserve(step.n_parameters() + step.n_kept()),
         });
         let places = places.collect();
         Layout { places, per_row, is_tape: true }

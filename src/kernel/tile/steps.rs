@@ -1,7 +1,8 @@
 //! The layers of a flow in the order in which the rows meet them, with their weights as slices.
 
 use super::super::row::map::Direction;
-use super::super::row::{Linear, Map, Real};
+use super::super::row::{Map, Real};
+use super::network::Network;
 
 /// The layers in the order in which the rows meet them.
 pub(in super::super) struct Steps<'a, R> {
@@ -24,12 +25,12 @@ pub(in super::super) struct Step<'a, R> {
 pub(in super::super) enum Source<'a, R> {
     /// Networks that see the kept features and perhaps the context. Their outputs one after another
     /// are the parameters.
-    Networks { kept: Vec<usize>, takes_context: bool, networks: Vec<Vec<Linear<'a, R>>> },
+    Networks { kept: Vec<usize>, takes_context: bool, networks: Vec<Network<'a, R>> },
     /// Numbers that are the same for all rows: the first parameter of all features, then the second.
     Shared(&'a [R]),
 }
 
-impl<R: Real> Step<'_, R> {
+impl<'a, R: Real> Step<'a, R> {
     /// The features that the networks see, context included.
     pub(super) fn d_input(&self, d_context: usize) -> usize {
         match &self.source {
@@ -56,19 +57,21 @@ impl<R: Real> Step<'_, R> {
     /// How many weights, biases and shared parameters the step has.
     pub(in super::super) fn n_weights(&self) -> usize {
         match &self.source {
-            Source::Networks { networks, .. } => {
-                networks.iter().flatten().map(Linear::n_weights).sum()
-            }
+            Source::Networks { networks, .. } => networks.iter().map(Network::n_weights).sum(),
             Source::Shared(_) => 1,
         }
     }
 
-    pub(super) fn hidden(&self) -> impl Iterator<Item = &[Linear<'_, R>]> {
-        let networks: &[Vec<Linear<'_, R>>] = match &self.source {
+    /// How many numbers a row its maps keep for their gradients.
+    pub(super) fn n_kept(&self) -> usize {
+        self.map.n_kept() * self.transformed.len()
+    }
+
+    pub(super) fn networks(&self) -> &[Network<'a, R>] {
+        match &self.source {
             Source::Networks { networks, .. } => networks,
             Source::Shared(_) => &[],
-        };
-        networks.iter().map(|layers| layers.split_last().map_or(&[][..], |(_, hidden)| hidden))
+        }
     }
 }
 
@@ -86,9 +89,8 @@ impl<R: Real> Steps<'_, R> {
         for step in &self.steps {
             widths.input = widths.input.max(step.d_input(self.d_context));
             widths.parameters = widths.parameters.max(step.n_parameters());
-            for layer in step.hidden().flatten() {
-                widths.hidden = widths.hidden.max(layer.d_output);
-            }
+            let hidden = step.networks().iter().map(Network::width).max();
+            widths.hidden = widths.hidden.max(hidden.unwrap_or(0));
         }
         widths
     }

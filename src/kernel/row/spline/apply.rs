@@ -1,0 +1,73 @@
+//! The spline itself.
+
+use super::bins::By;
+use super::curve::{Curve, Place};
+use super::{Spline, load, store};
+use crate::kernel::row::map::MapRows;
+use crate::kernel::row::real::Real;
+use crate::univariate::BoundarySlopes;
+
+impl<R: Real> Spline<R> {
+    #[inline(always)]
+    pub(super) fn apply_block<const N: usize, const INVERSE: bool>(
+        &self,
+        rows: &mut MapRows<'_, R>,
+        first: usize,
+    ) {
+        let mut value = load::<R, N>(rows.value, first);
+        let mut log_det = load::<R, N>(rows.log_det, first);
+        let (mut inside, mut beyond) = ([R::ZERO; N], [R::ZERO; N]);
+        for l in 0..N {
+            let placed = self.place(value[l]);
+            (inside[l], beyond[l]) = (placed.inside, placed.beyond);
+        }
+        self.softmax::<N>(&mut rows.parameters, first);
+        let by = if INVERSE { By::Y } else { By::X };
+        let bins = self.bins(&rows.parameters, first, by, &inside);
+
+        let last = R::from_f64((self.n_bins - 1) as f64);
+        let fixed = self.ends == BoundarySlopes::One;
+        let circle = self.ends == BoundarySlopes::Periodic;
+        let (mut theta, mut eta) = ([R::ZERO; N], [R::ZERO; N]);
+        for l in 0..N {
+            let (left, _) = self.slopes.slope(bins.raw_slopes[0][l]);
+            let (right, _) = self.slopes.slope(bins.raw_slopes[1][l]);
+            let left = if fixed & (bins.index[l] == R::ZERO) { R::ONE } else { left };
+            let right = if fixed & (bins.index[l] == last) { R::ONE } else { right };
+            let (width, height) = (bins.right[l] - bins.left[l], bins.top[l] - bins.bottom[l]);
+            let curve = Curve::new(width, height, [left, right]);
+            let place = if INVERSE {
+                let (up, down) = (inside[l] - bins.bottom[l], bins.top[l] - inside[l]);
+                curve.place_of(up / height, down / height)
+            } else {
+                let (from_left, from_right) = (inside[l] - bins.left[l], bins.right[l] - inside[l]);
+                Place { theta: from_left / width, eta: from_right / width }
+            };
+            let point = curve.at(place);
+            let slope = curve.mean_slope * point.rise_slope;
+            let slope = if INVERSE { R::ONE / slope } else { slope };
+            let output = if INVERSE {
+                bins.left[l] + width * place.theta
+            } else {
+                bins.bottom[l] + height * point.rise
+            };
+            let outside = fixed & (beyond[l] != R::ZERO);
+            let tail = if circle { beyond[l] } else { slope * beyond[l] };
+            let output = output + tail + self.center;
+            value[l] = if outside { value[l] } else { output };
+            log_det[l] += if outside { R::ZERO } else { slope.ln() };
+            (theta[l], eta[l]) = (place.theta, place.eta);
+            // In the latent space, where the gradient is told from.
+            let latent_tail = if INVERSE { tail } else { beyond[l] };
+            beyond[l] = if circle { R::ZERO } else { latent_tail };
+        }
+        store(rows.value, first, &value);
+        store(rows.log_det, first, &log_det);
+        if let Some(kept) = &mut rows.kept {
+            let n = kept.len() / super::N_KEPT;
+            for (i, lanes) in [&bins.index, &theta, &eta, &beyond].into_iter().enumerate() {
+                store(kept, i * n + first, lanes);
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Values put into the box.
+
+use super::Spline;
+use crate::kernel::row::real::Real;
+use crate::univariate::BoundarySlopes;
+
+/// A value around the middle of the box.
+#[derive(Clone, Copy)]
+pub(super) struct Placed<R> {
+    /// Within the box.
+    pub inside: R,
+    /// What the box cut off, or the turns of a circle.
+    pub beyond: R,
+}
+
+impl<R: Real> Spline<R> {
+    /// Puts a value into the box. NaN stays NaN, in both parts.
+    #[inline(always)]
+    pub(super) fn place(&self, value: R) -> Placed<R> {
+        let value = value - self.center;
+        let (half, period) = (self.half, self.half + self.half);
+        let turned = match self.ends {
+            BoundarySlopes::Periodic => {
+                value - (value / period + R::from_f64(0.5)).floor() * period
+            }
+            _ => value,
+        };
+        let inside = if turned > half { half } else { turned };
+        let inside = if inside < -half { -half } else { inside };
+        Placed { inside, beyond: value - inside }
+    }
+}

@@ -1,0 +1,136 @@
+//! The gradients of a network.
+
+use super::super::super::row::gate::{GatedGradient, add};
+use super::super::super::row::{Activation, Linear, Real};
+use super::super::backward::WeightSums;
+use super::forward::Ends;
+use super::places::{BlockPlaces, NetworkPlaces};
+use super::{Block, Network};
+
+/// What carrying gradients back through a network takes.
+pub(in super::super) struct Gradients<'t, 'w, R> {
+    /// What [`Network::run`] left.
+    pub tape: &'t [R],
+    pub rows: usize,
+    /// Where the gradient of each weight and bias goes, in the order of the weights.
+    pub offsets: &'t [Option<usize>],
+    pub weights: &'t mut WeightSums<'w, R>,
+    /// Room for the gradients of three layers.
+    pub buffers: [&'t mut [R]; 3],
+    /// The gradient of the context that is added to, where it is wanted.
+    pub context: Option<&'t mut [R]>,
+}
+
+impl<R: Real> Network<'_, R> {
+    /// Adds up the gradients of all weights, from that of the outputs, and gives that of the outputs of
+    /// the first layer, before its activation: from it follows that of the input.
+    pub(in super::super) fn carry_back<'g>(
+        &self,
+        places: &NetworkPlaces,
+        ends: Ends,
+        output_gradient: &'g [R],
+        gradients: Gradients<'g, '_, R>,
+    ) -> &'g [R] {
+        let Gradients { tape, rows, offsets, weights, buffers, mut context } = gradients;
+        let mut back = Back { tape, rows, offsets, weights };
+        let [mut current, mut next, third] = buffers;
+        let Some(&last) = places.hidden.last() else {
+            back.weights_of(&self.output, ends.input, output_gradient);
+            return output_gradient;
+        };
+        back.weights_of(&self.output, last, output_gradient);
+        let width = self.output.d_input * rows;
+        self.output.input_gradient(output_gradient, &mut current[..width], rows, false);
+        for (block, places) in self.blocks.iter().zip(&places.blocks).rev() {
+            let [current, next, third] =
+                [&mut *current, &mut *next, &mut *third].map(|buffer| &mut buffer[..width]);
+            back.block(block, places, ends, [current, next, third], context.as_deref_mut());
+        }
+        for (i, layer) in self.hidden.iter().enumerate().rev() {
+            let gradient = &mut current[..layer.d_output * rows];
+            back.activation(&layer.activation, places.hidden[i], gradient);
+            let Some(before) = i.checked_sub(1) else { break };
+            back.weights_of(layer, places.hidden[before], gradient);
+            layer.input_gradient(gradient, &mut next[..layer.d_input * rows], rows, false);
+            std::mem::swap(&mut current, &mut next);
+        }
+        let first = &self.hidden[0];
+        let gradient = &current[..first.d_output * rows];
+        back.weights_of(first, ends.input, gradient);
+        gradient
+    }
+}
+
+struct Back<'t, 'w, R> {
+    tape: &'t [R],
+    rows: usize,
+    /// Of the layers that are still to come.
+    offsets: &'t [Option<usize>],
+    weights: &'t mut WeightSums<'w, R>,
+}
+
+impl<'t, R: Real> Back<'t, '_, R> {
+    fn values(&self, place: usize, width: usize) -> &'t [R] {
+        &self.tape[place * self.rows..][..width * self.rows]
+    }
+
+    /// The gradients of the weights of the last layer that is left.
+    fn weights_of(&mut self, layer: &Linear<'_, R>, input: usize, gradient: &[R]) {
+        let (before, offsets) = self.offsets.split_at(self.offsets.len() - layer.n_weights());
+        self.offsets = before;
+        if let Some(offset) = offsets[0] {
+            let input = self.values(input, layer.d_input);
+            self.weights.add_products(offset, layer, input, gradient, self.rows);
+        }
+        if layer.bias.is_some() {
+            self.weights.add_rows(offsets[1], gradient, self.rows);
+        }
+    }
+
+    /// Turns the gradient of an activation's outputs into that of its inputs.
+    fn activation(&self, activation: &Activation<R>, output: usize, gradient: &mut [R]) {
+        let width = gradient.len() / self.rows;
+        let slope = activation.keeps_slope().then(|| self.values(output + width, width));
+        activation.backward(self.values(output, width), slope, gradient);
+    }
+
+    /// Turns `carried`, the gradient of a block's output, into that of its input.
+    fn block(
+        &mut self,
+        block: &Block<'_, R>,
+        places: &BlockPlaces,
+        ends: Ends,
+        [carried, of_inner, other]: [&mut [R]; 3],
+        context: Option<&mut [R]>,
+    ) {
+        let (rows, width) = (self.rows, block.second.d_output);
+        match block.gate.as_ref().zip(places.gated) {
+            None => {
+                self.weights_of(&block.second, places.inner, carried);
+                block.second.input_gradient(carried, of_inner, rows, false);
+            }
+            Some((gate, [outer, gates])) => {
+                GatedGradient {
+                    gradient: carried,
+                    values: self.values(outer, width),
+                    gate: self.values(gates, width),
+                    slope: self.values(gates + width, width),
+                    of_values: other,
+                    of_gate: of_inner,
+                }
+                .compute();
+                self.weights_of(gate, ends.context, of_inner);
+                if let Some(context) = context {
+                    gate.input_gradient(of_inner, context, rows, true);
+                }
+                self.weights_of(&block.second, places.inner, other);
+                block.second.input_gradient(other, of_inner, rows, false);
+            }
+        }
+        self.activation(&block.first.activation, places.inner, of_inner);
+        self.weights_of(&block.first, places.activated, of_inner);
+        block.first.input_gradient(of_inner, other, rows, false);
+        self.activation(&block.activation, places.activated, other);
+        add(carried, other);
+    }
+}

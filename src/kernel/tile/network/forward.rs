@@ -1,0 +1,112 @@
+//! A network run on a tile.
+
+use std::ops::Range;
+
+use super::super::super::row::gate::add_gated;
+use super::super::super::row::{Activation, Linear, Real};
+use super::places::{BlockPlaces, NetworkPlaces};
+use super::{Block, Network};
+
+/// Where a network reads and writes in a tile's buffer, in units of rows.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Ends {
+    pub input: usize,
+    /// The part of the input that is the context.
+    pub context: usize,
+    pub output: usize,
+}
+
+/// A tile's buffer.
+struct Work<'w, R> {
+    values: &'w mut [R],
+    rows: usize,
+    /// Whether slopes are kept.
+    is_tape: bool,
+}
+
+impl<R: Real> Network<'_, R> {
+    /// Runs the network by way of its places.
+    pub(in super::super) fn run(
+        &self,
+        places: &NetworkPlaces,
+        ends: Ends,
+        values: &mut [R],
+        rows: usize,
+        is_tape: bool,
+    ) {
+        let mut work = Work { values, rows, is_tape };
+        let mut from = ends.input;
+        for (layer, &to) in self.hidden.iter().zip(&places.hidden) {
+            work.linear(layer, from, to);
+            from = to;
+        }
+        for (block, places) in self.blocks.iter().zip(&places.blocks) {
+            work.block(block, places, from, ends.context);
+        }
+        work.linear(&self.output, from, ends.output);
+    }
+}
+
+impl<R: Real> Work<'_, R> {
+    fn range(&self, place: usize, width: usize) -> Range<usize> {
+        place * self.rows..(place + width) * self.rows
+    }
+
+    /// How many numbers a row the slopes of an activation take.
+    fn slopes(&self, activation: &Activation<R>, width: usize) -> usize {
+        if self.is_tape && activation.keeps_slope() { width } else { 0 }
+    }
+
+    /// Disjoint parts of the buffer.
+    fn parts<const N: usize>(&mut self, ranges: [Range<usize>; N]) -> [&mut [R]; N] {
+        self.values.get_disjoint_mut(ranges).expect("places that are used together are disjoint")
+    }
+
+    fn linear(&mut self, layer: &Linear<'_, R>, from: usize, to: usize) {
+        let (rows, d_output) = (self.rows, layer.d_output);
+        let slopes = self.slopes(&layer.activation, d_output);
+        let ranges = [self.range(from, layer.d_input), self.range(to, d_output + slopes)];
+        let [input, output] = self.parts(ranges);
+        let (output, slope) = output.split_at_mut(d_output * rows);
+        layer.forward(input, output, (slopes > 0).then_some(slope), rows);
+    }
+
+    /// `activated = activation(carried)`.
+    fn activate(&mut self, activation: &Activation<R>, width: usize, from: usize, to: usize) {
+        let rows = self.rows;
+        let slopes = self.slopes(activation, width);
+        let ranges = [self.range(from, width), self.range(to, width + slopes)];
+        let [input, output] = self.parts(ranges);
+        let (output, slope) = output.split_at_mut(width * rows);
+        output.copy_from_slice(input);
+        activation.forward(None, output, (slopes > 0).then_some(slope), rows);
+    }
+
+    fn block(
+        &mut self,
+        block: &Block<'_, R>,
+        places: &BlockPlaces,
+        carried: usize,
+        context: usize,
+    ) {
+        let rows = self.rows;
+        self.activate(&block.activation, block.first.d_input, carried, places.activated);
+        self.linear(&block.first, places.activated, places.inner);
+        let width = block.second.d_output;
+        match block.gate.as_ref().zip(places.gated) {
+            None => {
+                let ranges =
+                    [self.range(carried, width), self.range(places.inner, block.second.d_input)];
+                let [carried, inner] = self.parts(ranges);
+                block.second.add_to(carried, inner, rows);
+            }
+            Some((gate, [outer, gates])) => {
+                self.linear(&block.second, places.inner, outer);
+                self.linear(gate, context, gates);
+                let ranges = [carried, outer, gates].map(|place| self.range(place, width));
+                let [carried, outer, gates] = self.parts(ranges);
+                add_gated(carried, outer, gates);
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Where the intermediate values of a network lie in a tile's buffer, in units of rows.
+
+use super::super::super::row::{Activation, Linear, Real};
+use super::{Block, Network};
+
+/// The places of one network. Where a tape keeps the slopes of an activation, they follow its
+/// outputs.
+pub(in super::super) struct NetworkPlaces {
+    /// The outputs of the hidden layers. The blocks add to the last of them.
+    pub(super) hidden: Vec<usize>,
+    pub(super) blocks: Vec<BlockPlaces>,
+}
+
+/// The places of one block.
+pub(super) struct BlockPlaces {
+    /// Of what goes into the first linear layer.
+    pub activated: usize,
+    /// Of the outputs of the first linear layer.
+    pub inner: usize,
+    /// Of the outputs of the second linear layer and of the gate, if there is one.
+    pub gated: Option<[usize; 2]>,
+}
+
+impl NetworkPlaces {
+    /// How many buffers of the width of the hidden layers [`scratch`](Self::scratch) takes.
+    pub(in super::super) const N_BUFFERS: usize = 3;
+
+    /// Places that layers take turns in.
+    pub(in super::super) fn scratch<R: Real>(
+        network: &Network<'_, R>,
+        buffers: [usize; Self::N_BUFFERS],
+    ) -> Self {
+        // A hidden layer reads from one of the first two and writes to the other.
+        let hidden: Vec<usize> = (0..network.hidden.len()).map(|i| buffers[i % 2]).collect();
+        // The blocks add to the last one and use the others; what is read for the last time makes
+        // room for what is written next.
+        let carried = hidden.last().copied().unwrap_or(buffers[0]);
+        let other = if carried == buffers[0] { buffers[1] } else { buffers[0] };
+        let (activated, inner) = (other, buffers[2]);
+        let places = |block: &Block<'_, R>| BlockPlaces {
+            activated,
+            inner,
+            gated: block.gate.as_ref().map(|_| [activated, inner]),
+        };
+        Self { hidden, blocks: network.blocks.iter().map(places).collect() }
+    }
+
+    /// A place of its own for every value. `reserve` gives room for so many numbers a row.
+    pub(in super::super) fn tape<R: Real>(
+        network: &Network<'_, R>,
+        mut reserve: impl FnMut(usize) -> usize,
+    ) -> Self {
+        let mut outputs = |activation: &Activation<R>, width: usize| {
+            reserve(width * if activation.keeps_slope() { 2 } else { 1 })
+        };
+        let mut of_layer = |layer: &Linear<'_, R>| outputs(&layer.activation, layer.d_output);
+        let hidden = network.hidden.iter().map(&mut of_layer).collect();
+        let blocks = network.blocks.iter().map(|block| BlockPlaces {
+            activated: outputs(&block.activation, block.first.d_input),
+            inner: outputs(&block.first.activation, block.first.d_output),
+            gated: block.gate.as_ref().map(|gate| {
+                [&block.second, gate].map(|layer| outputs(&layer.activation, layer.d_output))
+            }),
+        });
+        Self { hidden, blocks: blocks.collect() }
+    }
+}
