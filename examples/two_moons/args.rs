@@ -4,10 +4,15 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Train a Real NVP on two moons and show what a normalizing flow does
+use crate::model::FlowName;
+
+/// Train a flow on two moons and show what a normalizing flow does
 #[derive(Parser, Debug)]
 #[command(name = "two_moons", allow_negative_numbers = true)]
 pub struct Args {
+    /// The flow to train
+    #[arg(long, value_enum, default_value_t = FlowName::RealNvp)]
+    pub flow: FlowName,
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

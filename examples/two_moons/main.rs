@@ -1,12 +1,14 @@
-//! Trains a Real NVP on two moons and shows what a normalizing flow does.
+//! Trains a flow on two moons and shows what a normalizing flow does.
 //!
 //! ```text
 //! cargo run --release --example two_moons
+//! cargo run --release --example two_moons -- --flow nsf
 //! cargo run --release --example two_moons --features wgpu
 //! ```
 
 mod args;
 mod device;
+mod model;
 mod pictures;
 mod report;
 mod train;
@@ -16,15 +18,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use normalizing_flows::Distribution;
 use normalizing_flows::burn::config::Config;
 use normalizing_flows::burn::module::Module;
-use normalizing_flows::conditioner::MlpConfig;
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
-use normalizing_flows::preset::RealNvp;
-use normalizing_flows::{Distribution, RealNvpConfig};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 use args::Args;
+use model::{Model, ModelConfig};
 use pictures::Pictures;
 use report::{Figures, Summary};
 
@@ -46,12 +47,11 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let moons = TwoMoons::new(args.noise);
 
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
-    let config = RealNvpConfig::new(2)
-        .with_n_layers(args.layers)
-        .with_conditioner(MlpConfig::new().with_d_hidden(vec![args.hidden, args.hidden]).into());
+    let config = ModelConfig::new(args);
     let model = config.init(&device.clone().autodiff(), &mut rng);
     println!(
-        "Real NVP of {} coupling layers, {} parameters, on {device_name}",
+        "{} of {} coupling layers, {} parameters, on {device_name}",
+        config.name(),
         args.layers,
         model.flow.num_params()
     );
@@ -63,6 +63,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let figures = Figures::measure(&model, &moons, args.noise, &mut rng);
     let summary = Summary {
         figures,
+        flow: config.name(),
         train_seconds: outcome.seconds,
         steps: args.steps,
         seed: args.seed,
@@ -79,8 +80,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 
 /// Saves configuration and weights, reads them into a fresh model and compares the densities.
 fn save_and_check(
-    model: &RealNvp,
-    config: &RealNvpConfig,
+    model: &Model,
+    config: &ModelConfig,
     moons: &TwoMoons,
     out: &Path,
 ) -> Result<(), Box<dyn Error>> {
@@ -91,7 +92,7 @@ fn save_and_check(
 
     let device = model.devices().swap_remove(0);
     let mut other_seed = ChaCha8Rng::seed_from_u64(u64::MAX);
-    let fresh = RealNvpConfig::load(&json)?.init(&device, &mut other_seed);
+    let fresh = ModelConfig::load(&json)?.init(&device, &mut other_seed);
     let loaded = fresh.try_load_file(&weights)?;
     let x = moons.sample(1000, &device, &mut other_seed);
     let difference = (model.log_prob(x.clone()) - loaded.log_prob(x)).abs().max();

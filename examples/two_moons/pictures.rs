@@ -6,13 +6,13 @@ use std::path::Path;
 use normalizing_flows::Distribution;
 use normalizing_flows::burn::tensor::{Tensor, TensorData};
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
-use normalizing_flows::preset::RealNvp;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
 use rand::Rng;
 use rand_distr::StandardNormal;
 
+use crate::model::Model;
 use crate::report::{device_of, grid, host};
 use crate::train::Epoch;
 
@@ -55,7 +55,7 @@ pub struct Pictures<'a> {
     /// The folder.
     pub out: &'a Path,
     /// The trained model.
-    pub model: &'a RealNvp,
+    pub model: &'a Model,
     /// The noise on the moons.
     pub noise: f64,
 }

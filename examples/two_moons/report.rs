@@ -5,8 +5,9 @@ use std::path::Path;
 use normalizing_flows::Distribution;
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
-use normalizing_flows::preset::RealNvp;
 use rand::Rng;
+
+use crate::model::Model;
 
 const HELD_OUT: usize = 200_000;
 const ROUND_TRIP: usize = 20_000;
@@ -27,7 +28,7 @@ pub struct Figures {
 
 impl Figures {
     /// Measures the model on fresh points.
-    pub fn measure(model: &RealNvp, moons: &TwoMoons, noise: f64, rng: &mut impl Rng) -> Self {
+    pub fn measure(model: &Model, moons: &TwoMoons, noise: f64, rng: &mut impl Rng) -> Self {
         let device = device_of(model);
         let nll = host(-model.log_prob(moons.sample(HELD_OUT, &device, rng)));
         let n = nll.len() as f64;
@@ -52,6 +53,8 @@ impl Figures {
 pub struct Summary {
     /// What was measured.
     pub figures: Figures,
+    /// The name of the flow.
+    pub flow: &'static str,
     /// Seconds of training.
     pub train_seconds: f64,
     /// Training steps.
@@ -83,6 +86,7 @@ impl Summary {
     /// Writes the figures as JSON.
     pub fn write(&self, file: &Path) -> Result<(), String> {
         let json = serde_json::json!({
+            "flow": self.flow,
             "held_out_nll": self.figures.held_out_nll,
             "entropy": self.figures.entropy,
             "gap": self.figures.gap(),
@@ -99,7 +103,7 @@ impl Summary {
 }
 
 /// The device that the model lives on.
-pub fn device_of(model: &RealNvp) -> Device {
+pub fn device_of(model: &Model) -> Device {
     use normalizing_flows::burn::module::Module;
     model.devices().swap_remove(0)
 }
@@ -123,13 +127,13 @@ pub fn grid(
     Tensor::from_data(TensorData::new(values, [rows * columns, 2]), device)
 }
 
-fn round_trip_error(model: &RealNvp, x: Tensor<2>) -> f64 {
+fn round_trip_error(model: &Model, x: Tensor<2>) -> f64 {
     let back = model.from_latent(model.to_latent(x.clone()));
     (x - back).abs().max().into_scalar::<f32>().into()
 }
 
 /// The integral of the learned density over a box that the data leave far behind.
-fn integral(model: &RealNvp, noise: f64, device: &Device) -> f64 {
+fn integral(model: &Model, noise: f64, device: &Device) -> f64 {
     // The arcs fill [-1, 2] × [-0.5, 1].
     let margin = 2.5 + 7.0 * noise;
     let (horizontal, vertical) = ([-1.0 - margin, 2.0 + margin], [-0.5 - margin, 1.0 + margin]);

@@ -9,8 +9,9 @@ use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
-use normalizing_flows::preset::RealNvp;
 use rand::Rng;
+
+use crate::model::Model;
 
 const BATCH: usize = 512;
 const STEPS_AN_EPOCH: usize = 100;
@@ -20,7 +21,7 @@ const LEARNING_RATE: f64 = 2e-3;
 /// What training gives.
 pub struct Outcome {
     /// The trained model, without autodiff.
-    pub model: RealNvp,
+    pub model: Model,
     /// One entry an epoch.
     pub history: Vec<Epoch>,
     /// The time spent in training steps and held-out evaluations.
@@ -40,7 +41,7 @@ pub struct Epoch {
 /// Minimises the negative log-likelihood by Adam with cosine decay, each batch fresh from the
 /// density.
 pub fn train(
-    mut model: RealNvp,
+    mut model: Model,
     moons: &TwoMoons,
     steps: usize,
     device: &Device,
