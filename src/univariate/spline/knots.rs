@@ -27,6 +27,12 @@ impl Knots {
         }
     }
 
+    /// The slopes at the two ends of the box, `[batch, d]`.
+    pub(super) fn end_slopes(&self) -> [Tensor<2>; 2] {
+        let [_, n_knots, _] = self.slopes.dims();
+        [0, n_knots - 1].map(|knot| self.slopes.clone().narrow(1, knot, 1).squeeze_dim(1))
+    }
+
     /// The bins of values of x, `[batch, 1, d]` and within the box.
     pub(super) fn bin_of_x(&self, x: &Tensor<3>) -> Bin {
         self.bin(below(&self.x, x))

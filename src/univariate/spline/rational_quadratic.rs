@@ -2,7 +2,7 @@
 
 use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::Tensor;
 
 use super::boundary::BoundarySlopes;
 use super::knots::Knots;
@@ -163,68 +163,82 @@ impl RationalQuadraticSpline {
         &self.config
     }
 
-    /// One direction: `in_box` gives the value and the slope for values within the box.
+    /// The box and what is beyond it, in one direction.
     fn transform(
         &self,
         input: Tensor<2>,
         parameters: &Tensor<3>,
-        in_box: impl FnOnce(Knots, Tensor<3>) -> (Tensor<3>, Tensor<3>),
+        direction: Direction,
     ) -> (Tensor<2>, Tensor<2>) {
-        let center = self.config.center();
-        let value = input.clone() - center;
-        let Placed { inside, outside, turns } = self.place(&value);
+        let (center, half) = (self.config.center(), self.config.half_width());
         let knots = Knots::new(&self.config, parameters);
-        let (output, slope) = in_box(knots, inside.clone().unsqueeze_dim(1));
-        let (output, slope) = (output.squeeze_dim::<2>(1), slope.squeeze_dim::<2>(1));
-        match self.config.boundary_slopes {
-            BoundarySlopes::One => {
-                let log_slope = slope.log().mask_fill(outside.clone(), 0.0);
-                ((output + center).mask_where(outside, input), log_slope)
-            }
-            BoundarySlopes::Free => {
-                let tail = slope.clone() * (value - inside);
-                (output + tail + center, slope.log())
-            }
-            BoundarySlopes::Periodic => (output + turns + center, slope.log()),
+        let value = input.clone() - center;
+        if self.config.boundary_slopes == BoundarySlopes::Periodic {
+            let turned = self.turned(&value);
+            let turns = (value - turned.clone()).detach();
+            let (output, slope) = direction.in_box(&knots, turned);
+            return (output + turns + center, slope.log());
         }
-    }
-
-    /// Values around the middle of the box, put into the box.
-    fn place(&self, value: &Tensor<2>) -> Placed {
-        let half = self.config.half_width();
-        let clamp = |value: Tensor<2>| {
-            let (low, high) =
-                (value.clone().lower_scalar(-half), value.clone().greater_scalar(half));
-            value.mask_fill(low, -half).mask_fill(high, half)
-        };
         let in_box = value
             .clone()
             .greater_equal_scalar(-half)
             .bool_and(value.clone().lower_equal_scalar(half));
         let outside = in_box.bool_not();
-        let inside = match self.config.boundary_slopes {
-            // Selected first: whatever is outside, NaN too, never enters the formulas.
-            BoundarySlopes::One => value.clone().mask_fill(outside.clone(), 0.0),
-            BoundarySlopes::Free => clamp(value.clone()),
-            BoundarySlopes::Periodic => {
-                let period = 2.0 * half;
-                let n = (value.clone().detach() * period.recip() + 0.5).floor().detach();
-                // Where the numbers are so large that no place on the circle can be told.
-                clamp(value.clone() - n * period)
+        // Selected first: what is outside, NaN too, never enters the formulas.
+        let inside = value.clone().mask_fill(outside.clone(), 0.0);
+        let (output, slope) = direction.in_box(&knots, inside);
+        let (tail, tail_slope) = match self.config.boundary_slopes {
+            BoundarySlopes::Free => {
+                let above = value.clone().greater_scalar(0.0);
+                let [first, last] = knots.end_slopes();
+                let slope = direction.slope(first.mask_where(above.clone(), last));
+                let end = value.zeros_like().mask_fill(above.clone(), half);
+                let end = end.mask_fill(above.bool_not(), -half);
+                let tail = end.clone() + slope.clone() * (value - end) + center;
+                (tail, slope)
             }
+            _ => (input.clone(), input.ones_like()),
         };
-        let turns = (value.clone() - inside.clone()).detach();
-        Placed { inside, outside, turns }
+        let output = (output + center).mask_where(outside.clone(), tail);
+        (output, slope.mask_where(outside, tail_slope).log())
+    }
+
+    /// Values around the middle of the box, turned by whole periods into the box.
+    fn turned(&self, value: &Tensor<2>) -> Tensor<2> {
+        let half = self.config.half_width();
+        let period = 2.0 * half;
+        let turns = (value.clone().detach() * period.recip() + 0.5).floor().detach();
+        let turned = value.clone() - turns * period;
+        // Where the numbers are so large that no place on the circle can be told.
+        let (low, high) = (turned.clone().lower_scalar(-half), turned.clone().greater_scalar(half));
+        turned.mask_fill(low, -half).mask_fill(high, half)
     }
 }
 
-/// Values put into the box.
-struct Placed {
-    inside: Tensor<2>,
-    /// Where the values were not.
-    outside: Tensor<2, Bool>,
-    /// By how much they were moved, for values on a circle.
-    turns: Tensor<2>,
+#[derive(Clone, Copy)]
+enum Direction {
+    Forward,
+    Inverse,
+}
+
+impl Direction {
+    /// The map and its slope, of values in the box.
+    fn in_box(self, knots: &Knots, value: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+        let value = value.unsqueeze_dim::<3>(1);
+        let (output, slope) = match self {
+            Self::Forward => knots.bin_of_x(&value).forward(value),
+            Self::Inverse => knots.bin_of_y(&value).inverse(value),
+        };
+        (output.squeeze_dim(1), slope.squeeze_dim(1))
+    }
+
+    /// The slope of the map from that of its forward direction.
+    fn slope(self, slope: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Forward => slope,
+            Self::Inverse => slope.recip(),
+        }
+    }
 }
 
 impl Univariate for RationalQuadraticSpline {
@@ -234,11 +248,11 @@ impl Univariate for RationalQuadraticSpline {
     }
 
     fn forward(&self, z: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
-        self.transform(z, &parameters, |knots, z| knots.bin_of_x(&z).forward(z))
+        self.transform(z, &parameters, Direction::Forward)
     }
 
     fn inverse(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
-        self.transform(x, &parameters, |knots, x| knots.bin_of_y(&x).inverse(x))
+        self.transform(x, &parameters, Direction::Inverse)
     }
 
     fn as_known(&self) -> Option<UnivariateMap> {

@@ -1,0 +1,522 @@
+//! The rational quadratic spline where others break: beyond the box, on the knots, with huge and tiny
+//! parameters; in value and gradient, both directions, by the kernels and by tensor operations.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use common::{Opaque, cpu, host, rng};
+use normalizing_flows::burn::module::{Module, Param};
+use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use normalizing_flows::conditioner::{MlpConfig, Network};
+use normalizing_flows::coupling::Mask;
+use normalizing_flows::univariate::{
+    BoundarySlopes, RationalQuadraticSplineConfig, Univariate, UnivariateMap,
+};
+use normalizing_flows::{Flow, MaskedCoupling, MaskedCouplingConfig, cast};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+use rand::seq::IndexedRandom;
+use rand_distr::{Distribution, StandardNormal};
+
+const ENDS: [BoundarySlopes; 3] =
+    [BoundarySlopes::One, BoundarySlopes::Free, BoundarySlopes::Periodic];
+
+const DTYPES: [FloatDType; 2] = [FloatDType::F32, FloatDType::F64];
+
+fn n_parameters(spline: &RationalQuadraticSplineConfig) -> usize {
+    spline.init().n_parameters()
+}
+
+/// A spline as a flow whose context is its parameters: a coupling layer that keeps a feature, and
+/// whose network passes the context on.
+struct Spline {
+    /// By the kernels, where there are any.
+    fused: MaskedCoupling,
+    composed: MaskedCoupling<Opaque<Network>, UnivariateMap>,
+    n_parameters: usize,
+    dtype: FloatDType,
+    device: Device,
+}
+
+/// What comes out of a row, and what goes back.
+#[derive(Clone, Debug)]
+struct Row {
+    value: f64,
+    log_slope: f64,
+    gradient: f64,
+    parameter_gradients: Vec<f64>,
+}
+
+impl Row {
+    fn is_finite(&self) -> bool {
+        let numbers = [self.value, self.log_slope, self.gradient];
+        numbers.iter().chain(&self.parameter_gradients).all(|number| number.is_finite())
+    }
+}
+
+/// The weights of a value and of its log-slope in the loss that gradients are taken of.
+const WEIGHTS: [f64; 2] = [1.3, -0.7];
+
+impl Spline {
+    fn new(config: &RationalQuadraticSplineConfig, dtype: FloatDType) -> Self {
+        let device = cpu().autodiff();
+        let n_parameters = n_parameters(config);
+        let mask = Mask::custom(vec![true, false]);
+        let mut fused = MaskedCouplingConfig::new(mask.clone())
+            .with_d_context(n_parameters)
+            .with_conditioner(MlpConfig::new().with_d_hidden(vec![]).into())
+            .with_univariate(config.clone().into())
+            .init(&device, &mut rng(0));
+        let Network::Mlp(network) = &mut fused.conditioner else {
+            panic!("the configuration asked for a perceptron");
+        };
+        let mut weight = vec![0.0_f32; (1 + n_parameters) * n_parameters];
+        for i in 0..n_parameters {
+            weight[(1 + i) * n_parameters + i] = 1.0;
+        }
+        let weight = TensorData::new(weight, [1 + n_parameters, n_parameters]);
+        network.output.weight = Param::from_data(weight, &device);
+        let fused = cast(fused, dtype);
+        let network = Opaque { inner: fused.conditioner.clone() };
+        let composed = MaskedCoupling::new(&mask, network, fused.univariate.clone(), &device);
+        Self { fused, composed, n_parameters, dtype, device }
+    }
+
+    fn tensor(&self, values: Vec<f64>, columns: usize) -> Tensor<2> {
+        let rows = values.len() / columns;
+        let data = TensorData::new(values, [rows, columns]);
+        Tensor::from_data(data, (&self.device, self.dtype.into())).require_grad()
+    }
+
+    /// Rows of a value and its parameters, each through the spline and back.
+    fn run(&self, inverse: bool, fused: bool, rows: &[(f64, Vec<f64>)]) -> Vec<Row> {
+        let x = self.tensor(rows.iter().flat_map(|(x, _)| [0.5, *x]).collect(), 2);
+        let parameters = rows.iter().flat_map(|(_, parameters)| parameters.clone()).collect();
+        let context = self.tensor(parameters, self.n_parameters);
+        let (y, log_slope) = match (inverse, fused) {
+            (false, true) => self.fused.forward_given(x.clone(), &context),
+            (false, false) => self.composed.forward_given(x.clone(), &context),
+            (true, true) => self.fused.inverse_given(x.clone(), &context),
+            (true, false) => self.composed.inverse_given(x.clone(), &context),
+        };
+        let y = y.narrow(1, 1, 1);
+        let loss = (y.clone() * WEIGHTS[0]).sum() + (log_slope.clone() * WEIGHTS[1]).sum();
+        let gradients = loss.backward();
+        let gradient = host(x.grad(&gradients).expect("a gradient of the value"));
+        let of_parameters = host(context.grad(&gradients).expect("a gradient of the parameters"));
+        let (y, log_slope) = (host(y), host(log_slope));
+        (0..rows.len())
+            .map(|i| Row {
+                value: y[i],
+                log_slope: log_slope[i],
+                gradient: gradient[2 * i + 1],
+                parameter_gradients: of_parameters[i * self.n_parameters..][..self.n_parameters]
+                    .to_vec(),
+            })
+            .collect()
+    }
+
+    /// The rows by both ways, in both directions.
+    fn all_ways(&self, rows: &[(f64, Vec<f64>)]) -> Vec<(String, Vec<Row>)> {
+        let ways = [(false, true), (false, false), (true, true), (true, false)];
+        let named = ways.map(|(inverse, fused)| {
+            let direction = if inverse { "inverse" } else { "forward" };
+            let way = if fused { "kernels" } else { "tensor operations" };
+            (format!("{direction} by {way}"), self.run(inverse, fused, rows))
+        });
+        named.into()
+    }
+}
+
+fn normals(n: usize, scale: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
+    StandardNormal.sample_iter(rng).take(n).map(|normal: f64| normal * scale).collect()
+}
+
+/// A value and parameters, each of a kind that has broken a spline somewhere.
+fn adversarial(config: &RationalQuadraticSplineConfig, rng: &mut ChaCha8Rng) -> (f64, Vec<f64>) {
+    let [low, high] = config.interval.map(|end| end as f32);
+    let n = n_parameters(config);
+    // Of the order of 1, and far beyond; f32 ends at 3.4e38.
+    let scale =
+        *[0.0, 1e-30, 0.3, 1.0, 3.0, 30.0, 1e3, 1e10, 1e30, 5e37].choose(rng).expect("some");
+    let mut parameters = normals(n, scale, rng);
+    match rng.random_range(0..4) {
+        // One that overrules the others, either way.
+        0 => parameters[rng.random_range(0..n)] = 1e38,
+        1 => parameters[rng.random_range(0..n)] = -1e38,
+        // All of a group alike.
+        2 => parameters[..config.n_bins].fill(scale),
+        _ => {}
+    }
+    let bin = (high - low) / config.n_bins as f32;
+    let knot = low + bin * rng.random_range(0..=config.n_bins) as f32;
+    let x = match rng.random_range(0..8) {
+        0 => f64::from(knot),
+        1 => f64::from(*[knot.next_up(), knot.next_down()].choose(rng).expect("some")),
+        2 => f64::from(*[low, high].choose(rng).expect("some")),
+        3 => {
+            let ends = [low.next_down(), low.next_up(), high.next_down(), high.next_up()];
+            f64::from(*ends.choose(rng).expect("some"))
+        }
+        4 => *[0.0, -0.0, 1e-45, -1e-38, 1e-30].choose(rng).expect("some"),
+        // A straight tail of slope 1000 takes it to 1e33, and its gradient to 1e36.
+        5 if config.boundary_slopes == BoundarySlopes::Free => {
+            *[1e3, -1e9, 1e20, -1e30].choose(rng).expect("some")
+        }
+        5 => f64::from(*[1e3, -1e9, f32::MAX, f32::MIN].choose(rng).expect("some")),
+        _ => rng.random_range(1.2 * f64::from(low)..1.2 * f64::from(high)),
+    };
+    (x, parameters)
+}
+
+#[test]
+fn ten_thousand_adversarial_cases_are_finite_in_value_and_gradient() {
+    let configs: Vec<_> = ENDS
+        .into_iter()
+        .flat_map(|ends| {
+            [2, 8, 31].map(|n_bins| {
+                RationalQuadraticSplineConfig::new().with_boundary_slopes(ends).with_n_bins(n_bins)
+            })
+        })
+        .chain([
+            // The smallest floors that are allowed, and boxes of other sizes and places.
+            RationalQuadraticSplineConfig::new()
+                .with_min_bin_width(1e-6)
+                .with_min_bin_height(1e-6)
+                .with_min_slope(1e-6),
+            RationalQuadraticSplineConfig::new().with_interval([1000.0, 1001.0]),
+            RationalQuadraticSplineConfig::new().with_interval([-1e-3, 1e-3]),
+        ])
+        .collect();
+    let mut rng = rng(1);
+    let per_config = 10_000_usize.div_ceil(configs.len());
+    for config in &configs {
+        let spline = Spline::new(config, FloatDType::F32);
+        let rows: Vec<_> = (0..per_config).map(|_| adversarial(config, &mut rng)).collect();
+        for (way, results) in spline.all_ways(&rows) {
+            for (row, result) in rows.iter().zip(results) {
+                assert!(result.is_finite(), "{config:?}, {way}: {row:?} gives {result:?}");
+            }
+        }
+    }
+}
+
+/// There, back and there again. What comes back is rounded, and so may be where the curve is flat by
+/// much; but the curve is nowhere steeper than twice the steepest bin or slope.
+#[test]
+fn adversarial_cases_come_back() {
+    const STEEPEST: f64 = 2e3;
+    let mut rng = rng(2);
+    for (ends, dtype) in ENDS.into_iter().flat_map(|e| DTYPES.map(|dtype| (e, dtype))) {
+        let config = RationalQuadraticSplineConfig::new().with_boundary_slopes(ends);
+        let spline = Spline::new(&config, dtype);
+        let rows: Vec<_> = (0..2000).map(|_| adversarial(&config, &mut rng)).collect();
+        let parameters = rows.iter().map(|(_, parameters)| parameters);
+        let next = |values: &[Row]| -> Vec<(f64, Vec<f64>)> {
+            values.iter().zip(parameters.clone()).map(|(y, p)| (y.value, p.clone())).collect()
+        };
+        for fused in [true, false] {
+            for inverse in [true, false] {
+                let there = spline.run(inverse, fused, &rows);
+                let back = spline.run(!inverse, fused, &next(&there));
+                let again = spline.run(inverse, fused, &next(&back));
+                for (i, (there, again)) in there.iter().zip(&again).enumerate() {
+                    let size = back[i].value.abs().max(there.value.abs()).max(5.0);
+                    let epsilon = if dtype == FloatDType::F64 { f64::EPSILON } else { 1.2e-7 };
+                    assert!(
+                        (again.value - there.value).abs() <= 8.0 * epsilon * size * STEEPEST,
+                        "{ends:?}, {dtype:?}, inverse {inverse}, fused {fused}: {:?} gives \
+                         {there:?}, then {:?}, then {again:?}",
+                        rows[i],
+                        back[i]
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A spline whose knots are exact in every float type: at whole numbers, if all raw widths and heights
+/// are alike.
+fn exact_knots(ends: BoundarySlopes) -> RationalQuadraticSplineConfig {
+    RationalQuadraticSplineConfig::new()
+        .with_interval([-4.0, 4.0])
+        .with_min_bin_width(1.0 / 1024.0)
+        .with_min_bin_height(1.0 / 1024.0)
+        .with_boundary_slopes(ends)
+}
+
+fn whole_knots(config: &RationalQuadraticSplineConfig, rng: &mut ChaCha8Rng) -> Vec<f64> {
+    let n_slopes = n_parameters(config) - 2 * config.n_bins;
+    [vec![0.3; 2 * config.n_bins], normals(n_slopes, 1.0, rng)].concat()
+}
+
+/// On a knot the second derivative jumps: the gradient is that of the bin to the right, and at the
+/// right end of the box that of the last bin.
+#[test]
+fn values_exactly_on_knots_have_the_gradient_of_one_side() {
+    let step = 1e-5;
+    for ends in ENDS {
+        let config = exact_knots(ends);
+        let parameters = whole_knots(&config, &mut rng(3));
+        let rows: Vec<_> = (-4..=4).map(|x| (f64::from(x), parameters.clone())).collect();
+        for dtype in DTYPES {
+            let spline = Spline::new(&config, dtype);
+            let exact = Spline::new(&config, FloatDType::F64);
+            for (inverse, fused) in [(false, true), (false, false), (true, true), (true, false)] {
+                let what = format!("{ends:?}, {dtype:?}, inverse {inverse}, fused {fused}");
+                let found = spline.run(inverse, fused, &rows);
+                // A knot is mapped to its own.
+                for (row, found) in rows.iter().zip(&found) {
+                    let rounding = if dtype == FloatDType::F64 { 1e-14 } else { 1e-6 };
+                    assert!((found.value - row.0).abs() <= rounding, "{what}: {found:?}");
+                }
+                // By values at two steps away from the knot, to the square of the step.
+                let loss = |steps: f64| -> Vec<f64> {
+                    let moved: Vec<_> = rows
+                        .iter()
+                        .map(|(x, p)| {
+                            // The knot at the end of a circle is the one at its start.
+                            let inward = *x == 4.0 && ends != BoundarySlopes::Periodic;
+                            let side = if inward { -1.0 } else { 1.0 };
+                            (x + side * steps * step, p.clone())
+                        })
+                        .collect();
+                    let results = exact.run(inverse, false, &moved);
+                    results
+                        .iter()
+                        .map(|row| WEIGHTS[0] * row.value + WEIGHTS[1] * row.log_slope)
+                        .collect()
+                };
+                let (at, near, far) = (loss(0.0), loss(1.0), loss(2.0));
+                for (i, found) in found.iter().enumerate() {
+                    let inward = rows[i].0 == 4.0 && ends != BoundarySlopes::Periodic;
+                    let side = if inward { -1.0 } else { 1.0 };
+                    let expected = side * (-3.0 * at[i] + 4.0 * near[i] - far[i]) / (2.0 * step);
+                    let tolerance = if dtype == FloatDType::F64 { 1e-7 } else { 1e-5 };
+                    let error = (found.gradient - expected).abs() / expected.abs().max(1.0);
+                    assert!(error < tolerance, "{what}: {found:?}, by differences {expected}");
+                }
+            }
+        }
+    }
+}
+
+/// Also where the formulas of the inverse change sides: in the middle of a bin of a new spline.
+#[test]
+fn both_ways_agree_where_formulas_change() {
+    for ends in ENDS {
+        let config = exact_knots(ends);
+        let bent = whole_knots(&config, &mut rng(3));
+        let straight = vec![0.0; bent.len()];
+        let rows: Vec<_> = (-8..=8)
+            .map(|i| f64::from(i) / 2.0)
+            .flat_map(|x| [(x, bent.clone()), (x, straight.clone())])
+            .collect();
+        let spline = Spline::new(&config, FloatDType::F64);
+        for inverse in [false, true] {
+            let fused = spline.run(inverse, true, &rows);
+            for (fused, composed) in fused.iter().zip(spline.run(inverse, false, &rows)) {
+                let numbers = |row: &Row| {
+                    [vec![row.value, row.log_slope, row.gradient], row.parameter_gradients.clone()]
+                        .concat()
+                };
+                for (a, b) in numbers(fused).iter().zip(numbers(&composed)) {
+                    assert!((a - b).abs() <= 1e-12 * a.abs().max(1.0), "{fused:?}, {composed:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Rows all within the box, all beyond it, and one beyond: with linear tails what is outside passes as
+/// it is and moves no parameter, and what is inside does not notice.
+#[test]
+fn rows_inside_and_outside_of_the_box_leave_each_other_alone() {
+    let config = RationalQuadraticSplineConfig::new();
+    let mut rng = rng(4);
+    let parameters: Vec<_> =
+        (0..40).map(|_| normals(n_parameters(&config), 2.0, &mut rng)).collect();
+    let with = |x: &dyn Fn(usize) -> f64| -> Vec<(f64, Vec<f64>)> {
+        parameters.iter().enumerate().map(|(i, p)| (x(i), p.clone())).collect()
+    };
+    let inside = |i: usize| -4.9 + 9.8 * i as f64 / 39.0;
+    let outside = |i: usize| if i % 2 == 0 { 5.5 + i as f64 } else { -1e6 * (1.0 + i as f64) };
+    for dtype in DTYPES {
+        let spline = Spline::new(&config, dtype);
+        let all_in = spline.all_ways(&with(&inside));
+        let one_out = spline.all_ways(&with(&|i| if i == 7 { outside(i) } else { inside(i) }));
+        for ((way, all_in), (_, one_out)) in all_in.iter().zip(one_out) {
+            for (i, (alone, beside)) in all_in.iter().zip(&one_out).enumerate() {
+                assert!(alone.is_finite(), "{way}: {alone:?}");
+                assert!(alone.parameter_gradients.iter().any(|g| *g != 0.0), "{way}: {alone:?}");
+                if i != 7 {
+                    assert_eq!(format!("{alone:?}"), format!("{beside:?}"), "{way}");
+                }
+            }
+        }
+        let rows = with(&outside);
+        for (way, all_out) in spline.all_ways(&rows) {
+            for (row, found) in rows.iter().zip(all_out) {
+                assert_eq!((found.value, found.log_slope), (row.0, 0.0), "{way}");
+                assert!((found.gradient - WEIGHTS[0]).abs() < 1e-7, "{way}: {found:?}");
+                assert!(found.parameter_gradients.iter().all(|g| *g == 0.0), "{way}: {found:?}");
+            }
+        }
+    }
+}
+
+/// Logits so large that all but one bin have the least size, and slopes at both of their ends.
+#[test]
+fn huge_and_tiny_logits_give_the_extremes() {
+    let config = RationalQuadraticSplineConfig::new().with_n_bins(4).with_interval([-1.0, 1.0]);
+    // The first bin as wide and the last one as high as can be: a flat piece and a steep one.
+    for huge in [1e3, 1e30, 3e38] {
+        let parameters =
+            [[huge, 0.0, 0.0, -huge, -huge, 0.0, 0.0, huge].as_slice(), &[-huge, huge, 0.0]]
+                .concat();
+        // The knots along x are at 1 - 3, 2 and 1 least widths of 2e-3; along y at -1 + 1, 2 and 3.
+        let knots =
+            [(1.0 - 6e-3, -1.0 + 2e-3), (1.0 - 4e-3, -1.0 + 4e-3), (1.0 - 2e-3, -1.0 + 6e-3)];
+        let slopes = [1e-3, 1e3, 1.0];
+        let spline = Spline::new(&config, FloatDType::F64);
+        for fused in [true, false] {
+            let at = |x: f64, inverse: bool| spline.run(inverse, fused, &[(x, parameters.clone())]);
+            for ((x, y), slope) in knots.into_iter().zip(slopes) {
+                let (there, back) = (at(x, false).remove(0), at(y, true).remove(0));
+                // Roundings of the knots of 1e-16, times slopes that change by 1e6 within 2e-3.
+                assert!((there.value - y).abs() < 1e-11, "{there:?}, expected {y}");
+                assert!((back.value - x).abs() < 1e-11, "{back:?}, expected {x}");
+                assert!((there.log_slope - f64::ln(slope)).abs() < 1e-6, "{there:?}");
+                assert!((back.log_slope + f64::ln(slope)).abs() < 1e-6, "{back:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_circle_keeps_its_turns_and_the_box_its_values() {
+    let config = RationalQuadraticSplineConfig::new()
+        .with_interval([-std::f64::consts::PI, std::f64::consts::PI])
+        .with_boundary_slopes(BoundarySlopes::Periodic);
+    let mut rng = rng(5);
+    let rows: Vec<_> = (0..200)
+        .map(|i| {
+            let x = std::f64::consts::PI * (-1.0 + 2.0 * i as f64 / 199.0);
+            (x, normals(n_parameters(&config), 2.0, &mut rng))
+        })
+        .collect();
+    let spline = Spline::new(&config, FloatDType::F64);
+    let here = spline.all_ways(&rows);
+    for n in [-3.0, 1.0, 1000.0] {
+        let turns = n * std::f64::consts::TAU;
+        let turned: Vec<_> = rows.iter().map(|(x, p)| (x + turns, p.clone())).collect();
+        for ((way, here), (_, there)) in here.iter().zip(spline.all_ways(&turned)) {
+            for (here, there) in here.iter().zip(there) {
+                // The turned argument is rounded, which slopes of up to 1000 amplify.
+                assert!(
+                    (there.value - turns - here.value).abs() < 1e-8,
+                    "{way}: {here:?} {there:?}"
+                );
+                assert!(
+                    (there.log_slope - here.log_slope).abs() < 1e-6,
+                    "{way}: {here:?} {there:?}"
+                );
+            }
+        }
+    }
+    for (way, here) in here {
+        for row in &here {
+            assert!(row.value.abs() <= std::f64::consts::PI * (1.0 + 1e-15), "{way}: {row:?}");
+        }
+        // The slopes at the two ends of the circle are one.
+        for (_, parameters) in rows.iter().take(5) {
+            let ends =
+                [-std::f64::consts::PI, std::f64::consts::PI].map(|x| (x, parameters.clone()));
+            let found = spline.run(false, true, &ends);
+            assert!((found[0].log_slope - found[1].log_slope).abs() < 1e-12, "{found:?}");
+        }
+    }
+}
+
+/// A straight line beyond the box, of the slope at its end: values go on smoothly, and so do
+/// gradients of both ends' slopes.
+#[test]
+fn free_ends_go_on_in_straight_lines() {
+    let config = RationalQuadraticSplineConfig::new().with_boundary_slopes(BoundarySlopes::Free);
+    let parameters = normals(n_parameters(&config), 1.5, &mut rng(6));
+    let spline = Spline::new(&config, FloatDType::F64);
+    for side in [-1.0, 1.0] {
+        let rows: Vec<_> =
+            [5.0, 6.0, 8.0].map(|distance| (side * distance, parameters.clone())).to_vec();
+        for (way, found) in spline.all_ways(&rows) {
+            let slope = found[0].log_slope.exp();
+            assert!((found[0].value - side * 5.0).abs() < 1e-13, "{way}: {found:?}");
+            for (row, distance) in found[1..].iter().zip([1.0, 3.0]) {
+                let expected = side * (5.0 + distance * slope);
+                assert!((row.value - expected).abs() < 1e-12, "{way}: {row:?}, {expected}");
+                assert!((row.log_slope - found[0].log_slope).abs() < 1e-12, "{way}: {row:?}");
+                assert!((row.gradient - WEIGHTS[0] * slope).abs() < 1e-12, "{way}: {row:?}");
+                // Of all parameters only the slope at this end counts.
+                let slopes = 2 * config.n_bins;
+                let end = if side < 0.0 { slopes } else { slopes + config.n_bins };
+                for (i, gradient) in row.parameter_gradients.iter().enumerate() {
+                    assert_eq!(*gradient != 0.0, i == end, "{way}: parameter {i} of {row:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Values near the end of the box that are told apart by less than a rounding of the box itself.
+#[test]
+fn a_box_far_from_the_origin_is_a_box_all_the_same() {
+    let config = RationalQuadraticSplineConfig::new().with_interval([4095.0, 4097.0]);
+    let near = RationalQuadraticSplineConfig::new().with_interval([-1.0, 1.0]);
+    let mut rng = rng(7);
+    let rows: Vec<_> = (0..100)
+        .map(|i| (-1.0 + 2.0 * i as f64 / 128.0, normals(n_parameters(&config), 1.0, &mut rng)))
+        .collect();
+    let far_rows: Vec<_> = rows.iter().map(|(x, p)| (x + 4096.0, p.clone())).collect();
+    let (near, far) = (Spline::new(&near, FloatDType::F32), Spline::new(&config, FloatDType::F32));
+    for ((way, near), (_, far)) in near.all_ways(&rows).iter().zip(far.all_ways(&far_rows)) {
+        for (near, far) in near.iter().zip(far) {
+            // The result is rounded to a float near 4096; nothing else changes.
+            assert!((far.value - 4096.0 - near.value).abs() <= 2.5e-4, "{way}: {near:?} {far:?}");
+            assert_eq!(far.log_slope, near.log_slope, "{way}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "`n_bins` must be at least 2, got 1")]
+fn one_bin_is_refused() {
+    RationalQuadraticSplineConfig::new().with_n_bins(1).init();
+}
+
+#[test]
+#[should_panic(expected = "`interval` must be finite and ascending, got [3, -3]")]
+fn a_box_upside_down_is_refused() {
+    RationalQuadraticSplineConfig::new().with_interval([3.0, -3.0]).init();
+}
+
+#[test]
+#[should_panic(expected = "below 1 / n_bins, which is 1.25e-1, got 0.125")]
+fn bins_that_do_not_fit_are_refused() {
+    RationalQuadraticSplineConfig::new().with_min_bin_height(0.125).init();
+}
+
+#[test]
+#[should_panic(expected = "`min_slope` must be at least 1e-6 and below 1, got 0")]
+fn slopes_down_to_zero_are_refused() {
+    RationalQuadraticSplineConfig::new().with_min_slope(0.0).init();
+}
+
+/// Modules compare by what they print, and a spline shows what it is.
+#[test]
+fn a_spline_shows_its_sizes() {
+    let text = RationalQuadraticSplineConfig::new().init().to_string();
+    assert!(text.contains('8') && text.contains("[-5.0, 5.0]") && text.contains("One"), "{text}");
+    assert_eq!(RationalQuadraticSplineConfig::new().init().num_params(), 0);
+}
