@@ -342,7 +342,8 @@ fn rows_inside_and_outside_of_the_box_leave_each_other_alone() {
         parameters.iter().enumerate().map(|(i, p)| (x(i), p.clone())).collect()
     };
     let inside = |i: usize| -4.9 + 9.8 * i as f64 / 39.0;
-    let outside = |i: usize| if i % 2 == 0 { 5.5 + i as f64 } else { -1e6 * (1.0 + i as f64) };
+    let outside =
+        |i: usize| if i.is_multiple_of(2) { 5.5 + i as f64 } else { -1e6 * (1.0 + i as f64) };
     for dtype in DTYPES {
         let spline = Spline::new(&config, dtype);
         let all_in = spline.all_ways(&with(&inside));

@@ -1,7 +1,7 @@
 //! The spline itself.
 
 use super::bins::By;
-use super::curve::{Curve, Place};
+use super::curve::Place;
 use super::{Spline, load, store};
 use crate::kernel::row::map::MapRows;
 use crate::kernel::row::real::Real;
@@ -25,31 +25,25 @@ impl<R: Real> Spline<R> {
         let by = if INVERSE { By::Y } else { By::X };
         let bins = self.bins(&rows.parameters, first, by, &inside);
 
-        let last = R::from_f64((self.n_bins - 1) as f64);
         let fixed = self.ends == BoundarySlopes::One;
         let circle = self.ends == BoundarySlopes::Periodic;
         let (mut theta, mut eta) = ([R::ZERO; N], [R::ZERO; N]);
         for l in 0..N {
-            let (left, _) = self.slopes.slope(bins.raw_slopes[0][l]);
-            let (right, _) = self.slopes.slope(bins.raw_slopes[1][l]);
-            let left = if fixed & (bins.index[l] == R::ZERO) { R::ONE } else { left };
-            let right = if fixed & (bins.index[l] == last) { R::ONE } else { right };
-            let (width, height) = (bins.right[l] - bins.left[l], bins.top[l] - bins.bottom[l]);
-            let curve = Curve::new(width, height, [left, right]);
+            let (curve, _) = self.curve(&bins, l);
             let place = if INVERSE {
                 let (up, down) = (inside[l] - bins.bottom[l], bins.top[l] - inside[l]);
-                curve.place_of(up / height, down / height)
+                curve.place_of(up / curve.height, down / curve.height)
             } else {
                 let (from_left, from_right) = (inside[l] - bins.left[l], bins.right[l] - inside[l]);
-                Place { theta: from_left / width, eta: from_right / width }
+                Place { theta: from_left / curve.width, eta: from_right / curve.width }
             };
             let point = curve.at(place);
             let slope = curve.mean_slope * point.rise_slope;
             let slope = if INVERSE { R::ONE / slope } else { slope };
             let output = if INVERSE {
-                bins.left[l] + width * place.theta
+                bins.left[l] + curve.width * place.theta
             } else {
-                bins.bottom[l] + height * point.rise
+                bins.bottom[l] + curve.height * point.rise
             };
             let outside = fixed & (beyond[l] != R::ZERO);
             let tail = if circle { beyond[l] } else { slope * beyond[l] };

@@ -1,17 +1,23 @@
 //! The curve in one bin; `univariate::spline::bin` tells the formulas.
 
+use super::Spline;
+use super::bins::Bins;
+use super::slope::Slope;
 use crate::kernel::row::real::Real;
+use crate::univariate::BoundarySlopes;
 
-/// A bin by its mean slope and the slopes at its ends over the mean slope.
+/// A bin by its size, its mean slope, and the slopes at its ends over the mean slope.
 #[derive(Clone, Copy)]
 pub(super) struct Curve<R> {
+    pub width: R,
+    pub height: R,
     pub mean_slope: R,
     pub a: R,
     pub b: R,
 }
 
 /// A place in a bin, from 0 to 1 from the left and from the right.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Place<R> {
     pub theta: R,
     pub eta: R,
@@ -30,11 +36,31 @@ pub(super) struct Point<R> {
     pub n: R,
 }
 
+impl<R: Real> Spline<R> {
+    /// The curve in the bin of a lane, and the slopes at its ends.
+    #[inline(always)]
+    pub(super) fn curve<const N: usize>(
+        &self,
+        bins: &Bins<R, N>,
+        lane: usize,
+    ) -> (Curve<R>, [Slope<R>; 2]) {
+        let last = R::from_f64((self.n_bins - 1) as f64);
+        let fixed = self.ends == BoundarySlopes::One;
+        let mut left = self.slopes.slope(bins.raw_slopes[0][lane]);
+        let mut right = self.slopes.slope(bins.raw_slopes[1][lane]);
+        left.slope = if fixed & (bins.index[lane] == R::ZERO) { R::ONE } else { left.slope };
+        right.slope = if fixed & (bins.index[lane] == last) { R::ONE } else { right.slope };
+        let width = bins.right[lane] - bins.left[lane];
+        let height = bins.top[lane] - bins.bottom[lane];
+        (Curve::new(width, height, [left.slope, right.slope]), [left, right])
+    }
+}
+
 impl<R: Real> Curve<R> {
     #[inline(always)]
-    pub(super) fn new(width: R, height: R, [left, right]: [R; 2]) -> Self {
+    fn new(width: R, height: R, [left, right]: [R; 2]) -> Self {
         let mean_slope = height / width;
-        Self { mean_slope, a: left / mean_slope, b: right / mean_slope }
+        Self { width, height, mean_slope, a: left / mean_slope, b: right / mean_slope }
     }
 
     #[inline(always)]
@@ -58,5 +84,40 @@ impl<R: Real> Curve<R> {
         let scale = R::ONE / (near + q);
         let (near, far) = (near * scale, q * scale);
         if falling { Place { theta: far, eta: near } } else { Place { theta: near, eta: far } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From the flattest curve to the steepest, and back: to the last digits from both ends.
+    #[test]
+    fn a_place_is_found_from_its_rise() {
+        for (a, b) in [(1.0, 1.0), (1e-6, 1e-6), (1e6, 1e6), (1e-6, 1e6), (1e6, 1e-3), (0.3, 4.0)] {
+            let curve = Curve::new(1.0, 1.0, [a, b]);
+            for theta in [0.0_f64, 1e-12, 1e-3, 0.25, 0.5, 0.75, 1.0 - 1e-3, 1.0] {
+                let point = curve.at(Place { theta, eta: 1.0 - theta });
+                let fall = (1.0 - theta).powi(2) + b * theta * (1.0 - theta);
+                let found: Place<f64> = curve.place_of(point.rise, fall / point.d);
+                // The rise has some roundings, which the inverse slope amplifies.
+                let tolerance = 1e-15 + 1e-15 * point.rise.min(fall / point.d) / point.rise_slope;
+                assert!((found.theta - theta).abs() <= tolerance, "{a}, {b}, {theta}: {found:?}");
+                assert!((found.theta + found.eta - 1.0).abs() < 1e-15, "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn its_slope_is_the_derivative_of_its_rise() {
+        let h = 1e-5;
+        for (a, b) in [(1.0, 1.0), (0.2, 5.0), (3.0, 0.1)] {
+            let curve = Curve::new(1.0, 1.0, [a, b]);
+            let at = |theta: f64| curve.at(Place { theta, eta: 1.0 - theta });
+            for theta in [0.1, 0.5, 0.8] {
+                let difference = (at(theta + h).rise - at(theta - h).rise) / (2.0 * h);
+                assert!((at(theta).rise_slope - difference).abs() < 1e-8, "{a}, {b}, {theta}");
+            }
+        }
     }
 }
