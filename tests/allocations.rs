@@ -9,8 +9,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use normalizing_flows::burn::tensor::{Device, Tensor};
-use normalizing_flows::conditioner::MlpConfig;
-use normalizing_flows::{Distribution, Flow, RealNvpConfig};
+use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig};
+use normalizing_flows::{
+    Distribution, Flow, NormalizingFlow, NsfConfig, RealNvpConfig, StandardNormal,
+};
 
 /// The system's allocator, counting.
 struct Counting;
@@ -47,12 +49,22 @@ fn allocated(f: impl FnOnce()) -> usize {
 fn only_results_grow_with_the_batch() {
     let device = Device::flex();
     let (d, h) = (4, 384);
-    let model = RealNvpConfig::new(d)
+    let mut rng = common::rng(0);
+    let affine = RealNvpConfig::new(d)
         .with_n_layers(2)
         .with_conditioner(MlpConfig::new().with_d_hidden(vec![h, h]).into())
-        .init(&device, &mut common::rng(0));
+        .init(&device, &mut rng);
+    let splines = NsfConfig::new(d)
+        .with_n_layers(2)
+        .with_conditioner(ResidualMlpConfig::new().with_d_hidden(h).into())
+        .init(&device, &mut rng);
+    only_results_of(&affine, d, &device);
+    only_results_of(&splines, d, &device);
+}
+
+fn only_results_of<F: Flow>(model: &NormalizingFlow<StandardNormal, F>, d: usize, device: &Device) {
     let bytes = |rows: usize| {
-        let x = Tensor::<2>::zeros([rows, d], &device);
+        let x = Tensor::<2>::zeros([rows, d], device);
         let run = || {
             drop(model.log_prob(x.clone()));
             drop(model.flow.forward(x.clone()));

@@ -13,13 +13,16 @@ use std::sync::OnceLock;
 use normalizing_flows::burn::module::{Module, ModuleVisitor, Param};
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor};
-use normalizing_flows::conditioner::MlpConfig;
+use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
 use normalizing_flows::testing::{Laws, assert_close, perturb};
-use normalizing_flows::univariate::UnivariateConfig;
+use normalizing_flows::univariate::{
+    BoundarySlopes, RationalQuadraticSplineConfig, UnivariateConfig,
+};
 use normalizing_flows::{
-    Distribution, ElementwiseConfig, Flow, MaskedCouplingConfig, RealNvpConfig, StandardNormal,
+    Distribution, ElementwiseConfig, Flow, MaskedCouplingConfig, NsfConfig, RealNvpConfig,
+    StandardNormal,
 };
 use rand::rngs::ChaCha8Rng;
 
@@ -66,19 +69,47 @@ fn an_additive_coupling() {
 }
 
 #[test]
+fn spline_couplings_over_residual_networks() {
+    for ends in [BoundarySlopes::One, BoundarySlopes::Free, BoundarySlopes::Periodic] {
+        let spline = RationalQuadraticSplineConfig::new()
+            .with_n_bins(5)
+            .with_interval([-1.5, 2.0])
+            .with_boundary_slopes(ends);
+        let laws = Laws::new(3, move |device, rng| {
+            MaskedCouplingConfig::new(Mask::alternating(3))
+                .with_d_context(2)
+                .with_conditioner(ResidualMlpConfig::new().with_d_hidden(8).into())
+                .with_univariate(spline.clone().into())
+                .init(device, rng)
+        });
+        // Knots are rounded.
+        obeys_the_laws_of_a_gpu(&laws.with_rounded_start(32));
+    }
+}
+
+#[test]
 fn an_elementwise_layer() {
     obeys_the_laws_of_a_gpu(&Laws::new(2, |device, _| ElementwiseConfig::new(2).init(device)));
 }
 
 #[test]
 fn gradients_are_those_of_the_cpu() {
-    let (gpu, cpu) = (gpu().autodiff(), common::cpu().autodiff());
-    let config = RealNvpConfig::new(3)
+    let affine = RealNvpConfig::new(3)
         .with_n_layers(2)
         .with_d_context(1)
         .with_conditioner(MlpConfig::new().with_d_hidden(vec![8, 8]).into());
+    gradients_agree(|device| affine.init(device, &mut rng()));
+    let splines = NsfConfig::new(3)
+        .with_n_layers(2)
+        .with_d_context(1)
+        .with_conditioner(ResidualMlpConfig::new().with_d_hidden(8).into());
+    gradients_agree(|device| splines.init(device, &mut rng()));
+}
+
+fn gradients_agree<M: Distribution>(init: impl Fn(&Device) -> M) {
+    let (gpu, cpu) = (gpu().autodiff(), common::cpu().autodiff());
     let gradients = |device: &Device| {
-        let model = perturb(config.init(device, &mut rng()), 0.3, &mut rng());
+        let model = perturb(init(device), 0.3, &mut rng());
         let base = StandardNormal::new(3, &common::cpu());
         let x = base.sample(32, &mut rng()).to_device(&device.clone().inner());
         let context = x.clone().narrow(1, 0, 1) + 1.0;

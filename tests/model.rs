@@ -8,17 +8,19 @@ use common::rng;
 use normalizing_flows::burn::config::Config;
 use normalizing_flows::burn::module::{Module, ModuleVisitor, Param};
 use normalizing_flows::burn::nn::activation as nn;
-use normalizing_flows::burn::nn::activation::{Activation, ActivationConfig};
+use normalizing_flows::burn::nn::activation::ActivationConfig;
 use normalizing_flows::burn::nn::activation::{PReluConfig, SwiGluConfig};
 use normalizing_flows::burn::tensor::{Int, Tensor};
-use normalizing_flows::conditioner::{MlpConfig, Network, NetworkConfig};
+use normalizing_flows::conditioner::{MlpConfig, Network, NetworkConfig, ResidualMlpConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::distribution::DiagonalNormalConfig;
 use normalizing_flows::testing::{Laws, assert_close, perturb};
-use normalizing_flows::univariate::{AffineConfig, ScaleBound, UnivariateConfig};
+use normalizing_flows::univariate::{
+    AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound, UnivariateConfig,
+};
 use normalizing_flows::{
-    Distribution, ElementwiseConfig, Flow, Layer, MaskedCouplingConfig, NiceConfig, RealNvpConfig,
-    Sequential,
+    Distribution, ElementwiseConfig, Flow, Layer, MaskedCouplingConfig, NiceConfig, NsfConfig,
+    RealNvpConfig, Sequential,
 };
 use rand::rngs::ChaCha8Rng;
 
@@ -27,6 +29,7 @@ fn models_are_send_and_sync() {
     fn check<T: Send + Sync>() {}
     check::<normalizing_flows::preset::RealNvp>();
     check::<normalizing_flows::preset::Nice>();
+    check::<normalizing_flows::preset::Nsf>();
     check::<Layer>();
     check::<Sequential<Layer>>();
 }
@@ -124,6 +127,17 @@ fn configs_survive_json() {
         .with_conditioner(conditioner.clone())
         .with_affine(Some(affine));
     survives_json(&real_nvp, |config, rng| config.init(&device, rng));
+    let spline = RationalQuadraticSplineConfig::new()
+        .with_n_bins(5)
+        .with_interval([-1.0, 3.0])
+        .with_boundary_slopes(BoundarySlopes::Periodic)
+        .with_min_slope(0.01);
+    let nsf = NsfConfig::new(3)
+        .with_n_layers(2)
+        .with_d_context(2)
+        .with_conditioner(ResidualMlpConfig::new().with_d_hidden(5).with_n_blocks(3).into())
+        .with_spline(spline);
+    survives_json(&nsf, |config, rng| config.init(&device, rng));
     let nice = NiceConfig::new(4).with_d_context(1).with_conditioner(conditioner);
     survives_json(&nice, |config, rng| config.init(&device, rng));
     let normal = DiagonalNormalConfig::new(vec![1.0], vec![2.0]).with_learnable(true);
@@ -193,33 +207,56 @@ fn every_activation_of_burn_makes_a_flow() {
     ];
     for activation in activations {
         let mlp = MlpConfig::new().with_d_hidden(vec![6, 4]).with_activation(activation.clone());
-        let config = MaskedCouplingConfig::new(Mask::half(3)).with_conditioner(mlp.into());
-        let laws = Laws::new(3, move |device, rng| config.init(device, rng));
-        let judge = || {
-            laws.round_trips(&common::cpu());
-            laws.log_det_is_that_of_the_jacobian(&common::cpu());
-            laws.saves_and_loads(&common::cpu());
-        };
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge))
-            .unwrap_or_else(|_| panic!("{activation:?} breaks a law"));
+        let residual =
+            ResidualMlpConfig::new().with_d_hidden(5).with_activation(activation.clone());
+        for conditioner in [NetworkConfig::from(mlp), residual.into()] {
+            let what = format!("{conditioner:?}");
+            let config = MaskedCouplingConfig::new(Mask::half(3)).with_conditioner(conditioner);
+            let laws = Laws::new(3, move |device, rng| config.init(device, rng));
+            let judge = || {
+                laws.round_trips(&common::cpu());
+                laws.log_det_is_that_of_the_jacobian(&common::cpu());
+                laws.saves_and_loads(&common::cpu());
+            };
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge))
+                .unwrap_or_else(|_| panic!("{what} breaks a law"));
+        }
     }
 }
 
 #[test]
 fn swiglu_draws_its_weights_from_the_given_generator() {
-    let mlp = MlpConfig::new().with_activation(ActivationConfig::SwiGlu(SwiGluConfig::new(1, 1)));
-    let config = RealNvpConfig::new(2).with_conditioner(mlp.into());
-    let weights = || {
-        let model = config.init(&common::cpu(), &mut rng(4));
-        let Network::Mlp(mlp) = &model.flow.layers[0].conditioner else {
-            panic!("a preset has one network a layer");
+    let swiglu = ActivationConfig::SwiGlu(SwiGluConfig::new(1, 1));
+    let mlp = MlpConfig::new().with_activation(swiglu.clone());
+    let residual = ResidualMlpConfig::new().with_activation(swiglu);
+    for conditioner in [NetworkConfig::from(mlp), residual.into()] {
+        let config = RealNvpConfig::new(2).with_conditioner(conditioner);
+        let of_seed = |seed| weights(&config.init(&common::cpu(), &mut rng(seed)));
+        assert_eq!(of_seed(4), of_seed(4));
+        assert_ne!(of_seed(4), of_seed(5));
+    }
+}
+
+/// As in nflows: the network of a spline flow gets its context at the start and at every block.
+#[test]
+fn a_residual_network_has_a_gate_a_block_if_it_takes_a_context() {
+    for (d_context, n_gates) in [(0, 0), (3, 2)] {
+        let config = NsfConfig::new(2).with_n_layers(1).with_d_context(d_context);
+        let model = config.init(&common::cpu(), &mut rng(0));
+        let Network::ResidualMlp(network) = &model.flow.layers[0].conditioner else {
+            panic!("the preset has residual networks");
         };
-        let Activation::SwiGlu(swiglu) = &mlp.activations[0] else {
-            panic!("the configuration asked for SwiGlu");
-        };
-        swiglu.linear_inner.weight.val().into_data()
-    };
-    assert_eq!(weights(), weights());
+        assert_eq!(network.initial.weight.dims(), [1 + d_context, 256]);
+        assert_eq!(network.blocks.iter().filter(|block| block.gate.is_some()).count(), n_gates);
+        assert_eq!(network.output.weight.dims(), [256, 23]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "`d_hidden` must be at least 1, got 0")]
+fn a_residual_network_without_units_is_refused() {
+    let residual = ResidualMlpConfig::new().with_d_hidden(0);
+    NsfConfig::new(2).with_conditioner(residual.into()).init(&common::cpu(), &mut rng(0));
 }
 
 #[test]

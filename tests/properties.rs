@@ -7,10 +7,12 @@ mod common;
 use normalizing_flows::MaskedCouplingConfig;
 use normalizing_flows::burn::nn::activation::ActivationConfig;
 use normalizing_flows::burn::tensor::FloatDType;
-use normalizing_flows::conditioner::{MlpConfig, NetworkConfig};
+use normalizing_flows::conditioner::{MlpConfig, NetworkConfig, ResidualMlpConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::testing::Laws;
-use normalizing_flows::univariate::{AffineConfig, ScaleBound, UnivariateConfig};
+use normalizing_flows::univariate::{
+    AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound, UnivariateConfig,
+};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -30,10 +32,45 @@ fn univariates() -> impl Strategy<Value = UnivariateConfig> {
         (0.1..10.0).prop_map(move |bound| affine(ScaleBound::Tanh { bound })),
         (-5.0..-0.1, 0.1..3.0).prop_map(move |(min, max)| affine(ScaleBound::Clamp { min, max })),
         Just(affine(ScaleBound::Sigmoid)),
+        splines().prop_map(UnivariateConfig::from),
     ]
 }
 
+fn splines() -> impl Strategy<Value = RationalQuadraticSplineConfig> {
+    let ends = prop_oneof![
+        Just(BoundarySlopes::One),
+        Just(BoundarySlopes::Free),
+        Just(BoundarySlopes::Periodic),
+    ];
+    let floors = [1e-6..0.08, 1e-6..0.08, 1e-6..0.9];
+    (ends, 2..12usize, -3.0..0.0, 0.5..6.0, floors).prop_map(
+        |(ends, n_bins, low, size, [width, height, slope])| {
+            RationalQuadraticSplineConfig::new()
+                .with_boundary_slopes(ends)
+                .with_n_bins(n_bins)
+                .with_interval([low, low + size])
+                .with_min_bin_width(width)
+                .with_min_bin_height(height)
+                .with_min_slope(slope)
+        },
+    )
+}
+
 fn networks() -> impl Strategy<Value = NetworkConfig> {
+    prop_oneof![3 => perceptrons(), 1 => residual()]
+}
+
+fn residual() -> impl Strategy<Value = NetworkConfig> {
+    (1..12usize, 0..4usize).prop_map(|(d_hidden, n_blocks)| {
+        ResidualMlpConfig::new()
+            .with_d_hidden(d_hidden)
+            .with_n_blocks(n_blocks)
+            .with_activation(ActivationConfig::Tanh)
+            .into()
+    })
+}
+
+fn perceptrons() -> impl Strategy<Value = NetworkConfig> {
     (prop::collection::vec(1..12usize, 0..4), any::<bool>()).prop_map(|(d_hidden, separate)| {
         // A narrow network of ReLUs may be off for every row, and then ignores its context.
         let mlp = MlpConfig::new().with_d_hidden(d_hidden).with_activation(ActivationConfig::Tanh);
