@@ -48,8 +48,8 @@
 //! | [`Flow`], [`Sequential`], [`Inverse`], [`Layer`] | the trait, and how flows compose |
 //! | [`coupling`] | masks and the coupling layer, over any conditioner and any univariate map |
 //! | [`elementwise`] | layers that transform each feature by itself |
-//! | [`conditioner`] | the networks |
-//! | [`univariate`] | the monotone scalar maps |
+//! | [`conditioner`] | the networks: perceptrons, residual ones |
+//! | [`univariate`] | the monotone scalar maps: affine, additive, rational quadratic splines |
 //! | [`distribution`] | base distributions, and [`NormalizingFlow`]: base and flow |
 //! | [`preset`] | RealNVP, NICE and neural spline flows in one line |
 //! | [`data`] | toy densities with their entropies |
