@@ -11,6 +11,7 @@ mod mlp;
 mod network;
 mod parts;
 mod residual;
+mod residual_block;
 mod separate;
 
 pub use interface::{Conditioner, Sizes};
@@ -18,5 +19,6 @@ pub use mlp::{Mlp, MlpConfig};
 pub use network::{Network, NetworkConfig};
 #[doc(hidden)]
 pub use parts::Parts;
-pub use residual::{ResidualBlock, ResidualMlp, ResidualMlpConfig};
+pub use residual::{ResidualMlp, ResidualMlpConfig};
+pub use residual_block::ResidualBlock;
 pub use separate::SeparateMlps;

@@ -3,7 +3,7 @@
 use burn::nn::Linear;
 use burn::nn::activation::Activation;
 
-use super::residual::ResidualBlock;
+use super::residual_block::ResidualBlock;
 
 /// A network taken apart. It runs its input (and the context after it) through the hidden layers,
 /// then through the residual blocks, then through the output layer.

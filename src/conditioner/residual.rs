@@ -3,17 +3,14 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::nn::activation::{Activation, ActivationConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::nn::activation::ActivationConfig;
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::activation::init_activation;
 use super::interface::{Conditioner, Sizes, with_context};
-use super::linear::{bounded_linear, uniform_linear, zero_linear};
+use super::linear::{uniform_linear, zero_linear};
 use super::parts::Parts;
-
-/// The weights of the last layer of a block start within this: the block starts as nearly nothing.
-const NEARLY_ZERO: f64 = 1e-3;
+use super::residual_block::ResidualBlock;
 
 /// Configuration of a [`ResidualMlp`]; its other sizes come from the layer that it serves.
 #[derive(Config, Debug)]
@@ -48,26 +45,10 @@ impl ResidualMlpConfig {
         sizes.validate();
         let Sizes { d_input, d_context, d_output, n_parameters } = sizes;
         let initial = uniform_linear(d_input + d_context, d_hidden, device, rng);
-        let blocks = (0..self.n_blocks).map(|_| self.init_block(d_context, device, rng)).collect();
+        let mut block = || ResidualBlock::new(&self.activation, d_hidden, d_context, device, rng);
+        let blocks = (0..self.n_blocks).map(|_| block()).collect();
         let output = zero_linear(d_hidden, n_parameters * d_output, device);
         ResidualMlp { initial, blocks, output, d_context }
-    }
-
-    fn init_block<R: Rng + ?Sized>(
-        &self,
-        d_context: usize,
-        device: &Device,
-        rng: &mut R,
-    ) -> ResidualBlock {
-        let width = self.d_hidden;
-        let mut activation = || init_activation(&self.activation, width, device, rng);
-        let activations = [activation(), activation()];
-        ResidualBlock {
-            activations,
-            first: uniform_linear(width, width, device, rng),
-            second: bounded_linear(width, width, NEARLY_ZERO, device, rng),
-            gate: (d_context > 0).then(|| uniform_linear(d_context, width, device, rng)),
-        }
     }
 }
 
@@ -119,35 +100,6 @@ pub struct ResidualMlp {
     /// The last layer.
     pub output: Linear,
     d_context: usize,
-}
-
-/// A block of a [`ResidualMlp`].
-#[derive(Module, Debug)]
-pub struct ResidualBlock {
-    /// The activations before the two linear layers.
-    pub activations: [Activation; 2],
-    /// The first linear layer.
-    pub first: Linear,
-    /// The second linear layer.
-    pub second: Linear,
-    /// The layer that reads the context, if there is one.
-    pub gate: Option<Linear>,
-}
-
-impl ResidualBlock {
-    fn forward(&self, hidden: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
-        let [before_first, before_second] = &self.activations;
-        let inner = self.first.forward(before_first.forward(hidden.clone()));
-        let inner = self.second.forward(before_second.forward(inner));
-        match self.gate.as_ref().zip(context) {
-            Some((gate, context)) => {
-                // By way of its logarithm: burn's own sigmoid rounds f64 to f32 on some backends.
-                let gate = activation::log_sigmoid(gate.forward(context.clone())).exp();
-                hidden + inner * gate
-            }
-            None => hidden + inner,
-        }
-    }
 }
 
 impl Conditioner for ResidualMlp {

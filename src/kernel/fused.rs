@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 use super::autodiff::MAX_WEIGHTS;
 use super::ops::{FlowTensors, KernelOps};
-use super::row::map::Direction;
+use super::row::map_rows::Direction;
 use super::spec::{Spec, on_flex};
 use super::stack::Stack;
 use crate::flow::Flow;

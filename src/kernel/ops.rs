@@ -8,7 +8,7 @@ use burn::backend::{
     ExtensionType, backend_extension,
 };
 
-use super::row::map::Direction;
+use super::row::map_rows::Direction;
 use super::spec::LayerSpec;
 
 /// A whole flow in one operation.

@@ -6,7 +6,7 @@ use burn::nn::activation::Activation as BurnActivation;
 use burn::tensor::{DType, Int, Tensor};
 
 use super::row::affine::Bound;
-use super::row::map::Direction;
+use super::row::map_rows::Direction;
 use super::row::spline::Spline;
 use super::row::{Activation, Map};
 use super::stack::{Description, Parameters, Stack};

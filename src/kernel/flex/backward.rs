@@ -5,7 +5,7 @@ use burn::tensor::Shape;
 
 use super::super::ops::FlowTensors;
 use super::super::row::Real;
-use super::super::row::map::Direction;
+use super::super::row::map_rows::Direction;
 use super::super::threads::share;
 use super::super::tile::{Offsets, Step, Steps};
 use super::buffers::{give_back, take_buffer};

@@ -4,7 +4,7 @@ use burn::backend::{Flex, TensorMetadata};
 
 use super::super::ops::FlowTensors;
 use super::super::row::Real;
-use super::super::row::map::Direction;
+use super::super::row::map_rows::Direction;
 use super::super::threads::share;
 use super::buffers::split;
 use super::steps::with_steps;

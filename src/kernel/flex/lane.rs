@@ -3,7 +3,7 @@
 use burn::backend::{Flex, TensorMetadata};
 
 use super::super::ops::FlowTensors;
-use super::super::row::map::Direction;
+use super::super::row::map_rows::Direction;
 use super::super::tile::{Back, Layout, Offsets, Steps, WeightSums};
 use super::buffers::split;
 use super::forward::standard_normal_log_prob;

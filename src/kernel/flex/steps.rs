@@ -7,7 +7,7 @@ use burn::tensor::{DType, Shape};
 use super::super::ops::FlowTensors;
 use super::super::row::Linear;
 use super::super::row::linear::transpose;
-use super::super::row::map::Direction;
+use super::super::row::map_rows::Direction;
 use super::super::spec::{LayerSpec, LinearSpec, SourceSpec};
 use super::super::threads::share;
 use super::super::tile::{Block, Network, Source, Step, Steps};

@@ -11,7 +11,7 @@
 //! absolute error of `s`.
 
 use super::Loop;
-use super::map::{Direction, MapGradient, MapRows};
+use super::map_rows::{Direction, MapGradient, MapRows};
 use super::real::Real;
 
 /// What keeps a log-scale in bounds, as in `univariate::ScaleBound`.

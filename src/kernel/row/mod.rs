@@ -12,7 +12,8 @@ mod exp;
 pub(crate) mod gate;
 pub(crate) mod linear;
 mod ln;
-pub(crate) mod map;
+mod map;
+pub(crate) mod map_rows;
 mod product;
 mod real;
 

@@ -2,7 +2,7 @@
 
 use super::super::row::gate::add;
 use super::super::row::linear::sum_rows;
-use super::super::row::map::{MapGradient, Parameters};
+use super::super::row::map_rows::{MapGradient, Parameters};
 use super::super::row::{Linear, Real, feature, feature_mut};
 use super::layout::Layout;
 use super::network::{Ends, Gradients, NetworkPlaces};

@@ -1,6 +1,6 @@
 //! A tile carried through the steps.
 
-use super::super::row::map::{MapRows, Parameters};
+use super::super::row::map_rows::{MapRows, Parameters};
 use super::super::row::{Real, feature, feature_mut};
 use super::layout::Layout;
 use super::network::Ends;

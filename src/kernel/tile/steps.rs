@@ -1,6 +1,6 @@
 //! The layers of a flow in the order in which the rows meet them, with their weights as slices.
 
-use super::super::row::map::Direction;
+use super::super::row::map_rows::Direction;
 use super::super::row::{Map, Real};
 use super::network::Network;
 

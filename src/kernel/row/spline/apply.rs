@@ -1,9 +1,10 @@
 //! The spline itself.
 
+use super::Spline;
 use super::bins::By;
 use super::curve::Place;
-use super::{Spline, load, store};
-use crate::kernel::row::map::MapRows;
+use super::lanes::{N_KEPT, load, store};
+use crate::kernel::row::map_rows::MapRows;
 use crate::kernel::row::real::Real;
 use crate::univariate::BoundarySlopes;
 
@@ -58,7 +59,7 @@ impl<R: Real> Spline<R> {
         store(rows.value, first, &value);
         store(rows.log_det, first, &log_det);
         if let Some(kept) = &mut rows.kept {
-            let n = kept.len() / super::N_KEPT;
+            let n = kept.len() / N_KEPT;
             for (i, lanes) in [&bins.index, &theta, &eta, &beyond].into_iter().enumerate() {
                 store(kept, i * n + first, lanes);
             }

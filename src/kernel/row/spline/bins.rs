@@ -1,7 +1,9 @@
 //! The bin of each value: one walk along the knots.
 
-use super::{Axis, Spline, load, store};
-use crate::kernel::row::map::Parameters;
+use super::Spline;
+use super::constants::Axis;
+use super::lanes::{load, store};
+use crate::kernel::row::map_rows::Parameters;
 use crate::kernel::row::real::Real;
 
 /// How a bin is told.

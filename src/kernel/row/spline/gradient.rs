@@ -15,10 +15,11 @@
 //! of bin `k` over the scale of the axis, and `h` that of the bin's size, then that of raw size `i` is
 //! `p_i (g ([i < k] - Σ_{j<k} p_j) + h ([i = k] - p_k))`.
 
+use super::Spline;
 use super::bins::{Bins, By};
 use super::curve::Place;
-use super::{Spline, load, store};
-use crate::kernel::row::map::{MapGradient, Parameters};
+use super::lanes::{N_KEPT, load, store};
+use crate::kernel::row::map_rows::{MapGradient, Parameters};
 use crate::kernel::row::real::Real;
 use crate::univariate::BoundarySlopes;
 
@@ -48,7 +49,7 @@ impl<R: Real> Spline<R> {
         rows: &mut MapGradient<'_, R>,
         first: usize,
     ) {
-        let n_rows = rows.kept.len() / super::N_KEPT;
+        let n_rows = rows.kept.len() / N_KEPT;
         let kept = |i: usize| load::<R, N>(rows.kept, i * n_rows + first);
         let (index, theta, eta, beyond) = (kept(0), kept(1), kept(2), kept(3));
         let mut value = load::<R, N>(rows.value, first);

@@ -1,6 +1,6 @@
 //! From raw slopes to slopes.
 
-use super::SlopeRange;
+use super::constants::SlopeRange;
 use crate::kernel::row::real::Real;
 
 /// A slope and its derivative by the raw one.

@@ -1,0 +1,85 @@
+//! [`Spline`]: a spline by its constants.
+
+use crate::kernel::row::real::Real;
+use crate::univariate::{BoundarySlopes, RationalQuadraticSplineConfig};
+
+/// A spline by its constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Spline<R> {
+    pub(super) n_bins: usize,
+    pub(super) ends: BoundarySlopes,
+    /// The middle of the box.
+    pub(super) center: R,
+    /// Half the size of the box.
+    pub(super) half: R,
+    pub(super) axes: [Axis<R>; 2],
+    pub(super) slopes: SlopeRange<R>,
+}
+
+/// How the knots along one axis follow from shares of the box: knot `k`, with `sum` the shares of the
+/// bins before it, is at `k * floor + sum * scale` from the end of the box.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Axis<R> {
+    pub floor: R,
+    pub scale: R,
+}
+
+/// How slopes follow from raw ones: `least + softplus(raw + offset)`, at most `most`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct SlopeRange<R> {
+    pub least: R,
+    pub most: R,
+    pub offset: R,
+}
+
+impl Spline<f64> {
+    pub(crate) fn new(config: &RationalQuadraticSplineConfig) -> Self {
+        let (n_bins, half) = (config.n_bins, config.half_width());
+        let axes = [config.min_bin_width, config.min_bin_height].map(|min| Axis {
+            floor: 2.0 * half * min,
+            scale: 2.0 * half * (1.0 - min * n_bins as f64),
+        });
+        let slopes = SlopeRange {
+            least: config.min_slope,
+            most: config.max_slope(),
+            offset: config.slope_offset(),
+        };
+        let (ends, center) = (config.boundary_slopes, config.center());
+        Self { n_bins, ends, center, half, axes, slopes }
+    }
+}
+
+impl<R: Real> Spline<R> {
+    pub(in super::super) fn n_parameters(&self) -> usize {
+        2 * self.n_bins + self.ends.n_slopes(self.n_bins)
+    }
+
+    /// The parameter that holds the raw slope at a knot, if it is learnt.
+    #[inline(always)]
+    pub(super) fn slope_parameter(&self, knot: usize) -> Option<usize> {
+        let slope = match self.ends {
+            BoundarySlopes::One if knot == 0 || knot == self.n_bins => return None,
+            BoundarySlopes::One => knot - 1,
+            BoundarySlopes::Free => knot,
+            BoundarySlopes::Periodic => knot % self.n_bins,
+        };
+        Some(2 * self.n_bins + slope)
+    }
+
+    /// The same spline in another float type.
+    pub(in super::super) fn cast<S: Real>(self, cast: impl Fn(R) -> S) -> Spline<S> {
+        let Self { n_bins, ends, center, half, axes, slopes } = self;
+        Spline {
+            n_bins,
+            ends,
+            center: cast(center),
+            half: cast(half),
+            axes: axes.map(|Axis { floor, scale }| Axis { floor: cast(floor), scale: cast(scale) }),
+            slopes: SlopeRange {
+                least: cast(slopes.least),
+                most: cast(slopes.most),
+                offset: cast(slopes.offset),
+            },
+        }
+    }
+}
