@@ -8,6 +8,13 @@ use super::residual_block::ResidualBlock;
 /// A network taken apart. It runs its input (and the context after it) through the hidden layers,
 /// then through the residual blocks, then through the output layer.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "flex"),
+    expect(
+        dead_code,
+        reason = "networks take themselves apart, and no backend with kernels looks"
+    )
+)]
 pub struct Parts<'a> {
     pub(crate) d_context: usize,
     pub(crate) hidden: &'a [Linear],
