@@ -110,6 +110,8 @@ impl Conditioner for Mlp {
     }
 
     fn parts(&self) -> Option<Vec<Parts<'_>>> {
+        // A layer without an activation is left out above.
+        (self.hidden.len() == self.activations.len()).then_some(())?;
         Some(vec![Parts {
             d_context: self.d_context,
             hidden: &self.hidden,

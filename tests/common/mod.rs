@@ -2,9 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
-use normalizing_flows::burn::module::Module;
-use normalizing_flows::burn::tensor::{Device, Tensor};
-use normalizing_flows::conditioner::Conditioner;
+use normalizing_flows::burn::module::{Module, Param};
+use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use normalizing_flows::conditioner::{Conditioner, MlpConfig, Network};
+use normalizing_flows::coupling::Mask;
+use normalizing_flows::univariate::{UnivariateConfig, UnivariateMap};
+use normalizing_flows::{MaskedCoupling, MaskedCouplingConfig, cast};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 /// The CPU device of the enabled features, also when a GPU backend is enabled beside it.
@@ -74,4 +77,34 @@ impl<C: Conditioner> Conditioner for Opaque<C> {
     fn d_context(&self) -> usize {
         self.inner.d_context()
     }
+}
+
+/// A univariate map as a flow whose context is its parameters: a coupling layer that keeps one feature,
+/// transforms another, and whose network passes the context on. Once for the kernels, and once for
+/// tensor operations.
+pub fn map_of_its_context(
+    map: UnivariateConfig,
+    n_parameters: usize,
+    dtype: FloatDType,
+    device: &Device,
+) -> (MaskedCoupling, MaskedCoupling<Opaque<Network>, UnivariateMap>) {
+    let mask = Mask::custom(vec![true, false]);
+    let mut fused = MaskedCouplingConfig::new(mask.clone())
+        .with_d_context(n_parameters)
+        .with_conditioner(MlpConfig::new().with_d_hidden(vec![]).into())
+        .with_univariate(map)
+        .init(device, &mut rng(0));
+    let Network::Mlp(network) = &mut fused.conditioner else {
+        panic!("the configuration asked for a perceptron");
+    };
+    let mut weight = vec![0.0_f32; (1 + n_parameters) * n_parameters];
+    for i in 0..n_parameters {
+        weight[(1 + i) * n_parameters + i] = 1.0;
+    }
+    let weight = TensorData::new(weight, [1 + n_parameters, n_parameters]);
+    network.output.weight = Param::from_data(weight, device);
+    let fused = cast(fused, dtype);
+    let network = Opaque { inner: fused.conditioner.clone() };
+    let composed = MaskedCoupling::new(&mask, network, fused.univariate.clone(), device);
+    (fused, composed)
 }

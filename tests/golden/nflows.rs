@@ -1,15 +1,15 @@
 //! nflows' rational quadratic spline, and its coupling layers of it over residual networks.
 
 use normalizing_flows::burn::nn::Linear;
-use normalizing_flows::burn::tensor::{DType, Device, Tensor};
+use normalizing_flows::burn::tensor::{DType, Device, FloatDType, Tensor};
 use normalizing_flows::conditioner::{Network, ResidualMlpConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::testing::assert_close;
-use normalizing_flows::univariate::{RationalQuadraticSplineConfig, Univariate, UnivariateConfig};
+use normalizing_flows::univariate::{RationalQuadraticSplineConfig, UnivariateConfig};
 use normalizing_flows::{Flow, Inverse, MaskedCoupling, MaskedCouplingConfig, Sequential};
 use serde_json::Value;
 
-use super::common::{Opaque, cpu, rng};
+use super::common::{Opaque, cpu, map_of_its_context, rng};
 use super::file::{linear, numbers, parameter_order, tensor};
 
 const TOLERANCE: f64 = 1e-9;
@@ -33,29 +33,36 @@ fn the_rational_quadratic_spline_is_reproduced() {
             .with_interval([-number("bound"), number("bound")])
             .with_min_bin_width(number("min_bin_width"))
             .with_min_bin_height(number("min_bin_height"))
-            .with_min_slope(number("min_slope"))
-            .init();
+            .with_min_slope(number("min_slope"));
         let rows = |key: &str| tensor::<2>(&case[key], &device);
         let slopes = rows("unnormalized_slopes") - slope_offset(number("min_slope"));
         let parameters =
             Tensor::cat(vec![rows("unnormalized_widths"), rows("unnormalized_heights"), slopes], 1);
-        // A feature, whose parameters differ from row to row.
-        let parameters: Tensor<3> = parameters.unsqueeze_dim(2);
-        let column = |key: &str| tensor::<1>(&case[key], &device).unsqueeze_dim::<2>(1);
-        let (x, bins) = (column("x"), case["bins"].as_u64().unwrap());
-
-        let (y, log_slope) = spline.forward(x.clone(), parameters.clone());
-        assert_close(&format!("y, {bins} bins"), &y, &column("y"), TOLERANCE);
-        assert_close(
-            &format!("log-slope, {bins} bins"),
-            &log_slope,
-            &column("log_slope"),
-            TOLERANCE,
-        );
-        let (y, log_slope) = spline.inverse(x, parameters);
-        let expected = (column("inverse_of_x"), column("inverse_log_slope"));
-        assert_close(&format!("inverse, {bins} bins"), &y, &expected.0, TOLERANCE);
-        assert_close(&format!("its log-slope, {bins} bins"), &log_slope, &expected.1, TOLERANCE);
+        // One feature is transformed, whose parameters differ from row to row.
+        let (fused, composed) =
+            map_of_its_context(spline.into(), parameters.dims()[1], FloatDType::F64, &device);
+        let x = tensor::<1>(&case["x"], &device).unsqueeze_dim::<2>(1);
+        let x = Tensor::cat(vec![x.ones_like(), x], 1);
+        for [forward, inverse] in [
+            [
+                fused.forward_given(x.clone(), &parameters),
+                fused.inverse_given(x.clone(), &parameters),
+            ],
+            [
+                composed.forward_given(x.clone(), &parameters),
+                composed.inverse_given(x, &parameters),
+            ],
+        ] {
+            let check = |what: &str, (y, log_slope): (Tensor<2>, Tensor<1>), keys: [&str; 2]| {
+                let y: Tensor<1> = y.narrow(1, 1, 1).squeeze_dim(1);
+                let [expected, expected_slope] = keys.map(|key| tensor::<1>(&case[key], &device));
+                assert_close(&format!("{what}, {}", case["bins"]), &y, &expected, TOLERANCE);
+                let what = format!("log-slope {what}, {}", case["bins"]);
+                assert_close(&what, &log_slope, &expected_slope, TOLERANCE);
+            };
+            check("forward", forward, ["y", "log_slope"]);
+            check("inverse", inverse, ["inverse_of_x", "inverse_log_slope"]);
+        }
     }
 }
 

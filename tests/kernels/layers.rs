@@ -1,5 +1,7 @@
 //! Every mask, map, activation and network that the kernels know.
 
+use normalizing_flows::burn::nn::LinearConfig;
+
 use super::*;
 
 #[test]
@@ -79,6 +81,36 @@ fn every_spline_agrees() {
             compare(&what, (&double.fused, &double.composed), &x_64, None, 1e-9);
             compare_errors(&what, &single, &x, &double.composed, &x_64);
         }
+    }
+}
+
+/// Blocks may be of layers that somebody put there, narrower inside than outside or wider.
+#[test]
+fn blocks_of_another_inner_width_agree() {
+    let device = Device::flex().autodiff();
+    let dtype = FloatDType::F64;
+    for d_context in [0, 2] {
+        let network = ResidualMlpConfig::new().with_d_hidden(9);
+        let configs: Vec<_> = alternating(3, 2, &network.into())
+            .into_iter()
+            .map(|config| config.with_d_context(d_context))
+            .collect();
+        let mut fused = pair(&configs, dtype, &device).fused;
+        for (layer, d_inner) in fused.layers.iter_mut().zip([4, 20]) {
+            let Network::ResidualMlp(network) = &mut layer.conditioner else {
+                panic!("the configuration asked for residual networks");
+            };
+            for block in &mut network.blocks {
+                block.first = LinearConfig::new(9, d_inner).init(&device);
+                block.second = LinearConfig::new(d_inner, 9).init(&device);
+            }
+        }
+        let pair = composed_of(&configs, cast(fused, dtype));
+        let x = noise([150, 3], dtype, &device, &mut rng(1)).require_grad();
+        let context = noise([150, d_context], dtype, &device, &mut rng(2)).require_grad();
+        let context = (d_context > 0).then_some(&context);
+        let flows = (&pair.fused, &pair.composed);
+        compare(&format!("context {d_context}"), flows, &x, context, tolerance(dtype));
     }
 }
 
@@ -178,10 +210,12 @@ fn networks_of_every_depth_agree() {
                 false => NetworkConfig::Mlp(config),
                 true => NetworkConfig::SeparateMlps(config),
             };
-            let pair = pair(&alternating(5, 3, &network), FloatDType::F64, &device);
+            let mut configs = alternating(5, 3, &network);
+            configs[1].univariate = RationalQuadraticSplineConfig::new().with_n_bins(3).into();
+            let pair = pair(&configs, FloatDType::F64, &device);
             let x = noise([131, 5], FloatDType::F64, &device, &mut rng(1)).require_grad();
             let what = format!("{d_hidden:?}, separate {separate}");
-            compare(&what, (&pair.fused, &pair.composed), &x, None, tolerance(FloatDType::F64));
+            compare(&what, (&pair.fused, &pair.composed), &x, None, 1e-11);
         }
     }
 }

@@ -202,10 +202,13 @@ fn weights_may_be_views() {
 #[test]
 fn sick_rows_stay_alone_and_are_as_sick_as_composed() {
     let device = Device::flex().autodiff();
-    for activation in [ActivationConfig::Relu, ActivationConfig::Tanh] {
-        let network =
-            MlpConfig::new().with_d_hidden(vec![16, 16]).with_activation(activation.clone());
-        let pair = pair(&alternating(5, 4, &network.into()), FloatDType::F32, &device);
+    let tanh = MlpConfig::new().with_activation(ActivationConfig::Tanh).into();
+    for (what, configs) in [
+        ("ReLU", alternating(5, 4, &relu(&[16, 16]))),
+        ("tanh", alternating(5, 4, &tanh)),
+        ("splines", splines_over_residual(5, 4)),
+    ] {
+        let pair = pair(&configs, FloatDType::F32, &device);
         let healthy = noise([300, 5], FloatDType::F32, &device, &mut rng(1));
         let mut values = host(healthy.clone());
         // Kept and transformed features of the first layer.
@@ -223,7 +226,7 @@ fn sick_rows_stay_alone_and_are_as_sick_as_composed() {
         let x = Tensor::<2>::from_data(TensorData::new(values, [300, 5]), &device).require_grad();
         let healthy = healthy.require_grad();
         for loss in [Loss::Mean, Loss::Sum, Loss::Forward, Loss::Inverse] {
-            let what = format!("{activation:?}, {loss:?}");
+            let what = format!("{what}, {loss:?}");
             let fused = outcome(loss, &pair.fused, &x, None);
             let composed = outcome(loss, &pair.composed, &x, None);
             let without = outcome(loss, &pair.fused, &healthy, None);
@@ -313,20 +316,27 @@ fn frozen_parameters_get_no_gradient_and_change_no_other() {
         }
     }
     let device = Device::flex().autodiff();
-    let configs = alternating(4, 3, &relu(&[8, 8]));
-    let fused = pair(&configs, FloatDType::F32, &device).fused.map(&mut Freezer(0));
-    let pair = composed_of(&configs, fused);
-    let x = noise([300, 4], FloatDType::F32, &device, &mut rng(1));
-    let found = outcome(Loss::Mean, &pair.fused, &x, None).parameters;
-    assert!(found.iter().any(Option::is_none) && found.iter().any(Option::is_some));
-    for x in [x.clone(), x.require_grad()] {
-        compare("frozen", (&pair.fused, &pair.composed), &x, None, tolerance(FloatDType::F32));
+    let dtype = FloatDType::F64;
+    let with_context = |config: MaskedCouplingConfig| config.with_d_context(2);
+    let splines = splines_over_residual(4, 3).into_iter().map(with_context).collect();
+    for configs in [alternating(4, 3, &relu(&[8, 8])), splines] {
+        let context = (configs[0].d_context > 0)
+            .then(|| noise([300, 2], dtype, &device, &mut rng(2)).require_grad());
+        let context = context.as_ref();
+        let fused = pair(&configs, dtype, &device).fused.map(&mut Freezer(0));
+        let pair = composed_of(&configs, fused);
+        let x = noise([300, 4], dtype, &device, &mut rng(1));
+        let found = outcome(Loss::Mean, &pair.fused, &x, context).parameters;
+        assert!(found.iter().any(Option::is_none) && found.iter().any(Option::is_some));
+        for x in [x.clone(), x.require_grad()] {
+            compare("frozen", (&pair.fused, &pair.composed), &x, context, 1e-9);
+        }
+        // All of them: only the input and the context have a gradient.
+        let fused = pair.fused.no_grad();
+        let pair = composed_of(&configs, fused);
+        let x = noise([300, 4], dtype, &device, &mut rng(1)).require_grad();
+        compare("all frozen", (&pair.fused, &pair.composed), &x, context, 1e-9);
     }
-    // All of them: only the input has a gradient.
-    let fused = pair.fused.no_grad();
-    let pair = composed_of(&configs, fused);
-    let x = noise([300, 4], FloatDType::F32, &device, &mut rng(1)).require_grad();
-    compare("all frozen", (&pair.fused, &pair.composed), &x, None, tolerance(FloatDType::F32));
 }
 
 #[test]
@@ -349,18 +359,27 @@ fn inverses_and_elementwise_layers_agree() {
     }
     let device = Device::flex().autodiff();
     let dtype = FloatDType::F64;
-    let pair = pair(&alternating(3, 3, &relu(&[8])), dtype, &device);
-    let elementwise = perturb(ElementwiseConfig::new(3).init(&device), 0.3, &mut rng(3));
-    let elementwise = cast(elementwise, dtype);
-    let opaque = Elementwise {
-        parameters: elementwise.parameters.clone(),
-        univariate: OpaqueMap { inner: elementwise.univariate.clone() },
-    };
-    let fused = (elementwise.clone(), Inverse::new((elementwise, pair.fused)));
-    let composed = (opaque.clone(), Inverse::new((opaque, pair.composed)));
-    for batch in [1, 300] {
-        let x = noise([batch, 3], dtype, &device, &mut rng(1)).require_grad();
-        compare("inverse", (&fused, &composed), &x, None, tolerance(dtype));
+    let spline = RationalQuadraticSplineConfig::new()
+        .with_n_bins(5)
+        .with_boundary_slopes(BoundarySlopes::Free)
+        .with_interval([-1.0, 1.5]);
+    for (configs, map) in [
+        (alternating(3, 3, &relu(&[8])), UnivariateConfig::default()),
+        (splines_over_residual(3, 3), spline.into()),
+    ] {
+        let pair = pair(&configs, dtype, &device);
+        let elementwise = ElementwiseConfig::new(3).with_univariate(map).init(&device);
+        let elementwise = cast(perturb(elementwise, 0.3, &mut rng(3)), dtype);
+        let opaque = Elementwise {
+            parameters: elementwise.parameters.clone(),
+            univariate: OpaqueMap { inner: elementwise.univariate.clone() },
+        };
+        let fused = (elementwise.clone(), Inverse::new((elementwise, pair.fused)));
+        let composed = (opaque.clone(), Inverse::new((opaque, pair.composed)));
+        for batch in [1, 300] {
+            let x = noise([batch, 3], dtype, &device, &mut rng(1)).require_grad();
+            compare("inverse", (&fused, &composed), &x, None, 1e-10);
+        }
     }
 }
 
@@ -414,13 +433,14 @@ fn other_bases_and_samples_with_gradients_agree() {
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
     for d_hidden in [[40, 24], [520, 515]] {
-        same_bits(&d_hidden);
+        same_bits(&alternating(5, 2, &relu(&d_hidden)));
     }
+    same_bits(&splines_over_residual(5, 2));
 }
 
-fn same_bits(d_hidden: &[usize]) {
+fn same_bits(configs: &[MaskedCouplingConfig]) {
     let device = Device::flex().autodiff();
-    let pair = pair(&alternating(5, 2, &relu(d_hidden)), FloatDType::F32, &device);
+    let pair = pair(configs, FloatDType::F32, &device);
     let x = noise([1500, 5], FloatDType::F32, &device, &mut rng(1)).require_grad();
     for loss in LOSSES {
         let of = |threads: usize| {

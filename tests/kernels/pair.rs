@@ -37,6 +37,14 @@ pub fn alternating(d: usize, n: usize, network: &NetworkConfig) -> Vec<MaskedCou
         .collect()
 }
 
+/// The same of splines over residual networks.
+pub fn splines_over_residual(d: usize, n: usize) -> Vec<MaskedCouplingConfig> {
+    let network = ResidualMlpConfig::new().with_d_hidden(8);
+    let spline = RationalQuadraticSplineConfig::new().with_interval([-2.0, 2.0]);
+    let configs = alternating(d, n, &network.into()).into_iter();
+    configs.map(|config| config.with_univariate(spline.clone().into())).collect()
+}
+
 pub fn relu(d_hidden: &[usize]) -> NetworkConfig {
     MlpConfig::new().with_d_hidden(d_hidden.to_vec()).into()
 }

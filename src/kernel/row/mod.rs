@@ -16,7 +16,6 @@ mod map;
 pub(crate) mod map_rows;
 mod product;
 mod real;
-
 pub(crate) mod spline;
 
 pub(crate) use activation::Activation;

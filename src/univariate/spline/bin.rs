@@ -19,7 +19,8 @@
 //! θ = 2ξ / (2ξ + q),  η = q / (2ξ + q)   if E ≥ 0;      θ = q / (2ζ + q),  η = 2ζ / (2ζ + q)   if not
 //! ```
 //!
-//! where again nothing cancels.
+//! where `q` is never zero and only `E` is a difference: where it cancels, either `4ξζ` outweighs it or
+//! the curve is so flat that its inverse is that uncertain.
 
 use burn::tensor::Tensor;
 

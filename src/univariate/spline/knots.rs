@@ -7,7 +7,7 @@ use super::boundary::BoundarySlopes;
 use super::rational_quadratic::RationalQuadraticSplineConfig;
 
 /// The knots of a spline for each row and feature, `[batch, n_bins + 1, d]` each, around the middle
-/// of the box.
+/// of the box and in [`unit`](RationalQuadraticSplineConfig::unit)s.
 pub(super) struct Knots {
     x: Tensor<3>,
     y: Tensor<3>,
@@ -69,12 +69,12 @@ fn below(knots: &Tensor<3>, values: &Tensor<3>) -> Tensor<3, Int> {
 /// two ends are those of the box to the bit.
 fn positions(config: &RationalQuadraticSplineConfig, raw: Tensor<3>, min_size: f64) -> Tensor<3> {
     let [batch, n_bins, d] = raw.dims();
-    let half = config.half_width();
+    let (half, floor) = (config.half_units(), config.floor(min_size));
     let shares = activation::softmax(raw, 1).narrow(1, 0, n_bins - 1).cumsum(1);
     let options = (&shares.device(), shares.dtype());
-    let floors: Vec<f64> = (1..n_bins).map(|k| 2.0 * half * min_size * k as f64 - half).collect();
+    let floors: Vec<f64> = (1..n_bins).map(|k| floor * k as f64 - half).collect();
     let floors = Tensor::<1>::from_data(floors.as_slice(), options).reshape([1, n_bins - 1, 1]);
-    let inner = shares * (2.0 * half * (1.0 - min_size * n_bins as f64)) + floors;
+    let inner = shares * config.shared(min_size) + floors;
     let end = |value: f64| Tensor::full([batch, 1, d], value, options);
     Tensor::cat(vec![end(-half), inner, end(half)], 1)
 }

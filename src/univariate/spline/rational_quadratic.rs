@@ -9,9 +9,13 @@ use super::knots::Knots;
 use crate::univariate::interface::Univariate;
 use crate::univariate::map::UnivariateMap;
 
-/// The least floor under bin sizes and slopes: twice as small, and `f32` could no longer tell the
-/// knots of a bin apart for sure.
+/// The least of all floors: it keeps every quotient of sizes and slopes far from the ends of `f32`.
 const LEAST_FLOOR: f64 = 1e-6;
+/// The least floor under the sizes of bins, for each bin. Knots are sums of shares, each addition
+/// rounds by up to 6e-8 in `f32`, and no knot may pass the next one.
+const LEAST_FLOOR_A_BIN: f64 = 2.5e-7;
+/// The sizes of a box: what `f32` holds, with room for quotients.
+const SIZES: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
 
 /// Configuration of a [`RationalQuadraticSpline`].
 #[derive(Config, Debug, PartialEq)]
@@ -19,16 +23,19 @@ pub struct RationalQuadraticSplineConfig {
     /// The number of bins, at least 2.
     #[config(default = 8)]
     pub n_bins: usize,
-    /// The two ends of the box, which are the same on both axes.
+    /// The two ends of the box, which are the same on both axes, in ascending order; their distance is
+    /// from 1e-30 to 1e30.
     #[config(default = "[-5.0, 5.0]")]
     pub interval: [f64; 2],
     /// The slopes at the ends of the box.
     #[config(default = "BoundarySlopes::One")]
     pub boundary_slopes: BoundarySlopes,
-    /// The least width of a bin as a share of the box, from 1e-6 to below `1 / n_bins`.
+    /// The least width of a bin as a share of the box: below `1 / n_bins`, and at least 1e-6 and
+    /// 2.5e-7 times `n_bins`.
     #[config(default = 1e-3)]
     pub min_bin_width: f64,
-    /// The least height of a bin as a share of the box, from 1e-6 to below `1 / n_bins`.
+    /// The least height of a bin as a share of the box: below `1 / n_bins`, and at least 1e-6 and
+    /// 2.5e-7 times `n_bins`.
     #[config(default = 1e-3)]
     pub min_bin_height: f64,
     /// The least slope at a knot, from 1e-6 to below 1. The greatest is its reciprocal, so that both
@@ -55,15 +62,18 @@ impl RationalQuadraticSplineConfig {
         } = *self;
         assert!(n_bins >= 2, "`n_bins` must be at least 2, got {n_bins}");
         assert!(
-            low < high && (high - low).is_finite(),
-            "`interval` must be finite and ascending, got [{low}, {high}]"
+            SIZES.contains(&(high - low)),
+            "`interval` must be ascending and of a size from {:e} to {:e}, got [{low}, {high}]",
+            SIZES.start(),
+            SIZES.end()
         );
+        let least = LEAST_FLOOR.max(LEAST_FLOOR_A_BIN * n_bins as f64);
         for (name, floor) in [("min_bin_width", min_bin_width), ("min_bin_height", min_bin_height)]
         {
             assert!(
-                floor >= LEAST_FLOOR && floor * (n_bins as f64) < 1.0,
-                "`{name}` is a share of the box: it must be at least {LEAST_FLOOR:e} and below 1 / \
-                 n_bins, which is {:.2e}, got {floor}",
+                floor >= least && floor * (n_bins as f64) < 1.0,
+                "`{name}` is a share of the box: with {n_bins} bins it must be at least {least:.2e} \
+                 and below {:.2e}, got {floor}",
                 1.0 / n_bins as f64
             );
         }
@@ -84,6 +94,32 @@ impl RationalQuadraticSplineConfig {
     pub(crate) fn half_width(&self) -> f64 {
         let [low, high] = self.interval;
         0.5 * (high - low)
+    }
+
+    /// The power of two in which the curve is computed, so that a box of any size is one of the order
+    /// of 1; nothing is rounded on the way there and back.
+    pub(crate) fn unit(&self) -> f64 {
+        self.half_width().log2().floor().exp2()
+    }
+
+    /// Half the size of the box, in units.
+    pub(crate) fn half_units(&self) -> f64 {
+        self.half_width() / self.unit()
+    }
+
+    /// What every bin has at least, in units.
+    pub(crate) fn floor(&self, min_size: f64) -> f64 {
+        2.0 * self.half_units() * min_size
+    }
+
+    /// What the bins share beside that, in units.
+    pub(crate) fn shared(&self, min_size: f64) -> f64 {
+        2.0 * self.half_units() * (1.0 - min_size * self.n_bins as f64)
+    }
+
+    /// The number of parameters of a feature.
+    pub(crate) fn n_parameters(&self) -> usize {
+        2 * self.n_bins + self.boundary_slopes.n_slopes(self.n_bins)
     }
 
     /// The greatest slope at a knot.
@@ -111,9 +147,11 @@ impl RationalQuadraticSplineConfig {
 /// ```
 ///
 /// Outside it goes on as its [`BoundarySlopes`] say, by default as the identity. The inverse solves a
-/// quadratic equation. Every number is safe in value and gradient: the formulas are arranged so that
-/// nothing cancels, the slopes lie within `min_slope` and `1 / min_slope`, and values outside of the
-/// box never enter them.
+/// quadratic equation. Every finite input and parameter is safe, in value and gradient: the formulas
+/// are arranged so that nothing divides by zero, the slopes at the knots lie within `min_slope` and
+/// `1 / min_slope`, and values outside of the box never enter them. (Only on a straight tail, with
+/// [`BoundarySlopes::Free`], may a value or its gradient overflow, near the
+/// largest number: as in any affine map.)
 ///
 /// The parameters of a feature are `n_bins` raw widths and `n_bins` raw heights, of which a softmax
 /// makes shares of the box over a floor, and the raw slopes at the knots, `d = min_slope +
@@ -176,7 +214,7 @@ impl RationalQuadraticSpline {
         if self.config.boundary_slopes == BoundarySlopes::Periodic {
             let turned = self.turned(&value);
             let turns = (value - turned.clone()).detach();
-            let (output, slope) = direction.in_box(&knots, turned);
+            let (output, slope) = self.in_box(direction, &knots, turned);
             return (output + turns + center, slope.log());
         }
         let in_box = value
@@ -186,7 +224,7 @@ impl RationalQuadraticSpline {
         let outside = in_box.bool_not();
         // Selected first: what is outside, NaN too, never enters the formulas.
         let inside = value.clone().mask_fill(outside.clone(), 0.0);
-        let (output, slope) = direction.in_box(&knots, inside);
+        let (output, slope) = self.in_box(direction, &knots, inside);
         let (tail, tail_slope) = match self.config.boundary_slopes {
             BoundarySlopes::Free => {
                 let above = value.clone().greater_scalar(0.0);
@@ -203,15 +241,34 @@ impl RationalQuadraticSpline {
         (output, slope.mask_where(outside, tail_slope).log())
     }
 
+    /// The map and its slope, of values within the box, around its middle.
+    fn in_box(
+        &self,
+        direction: Direction,
+        knots: &Knots,
+        value: Tensor<2>,
+    ) -> (Tensor<2>, Tensor<2>) {
+        let unit = self.config.unit();
+        let value = (value * unit.recip()).unsqueeze_dim::<3>(1);
+        let (output, slope) = match direction {
+            Direction::Forward => knots.bin_of_x(&value).forward(value),
+            Direction::Inverse => knots.bin_of_y(&value).inverse(value),
+        };
+        (output.squeeze_dim::<2>(1) * unit, slope.squeeze_dim(1))
+    }
+
     /// Values around the middle of the box, turned by whole periods into the box.
     fn turned(&self, value: &Tensor<2>) -> Tensor<2> {
         let half = self.config.half_width();
         let period = 2.0 * half;
-        let turns = (value.clone().detach() * period.recip() + 0.5).floor().detach();
-        let turned = value.clone() - turns * period;
-        // Where the numbers are so large that no place on the circle can be told.
+        let plain = value.clone().detach();
+        let turns = (plain.clone() * period.recip() + 0.5).floor();
+        let turned = plain.clone() - turns * period;
+        // Roundings; and numbers so large that no place on the circle can be told.
         let (low, high) = (turned.clone().lower_scalar(-half), turned.clone().greater_scalar(half));
-        turned.mask_fill(low, -half).mask_fill(high, half)
+        let turned = turned.mask_fill(low, -half).mask_fill(high, half);
+        // The gradient is that of the value, cut or not.
+        turned.detach() + (value.clone() - plain)
     }
 }
 
@@ -222,16 +279,6 @@ enum Direction {
 }
 
 impl Direction {
-    /// The map and its slope, of values in the box.
-    fn in_box(self, knots: &Knots, value: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let value = value.unsqueeze_dim::<3>(1);
-        let (output, slope) = match self {
-            Self::Forward => knots.bin_of_x(&value).forward(value),
-            Self::Inverse => knots.bin_of_y(&value).inverse(value),
-        };
-        (output.squeeze_dim(1), slope.squeeze_dim(1))
-    }
-
     /// The slope of the map from that of its forward direction.
     fn slope(self, slope: Tensor<2>) -> Tensor<2> {
         match self {
@@ -243,8 +290,7 @@ impl Direction {
 
 impl Univariate for RationalQuadraticSpline {
     fn n_parameters(&self) -> usize {
-        let n_bins = self.config.n_bins;
-        2 * n_bins + self.config.boundary_slopes.n_slopes(n_bins)
+        self.config.n_parameters()
     }
 
     fn forward(&self, z: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
@@ -270,6 +316,9 @@ impl ModuleDisplay for RationalQuadraticSpline {
             .add_debug_attribute("n_bins", &self.config.n_bins)
             .add_debug_attribute("interval", &self.config.interval)
             .add_debug_attribute("boundary_slopes", &self.config.boundary_slopes)
+            .add_debug_attribute("min_bin_width", &self.config.min_bin_width)
+            .add_debug_attribute("min_bin_height", &self.config.min_bin_height)
+            .add_debug_attribute("min_slope", &self.config.min_slope)
             .optional()
     }
 }

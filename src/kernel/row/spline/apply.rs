@@ -30,7 +30,7 @@ impl<R: Real> Spline<R> {
         let circle = self.ends == BoundarySlopes::Periodic;
         let (mut theta, mut eta) = ([R::ZERO; N], [R::ZERO; N]);
         for l in 0..N {
-            let (curve, _) = self.curve(&bins, l);
+            let (curve, ends) = self.curve(&bins, l);
             let place = if INVERSE {
                 let (up, down) = (inside[l] - bins.bottom[l], bins.top[l] - inside[l]);
                 curve.place_of(up / curve.height, down / curve.height)
@@ -46,15 +46,20 @@ impl<R: Real> Spline<R> {
             } else {
                 bins.bottom[l] + curve.height * point.rise
             };
-            let outside = fixed & (beyond[l] != R::ZERO);
-            let tail = if circle { beyond[l] } else { slope * beyond[l] };
-            let output = output + tail + self.center;
-            value[l] = if outside { value[l] } else { output };
-            log_det[l] += if outside { R::ZERO } else { slope.ln() };
+            let outside = !circle & (beyond[l] != R::ZERO);
+            let tail_slope = self.tail_slope(beyond[l], ends);
+            let tail_slope = if INVERSE { R::ONE / tail_slope } else { tail_slope };
+            let tail = tail_slope * beyond[l];
+            let end = if beyond[l] > R::ZERO { self.half } else { -self.half };
+            let turns = if circle { beyond[l] } else { R::ZERO };
+            let around = if outside { end + tail } else { output * self.unit + turns };
+            let slope = if outside { tail_slope } else { slope };
+            value[l] = if fixed & outside { value[l] } else { around + self.center };
+            log_det[l] += slope.ln();
             (theta[l], eta[l]) = (place.theta, place.eta);
             // In the latent space, where the gradient is told from.
-            let latent_tail = if INVERSE { tail } else { beyond[l] };
-            beyond[l] = if circle { R::ZERO } else { latent_tail };
+            let latent = if INVERSE { tail } else { beyond[l] };
+            beyond[l] = if circle { R::ZERO } else { latent };
         }
         store(rows.value, first, &value);
         store(rows.log_det, first, &log_det);

@@ -79,7 +79,7 @@ impl<R: Real> Spline<R> {
         by: By,
         value: &[R; N],
     ) -> Bins<R, N> {
-        let (n, half) = (self.n_bins, self.half);
+        let (n, half) = (self.n_bins, self.half_units);
         let shares = |k: usize| {
             [load::<R, N>(parameters.get(k), first), load::<R, N>(parameters.get(n + k), first)]
         };
@@ -87,16 +87,18 @@ impl<R: Real> Spline<R> {
             Some(parameter) => load::<R, N>(parameters.get(parameter), first),
             None => [R::ZERO; N],
         };
-        let mut own_next = shares(0);
+        let mut previous = shares(0);
+        // The end of the box; NaN where the shares are, which no comparison below would notice.
+        let start = |shares: &[R; N]| shares.map(|share| share * R::ZERO - half);
         let mut bins = Bins {
             index: [R::ZERO; N],
-            left: [-half; N],
+            left: start(&previous[0]),
             right: [half; N],
-            bottom: [-half; N],
+            bottom: start(&previous[1]),
             top: [half; N],
             raw_slopes: [raw_slope(0), raw_slope(n)],
             before: [[R::ZERO; N]; 2],
-            own: own_next,
+            own: previous,
         };
         let mut sum = [[R::ZERO; N]; 2];
         let mut index = R::ZERO;
@@ -105,8 +107,8 @@ impl<R: Real> Spline<R> {
             let raw = raw_slope(k);
             let own = shares(k);
             for l in 0..N {
-                sum[0][l] += own_next[0][l];
-                sum[1][l] += own_next[1][l];
+                sum[0][l] += previous[0][l];
+                sum[1][l] += previous[1][l];
                 let x = self.axes[0].knot(index, sum[0][l], half);
                 let y = self.axes[1].knot(index, sum[1][l], half);
                 let past = match by {
@@ -129,7 +131,7 @@ impl<R: Real> Spline<R> {
                 bins.top[l] = end(y, bins.top[l]);
                 bins.raw_slopes[1][l] = end(raw[l], bins.raw_slopes[1][l]);
             }
-            own_next = own;
+            previous = own;
         }
         bins
     }

@@ -8,16 +8,22 @@ use crate::univariate::{BoundarySlopes, RationalQuadraticSplineConfig};
 pub(crate) struct Spline<R> {
     pub(super) n_bins: usize,
     pub(super) ends: BoundarySlopes,
-    /// The middle of the box.
+    /// The middle of the box, and half its size.
     pub(super) center: R,
-    /// Half the size of the box.
     pub(super) half: R,
+    /// A power of two in which the curve is computed, and its reciprocal.
+    pub(super) unit: R,
+    pub(super) inverse_unit: R,
+    /// Half the size of the box in units.
+    pub(super) half_units: R,
+    /// The reciprocal of the size of the box.
+    pub(super) inverse_period: R,
     pub(super) axes: [Axis<R>; 2],
     pub(super) slopes: SlopeRange<R>,
 }
 
 /// How the knots along one axis follow from shares of the box: knot `k`, with `sum` the shares of the
-/// bins before it, is at `k * floor + sum * scale` from the end of the box.
+/// bins before it, is at `k * floor + sum * scale` units from the end of the box.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Axis<R> {
     pub floor: R,
@@ -34,18 +40,26 @@ pub(super) struct SlopeRange<R> {
 
 impl Spline<f64> {
     pub(crate) fn new(config: &RationalQuadraticSplineConfig) -> Self {
-        let (n_bins, half) = (config.n_bins, config.half_width());
-        let axes = [config.min_bin_width, config.min_bin_height].map(|min| Axis {
-            floor: 2.0 * half * min,
-            scale: 2.0 * half * (1.0 - min * n_bins as f64),
-        });
+        let axes = [config.min_bin_width, config.min_bin_height]
+            .map(|min| Axis { floor: config.floor(min), scale: config.shared(min) });
         let slopes = SlopeRange {
             least: config.min_slope,
             most: config.max_slope(),
             offset: config.slope_offset(),
         };
-        let (ends, center) = (config.boundary_slopes, config.center());
-        Self { n_bins, ends, center, half, axes, slopes }
+        let half = config.half_width();
+        Self {
+            n_bins: config.n_bins,
+            ends: config.boundary_slopes,
+            center: config.center(),
+            half,
+            unit: config.unit(),
+            inverse_unit: config.unit().recip(),
+            half_units: config.half_units(),
+            inverse_period: (2.0 * half).recip(),
+            axes,
+            slopes,
+        }
     }
 }
 
@@ -68,12 +82,16 @@ impl<R: Real> Spline<R> {
 
     /// The same spline in another float type.
     pub(in super::super) fn cast<S: Real>(self, cast: impl Fn(R) -> S) -> Spline<S> {
-        let Self { n_bins, ends, center, half, axes, slopes } = self;
+        let Self { n_bins, ends, axes, slopes, .. } = self;
         Spline {
             n_bins,
             ends,
-            center: cast(center),
-            half: cast(half),
+            center: cast(self.center),
+            half: cast(self.half),
+            unit: cast(self.unit),
+            inverse_unit: cast(self.inverse_unit),
+            half_units: cast(self.half_units),
+            inverse_period: cast(self.inverse_period),
             axes: axes.map(|Axis { floor, scale }| Axis { floor: cast(floor), scale: cast(scale) }),
             slopes: SlopeRange {
                 least: cast(slopes.least),

@@ -94,7 +94,7 @@ impl<R: Real> Spline<R> {
         log_det: R,
     ) -> BinGradient<R> {
         let zero = R::ZERO;
-        let (curve, [left, right]) = self.curve(bins, lane);
+        let (curve, ends) = self.curve(bins, lane);
         let (a, b, width, height) = (curve.a, curve.b, curve.width, curve.height);
         let Place { theta, eta } = place;
         let point = curve.at(place);
@@ -108,20 +108,22 @@ impl<R: Real> Spline<R> {
         let log_slope = n_slope / n - two * (d_slope / d);
         let slope = curve.mean_slope * point.rise_slope;
 
-        // Of the result and the log-slope of the forward map, of the place in the bin, and of the
-        // argument of the map that was applied.
+        // Of the log-slope of the forward map, of its result (in the box and beyond it), of the place
+        // in the bin, and of the argument of the map that was applied. In the box all is in units.
         let outside = beyond != zero;
         let of_log_slope = if INVERSE { -log_det } else { log_det };
-        let tail_slope = if beyond < zero { left.slope } else { right.slope };
-        let (of_result, of_place, argument) = if INVERSE {
-            let through_log = of_log_slope * log_slope / width;
-            let total = result + if outside { zero } else { through_log };
-            let of_argument = total / if outside { tail_slope } else { slope };
-            (-of_argument, -(result * width), of_argument)
+        let tail_slope = self.tail_slope(beyond, ends);
+        let in_units = result * self.unit;
+        let (of_result, of_tail, of_place, argument) = if INVERSE {
+            let of_argument = (in_units + of_log_slope * log_slope / width) / slope;
+            let in_tail = result / tail_slope;
+            let argument = if outside { in_tail } else { of_argument * self.inverse_unit };
+            (-of_argument, -in_tail, -(in_units * width), argument)
         } else {
-            let of_place = result * height * point.rise_slope + of_log_slope * log_slope;
-            let in_tail = result * tail_slope;
-            (result, of_place, if outside { in_tail } else { of_place / width })
+            let of_place = in_units * height * point.rise_slope + of_log_slope * log_slope;
+            let of_argument = of_place / width * self.inverse_unit;
+            let argument = if outside { result * tail_slope } else { of_argument };
+            (in_units, result, of_place, argument)
         };
 
         let shared = two * (both / d);
@@ -138,12 +140,17 @@ impl<R: Real> Spline<R> {
             in_box(of_result * point.rise + of_size / height),
         ];
 
-        // A slope that is fixed has no parameter: whatever its gradient, it goes nowhere.
-        let of_tail_slope = of_result * beyond + of_log_slope / tail_slope;
-        let end = |in_tail: bool, inner: R| if in_tail { of_tail_slope } else { in_box(inner) };
+        // A slope that is fixed has no parameter: whatever its gradient, it goes nowhere. One that does
+        // not change has none, even where that of a far value overflows.
+        let of_tail_slope = of_tail * beyond + of_log_slope / tail_slope;
+        let of_raw = |in_tail: bool, inner: R, derivative: R| {
+            let of_slope = if in_tail { of_tail_slope } else { in_box(inner) };
+            if derivative == zero { zero } else { of_slope * derivative }
+        };
+        let [left, right] = ends;
         let slopes = [
-            end(beyond < zero, of_a / curve.mean_slope) * left.derivative,
-            end(beyond > zero, of_b / curve.mean_slope) * right.derivative,
+            of_raw(beyond < zero, of_a / curve.mean_slope, left.derivative),
+            of_raw(beyond > zero, of_b / curve.mean_slope, right.derivative),
         ];
         BinGradient { corner, size, slopes, argument }
     }

@@ -9,9 +9,9 @@
 //! 4. Two softplus functions make slopes of the raw ones that were kept (`slope`).
 //! 5. Evaluate the curve, or its inverse, in the bin (`curve`).
 //!
-//! The formulas are those of `univariate::spline::bin`, in which no term is negative: a value has an
-//! error of some ten roundings of the size of the box, which is that of the knots, and a log-slope
-//! some ten roundings of 1 and of the relative error of the bin's width.
+//! The formulas are those of `univariate::spline::bin`. The knots have an error of some roundings of the
+//! size of the box, `n_bins` of them at most; so a value has the same error times the steepest slope
+//! nearby, and a log-slope that of the relative error of its bin's size. Tensor operations err as much.
 //!
 //! For the gradient there remain the shares, the raw slopes, and four numbers a row: which bin, where
 //! in it (from both of its ends), and how far beyond the box.

@@ -7,7 +7,7 @@ use crate::univariate::BoundarySlopes;
 /// A value around the middle of the box.
 #[derive(Clone, Copy)]
 pub(super) struct Placed<R> {
-    /// Within the box.
+    /// Within the box, in units.
     pub inside: R,
     /// What the box cut off, or the turns of a circle.
     pub beyond: R,
@@ -21,12 +21,12 @@ impl<R: Real> Spline<R> {
         let (half, period) = (self.half, self.half + self.half);
         let turned = match self.ends {
             BoundarySlopes::Periodic => {
-                value - (value / period + R::from_f64(0.5)).floor() * period
+                value - (value * self.inverse_period + R::from_f64(0.5)).floor() * period
             }
             _ => value,
         };
         let inside = if turned > half { half } else { turned };
         let inside = if inside < -half { -half } else { inside };
-        Placed { inside, beyond: value - inside }
+        Placed { inside: inside * self.inverse_unit, beyond: value - inside }
     }
 }

@@ -1,11 +1,11 @@
 //! The gradients of a network.
 
-use super::super::super::row::gate::{GatedGradient, add};
-use super::super::super::row::{Activation, Linear, Real};
 use super::super::backward::WeightSums;
 use super::forward::Ends;
 use super::places::{BlockPlaces, NetworkPlaces};
 use super::{Block, Network};
+use crate::kernel::row::gate::{GatedGradient, add};
+use crate::kernel::row::{Activation, Linear, Real};
 
 /// What carrying gradients back through a network takes.
 pub(in super::super) struct Gradients<'t, 'w, R> {
@@ -42,9 +42,8 @@ impl<R: Real> Network<'_, R> {
         let width = self.output.d_input * rows;
         self.output.input_gradient(output_gradient, &mut current[..width], rows, false);
         for (block, places) in self.blocks.iter().zip(&places.blocks).rev() {
-            let [current, next, third] =
-                [&mut *current, &mut *next, &mut *third].map(|buffer| &mut buffer[..width]);
-            back.block(block, places, ends, [current, next, third], context.as_deref_mut());
+            let buffers = [&mut current[..width], &mut *next, &mut *third];
+            back.block(block, places, ends, buffers, context.as_deref_mut());
         }
         for (i, layer) in self.hidden.iter().enumerate().rev() {
             let gradient = &mut current[..layer.d_output * rows];
@@ -100,37 +99,41 @@ impl<'t, R: Real> Back<'t, '_, R> {
         block: &Block<'_, R>,
         places: &BlockPlaces,
         ends: Ends,
-        [carried, of_inner, other]: [&mut [R]; 3],
+        [carried, first, second]: [&mut [R]; 3],
         context: Option<&mut [R]>,
     ) {
-        let (rows, width) = (self.rows, block.second.d_output);
-        match block.gate.as_ref().zip(places.gated) {
-            None => {
-                self.weights_of(&block.second, places.inner, carried);
-                block.second.input_gradient(carried, of_inner, rows, false);
-            }
+        let (rows, d_inner) = (self.rows, block.second.d_input);
+        let width = carried.len() / rows;
+        // Where there is a gate, the gradient of the second layer's outputs is not that of the sum.
+        let of_outer: &[R] = match block.gate.as_ref().zip(places.gated) {
+            None => carried,
             Some((gate, [outer, gates])) => {
+                let (of_values, of_gate) =
+                    (&mut second[..carried.len()], &mut first[..carried.len()]);
                 GatedGradient {
                     gradient: carried,
                     values: self.values(outer, width),
                     gate: self.values(gates, width),
                     slope: self.values(gates + width, width),
-                    of_values: other,
-                    of_gate: of_inner,
+                    of_values,
+                    of_gate,
                 }
                 .compute();
-                self.weights_of(gate, ends.context, of_inner);
+                self.weights_of(gate, ends.context, of_gate);
                 if let Some(context) = context {
-                    gate.input_gradient(of_inner, context, rows, true);
+                    gate.input_gradient(of_gate, context, rows, true);
                 }
-                self.weights_of(&block.second, places.inner, other);
-                block.second.input_gradient(other, of_inner, rows, false);
+                of_values
             }
-        }
+        };
+        let of_inner = &mut first[..d_inner * rows];
+        self.weights_of(&block.second, places.inner, of_outer);
+        block.second.input_gradient(of_outer, of_inner, rows, false);
+        let of_activated = &mut second[..carried.len()];
         self.activation(&block.first.activation, places.inner, of_inner);
         self.weights_of(&block.first, places.activated, of_inner);
-        block.first.input_gradient(of_inner, other, rows, false);
-        self.activation(&block.activation, places.activated, other);
-        add(carried, other);
+        block.first.input_gradient(of_inner, of_activated, rows, false);
+        self.activation(&block.activation, places.activated, of_activated);
+        add(carried, of_activated);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::super::super::row::gate::add_gated;
-use super::super::super::row::{Activation, Linear, Real};
 use super::places::{BlockPlaces, NetworkPlaces};
 use super::{Block, Network};
+use crate::kernel::row::gate::add_gated;
+use crate::kernel::row::{Activation, Linear, Real};
 
 /// Where a network reads and writes in a tile's buffer, in units of rows.
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Where the intermediate values of a network lie in a tile's buffer, in units of rows.
 
-use super::super::super::row::{Activation, Linear, Real};
 use super::{Block, Network};
+use crate::kernel::row::{Activation, Linear, Real};
 
 /// The places of one network. Where a tape keeps the slopes of an activation, they follow its
 /// outputs.
