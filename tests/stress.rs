@@ -7,8 +7,10 @@ mod common;
 use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
+use normalizing_flows::conditioner::ResidualMlpConfig;
+use normalizing_flows::preset::Nsf;
 use normalizing_flows::testing::assert_close;
-use normalizing_flows::{Distribution, Flow, RealNvpConfig};
+use normalizing_flows::{Distribution, Flow, NsfConfig, RealNvpConfig};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution as _, StandardNormal};
 
@@ -66,4 +68,45 @@ fn sixty_four_layers_stay_finite_ten_standard_deviations_out() {
     }
     let samples = model.sample(200, &mut rng).into_data();
     assert!(samples.iter::<f64>().all(f64::is_finite));
+}
+
+/// At a usual learning rate splines learn; at one far too high they learn nothing, but nothing breaks.
+#[test]
+fn splines_stay_finite_at_any_learning_rate_and_far_out() {
+    for (learning_rate, most) in [(1e-3, 60.0), (1e-2, f32::MAX), (1.0, f32::MAX)] {
+        let (model, losses) = trained_splines(learning_rate);
+        assert!(losses[99] < most, "{learning_rate}: {losses:?}");
+        let (device, mut rng) = (common::cpu(), ChaCha8Rng::seed_from_u64(1));
+        for scale in [1e-30, 1.0, 10.0, 1e3, 1e9] {
+            let far = mixture(200, &device, &mut rng) * scale;
+            let (z, log_det) = model.flow.inverse(far.clone());
+            let (x, log_det_forward) = model.flow.forward(far);
+            for numbers in
+                [z.into_data(), x.into_data(), log_det.into_data(), log_det_forward.into_data()]
+            {
+                let finite = numbers.iter::<f64>().all(f64::is_finite);
+                assert!(finite, "{learning_rate}, rows of {scale}: {numbers}");
+            }
+        }
+    }
+}
+
+fn trained_splines(learning_rate: f64) -> (Nsf, Vec<f32>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let training = common::cpu().autodiff();
+    let mut model = NsfConfig::new(D)
+        .with_n_layers(8)
+        .with_conditioner(ResidualMlpConfig::new().into())
+        .init(&training, &mut rng);
+    let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+    let mut losses = Vec::new();
+    for step in 0..100 {
+        let loss = -model.log_prob(mixture(BATCH, &training, &mut rng)).mean();
+        let value: f32 = loss.clone().inner().into_scalar();
+        assert!(value.is_finite(), "{learning_rate}: the loss of step {step} is {value}");
+        losses.push(value);
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = adam.step(learning_rate, model, gradients);
+    }
+    (model.valid(), losses)
 }

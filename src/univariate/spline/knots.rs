@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor, activation};
 
 use super::bin::Bin;
 use super::boundary::BoundarySlopes;
-use super::rational_quadratic::RationalQuadraticSplineConfig;
+use super::config::RationalQuadraticSplineConfig;
 
 /// The knots of a spline for each row and feature, `[batch, n_bins + 1, d]` each, around the middle
 /// of the box and in [`unit`](RationalQuadraticSplineConfig::unit)s.

@@ -1,5 +1,6 @@
 //! Monotone splines.
 //!
+//! - `config`: its sizes, and which of them are allowed
 //! - `rational_quadratic`: the map, and what it does beyond its box
 //! - `boundary`: which slopes the ends of the box have
 //! - `knots`: from the parameters to knots and slopes, and to the bin that a value falls into
@@ -7,8 +8,10 @@
 
 mod bin;
 mod boundary;
+mod config;
 mod knots;
 mod rational_quadratic;
 
 pub use boundary::BoundarySlopes;
-pub use rational_quadratic::{RationalQuadraticSpline, RationalQuadraticSplineConfig};
+pub use config::RationalQuadraticSplineConfig;
+pub use rational_quadratic::RationalQuadraticSpline;

@@ -1,137 +1,13 @@
 //! [`RationalQuadraticSpline`]: the monotone spline of neural spline flows.
 
-use burn::config::Config;
 use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
 use super::boundary::BoundarySlopes;
+use super::config::RationalQuadraticSplineConfig;
 use super::knots::Knots;
 use crate::univariate::interface::Univariate;
 use crate::univariate::map::UnivariateMap;
-
-/// The least of all floors: it keeps every quotient of sizes and slopes far from the ends of `f32`.
-const LEAST_FLOOR: f64 = 1e-6;
-/// The least floor under the sizes of bins, for each bin. Knots are sums of shares, each addition
-/// rounds by up to 6e-8 in `f32`, and no knot may pass the next one.
-const LEAST_FLOOR_A_BIN: f64 = 2.5e-7;
-/// The sizes of a box: what `f32` holds, with room for quotients.
-const SIZES: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
-
-/// Configuration of a [`RationalQuadraticSpline`].
-#[derive(Config, Debug, PartialEq)]
-pub struct RationalQuadraticSplineConfig {
-    /// The number of bins, at least 2.
-    #[config(default = 8)]
-    pub n_bins: usize,
-    /// The two ends of the box, which are the same on both axes, in ascending order; their distance is
-    /// from 1e-30 to 1e30.
-    #[config(default = "[-5.0, 5.0]")]
-    pub interval: [f64; 2],
-    /// The slopes at the ends of the box.
-    #[config(default = "BoundarySlopes::One")]
-    pub boundary_slopes: BoundarySlopes,
-    /// The least width of a bin as a share of the box: below `1 / n_bins`, and at least 1e-6 and
-    /// 2.5e-7 times `n_bins`.
-    #[config(default = 1e-3)]
-    pub min_bin_width: f64,
-    /// The least height of a bin as a share of the box: below `1 / n_bins`, and at least 1e-6 and
-    /// 2.5e-7 times `n_bins`.
-    #[config(default = 1e-3)]
-    pub min_bin_height: f64,
-    /// The least slope at a knot, from 1e-6 to below 1. The greatest is its reciprocal, so that both
-    /// directions have the same bounds.
-    #[config(default = 1e-3)]
-    pub min_slope: f64,
-}
-
-impl Default for RationalQuadraticSplineConfig {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl RationalQuadraticSplineConfig {
-    /// Builds the map, which holds no weights.
-    ///
-    /// # Panics
-    ///
-    /// If a value is out of its range.
-    pub fn init(&self) -> RationalQuadraticSpline {
-        let Self {
-            n_bins, interval: [low, high], min_bin_width, min_bin_height, min_slope, ..
-        } = *self;
-        assert!(n_bins >= 2, "`n_bins` must be at least 2, got {n_bins}");
-        assert!(
-            SIZES.contains(&(high - low)),
-            "`interval` must be ascending and of a size from {:e} to {:e}, got [{low}, {high}]",
-            SIZES.start(),
-            SIZES.end()
-        );
-        let least = LEAST_FLOOR.max(LEAST_FLOOR_A_BIN * n_bins as f64);
-        for (name, floor) in [("min_bin_width", min_bin_width), ("min_bin_height", min_bin_height)]
-        {
-            assert!(
-                floor >= least && floor * (n_bins as f64) < 1.0,
-                "`{name}` is a share of the box: with {n_bins} bins it must be at least {least:.2e} \
-                 and below {:.2e}, got {floor}",
-                1.0 / n_bins as f64
-            );
-        }
-        assert!(
-            (LEAST_FLOOR..1.0).contains(&min_slope),
-            "`min_slope` must be at least {LEAST_FLOOR:e} and below 1, got {min_slope}"
-        );
-        RationalQuadraticSpline { config: self.clone() }
-    }
-
-    /// The middle of the box.
-    pub(crate) fn center(&self) -> f64 {
-        let [low, high] = self.interval;
-        0.5 * (low + high)
-    }
-
-    /// Half the size of the box.
-    pub(crate) fn half_width(&self) -> f64 {
-        let [low, high] = self.interval;
-        0.5 * (high - low)
-    }
-
-    /// The power of two in which the curve is computed, so that a box of any size is one of the order
-    /// of 1; nothing is rounded on the way there and back.
-    pub(crate) fn unit(&self) -> f64 {
-        self.half_width().log2().floor().exp2()
-    }
-
-    /// Half the size of the box, in units.
-    pub(crate) fn half_units(&self) -> f64 {
-        self.half_width() / self.unit()
-    }
-
-    /// What every bin has at least, in units.
-    pub(crate) fn floor(&self, min_size: f64) -> f64 {
-        2.0 * self.half_units() * min_size
-    }
-
-    /// What the bins share beside that, in units.
-    pub(crate) fn shared(&self, min_size: f64) -> f64 {
-        2.0 * self.half_units() * (1.0 - min_size * self.n_bins as f64)
-    }
-
-    /// The number of parameters of a feature.
-    pub(crate) fn n_parameters(&self) -> usize {
-        2 * self.n_bins + self.boundary_slopes.n_slopes(self.n_bins)
-    }
-
-    /// The greatest slope at a knot.
-    pub(crate) fn max_slope(&self) -> f64 {
-        self.min_slope.recip()
-    }
-
-    /// What is added to a raw slope: so 0 means a slope of 1.
-    pub(crate) fn slope_offset(&self) -> f64 {
-        (1.0 - self.min_slope).exp_m1().ln()
-    }
-}
 
 /// A monotone spline of rational quadratic pieces, differentiable and with an exact inverse: the map
 /// of neural spline flows.
@@ -196,6 +72,10 @@ pub struct RationalQuadraticSpline {
 }
 
 impl RationalQuadraticSpline {
+    pub(super) fn new(config: RationalQuadraticSplineConfig) -> Self {
+        Self { config }
+    }
+
     /// The configuration that it was built from.
     pub fn config(&self) -> &RationalQuadraticSplineConfig {
         &self.config
