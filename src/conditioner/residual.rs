@@ -64,7 +64,8 @@ impl ResidualMlpConfig {
 /// ```
 ///
 /// where the gate by the context (a gated linear unit, GLU) is there if there is a context. The last
-/// layer starts at zero, so that a new flow is the identity, and each block starts as nearly nothing.
+/// layer starts at zero, so that a new flow is the identity, and each block starts as nearly nothing. A row
+/// costs two products of `d_hidden × d_hidden` a block, and one of `d_context × d_hidden` with a gate.
 ///
 /// # Shapes
 ///

@@ -14,6 +14,12 @@ const NEARLY_ZERO: f64 = 1e-3;
 
 /// A block of a [`ResidualMlp`](super::ResidualMlp): two linear layers, each after an activation, whose
 /// outputs are added to what came in.
+///
+/// ```text
+/// h ← h + (W₂ σ(W₁ σ(h) + b₁) + b₂) ⊙ sigmoid(W_c c + b_c)
+/// ```
+///
+/// The layer inside may have any width; what goes in and out has that of the network.
 #[derive(Module, Debug)]
 pub struct ResidualBlock {
     /// The activations before the two linear layers.

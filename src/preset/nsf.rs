@@ -19,7 +19,7 @@ pub type Nsf = NormalizingFlow<StandardNormal, Sequential<MaskedCoupling>>;
 ///
 /// The defaults are those of the paper on tables (ten layers, residual networks of two blocks of 256
 /// units, eight bins), and zuko's box from -5 to 5. Data should be standardised: beyond the box a
-/// spline is the identity, so there the density has the tails of the standard normal. Each direction
+/// spline is by default the identity, so there the density has the tails of the standard normal. Each direction
 /// costs one pass through the conditioners. What the paper has besides is a linear layer before each
 /// coupling.
 ///

@@ -57,6 +57,17 @@ impl Spline {
 
     /// Rows of a value and its parameters, each through the spline and back.
     pub fn run(&self, inverse: bool, fused: bool, rows: &[(f64, Vec<f64>)]) -> Vec<Row> {
+        self.run_weighted(inverse, fused, rows, WEIGHTS)
+    }
+
+    /// The same with other weights in the loss.
+    pub fn run_weighted(
+        &self,
+        inverse: bool,
+        fused: bool,
+        rows: &[(f64, Vec<f64>)],
+        weights: [f64; 2],
+    ) -> Vec<Row> {
         let x = self.tensor(rows.iter().flat_map(|(x, _)| [0.5, *x]).collect(), 2);
         let parameters = rows.iter().flat_map(|(_, parameters)| parameters.clone()).collect();
         let context = self.tensor(parameters, self.n_parameters);
@@ -67,7 +78,7 @@ impl Spline {
             (true, false) => self.composed.inverse_given(x.clone(), &context),
         };
         let y = y.narrow(1, 1, 1);
-        let loss = (y.clone() * WEIGHTS[0]).sum() + (log_slope.clone() * WEIGHTS[1]).sum();
+        let loss = (y.clone() * weights[0]).sum() + (log_slope.clone() * weights[1]).sum();
         let gradients = loss.backward();
         let gradient = host(x.grad(&gradients).expect("a gradient of the value"));
         let of_parameters = host(context.grad(&gradients).expect("a gradient of the parameters"));

@@ -222,6 +222,10 @@ mod tests {
                     let expected = products.sum::<f32>() + linear.bias.expect("a bias")[j];
                     assert_eq!(output[j * rows + row], expected, "{d_input} {d_output} {rows}");
                 }
+                let mut sums = numbers(d_output * rows, 7);
+                let expected: Vec<_> = sums.iter().zip(&output).map(|(a, b)| a + b).collect();
+                linear.add_to(&mut sums, &input, rows);
+                assert_eq!(sums, expected, "{d_input} {d_output} {rows}");
             }
         }
     }

@@ -5,7 +5,7 @@ use super::super::row::linear::sum_rows;
 use super::super::row::map_rows::{MapGradient, Parameters};
 use super::super::row::{Linear, Real, feature, feature_mut};
 use super::layout::Layout;
-use super::network::{Ends, Gradients, NetworkPlaces};
+use super::network::{Gradients, Input, NetworkPlaces};
 use super::steps::{Source, Steps, Widths};
 
 /// Where the gradients of a step's weights go: an offset for each weight, bias or shared parameter,
@@ -81,11 +81,7 @@ impl<R: Real> Steps<'_, R> {
                     let context_wanted = *takes_context && back.context.is_some();
                     let goes_on = position > 0 || back.input_wanted || context_wanted;
                     let input_gradient = &mut input_gradient[..step.d_input(self.d_context) * rows];
-                    let ends = Ends {
-                        input: places.input,
-                        context: places.input + kept.len(),
-                        output: places.parameters,
-                    };
+                    let input = Input { start: places.input, context: places.input + kept.len() };
                     let (mut offsets, mut parameters) = (&offsets[..], &*parameters);
                     for (i, (network, places)) in networks.iter().zip(&places.networks).enumerate()
                     {
@@ -102,7 +98,7 @@ impl<R: Real> Steps<'_, R> {
                             buffers: [&mut *first, &mut *second, &mut *third],
                             context: back.context.as_deref_mut(),
                         };
-                        let below = network.carry_back(places, ends, output_gradient, gradients);
+                        let below = network.carry_back(places, input, output_gradient, gradients);
                         if goes_on {
                             network.first().input_gradient(below, input_gradient, rows, i > 0);
                         }

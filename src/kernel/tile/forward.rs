@@ -3,7 +3,7 @@
 use super::super::row::map_rows::{MapRows, Parameters};
 use super::super::row::{Real, feature, feature_mut};
 use super::layout::Layout;
-use super::network::Ends;
+use super::network::Input;
 use super::steps::{Source, Steps};
 
 impl<R: Real> Steps<'_, R> {
@@ -31,12 +31,9 @@ impl<R: Real> Steps<'_, R> {
                     input[kept.len() * rows..][..context.len()].copy_from_slice(context);
                     let mut output = places.parameters;
                     for (network, network_places) in networks.iter().zip(&places.networks) {
-                        let ends = Ends {
-                            input: places.input,
-                            context: places.input + kept.len(),
-                            output,
-                        };
-                        network.run(network_places, ends, work, rows, layout.is_tape);
+                        let input =
+                            Input { start: places.input, context: places.input + kept.len() };
+                        network.run(network_places, input, output, work, rows, layout.is_tape);
                         output += network.output.d_output;
                     }
                 }

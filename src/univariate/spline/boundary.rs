@@ -12,8 +12,9 @@ pub enum BoundarySlopes {
     /// Both are learnt, and the map goes on in straight lines of these slopes.
     Free,
     /// Both are the same, and learnt: the box is a circle whose ends meet. A value outside is a
-    /// number of turns and a value inside; the map keeps the turns. So the map is smooth on all of
-    /// the real line, angles in the box stay in the box, and `f(x + period) = f(x) + period`.
+    /// number of turns and a value inside; the map keeps the turns. So the map is continuously
+    /// differentiable on all of the real line, angles in the box stay in the box, and
+    /// `f(x + period) = f(x) + period`.
     ///
     /// The end of the box is a fixed point. An [`Additive`](crate::univariate::Additive) map before
     /// or after turns the circle.

@@ -10,17 +10,19 @@ const LEAST_FLOOR: f64 = 1e-6;
 /// The least floor under the sizes of bins, for each bin. Knots are sums of shares, each addition
 /// rounds by up to 6e-8 in `f32`, and no knot may pass the next one.
 const LEAST_FLOOR_A_BIN: f64 = 2.5e-7;
-/// The sizes of a box: what `f32` holds, with room for quotients.
-const SIZES: std::ops::RangeInclusive<f64> = 1e-30..=1e30;
+/// The most bins: beyond, their floors would fill the box.
+const MOST_BINS: usize = 1999;
+/// The sizes of a box: gradients divide by them, and by slopes down to 1e-18 in the flattest bin.
+const SIZES: std::ops::RangeInclusive<f64> = 1e-18..=1e18;
 
 /// Configuration of a [`RationalQuadraticSpline`].
 #[derive(Config, Debug, PartialEq)]
 pub struct RationalQuadraticSplineConfig {
-    /// The number of bins, at least 2.
+    /// The number of bins, from 2 to 1999.
     #[config(default = 8)]
     pub n_bins: usize,
     /// The two ends of the box, which are the same on both axes, in ascending order; their distance is
-    /// from 1e-30 to 1e30.
+    /// from 1e-18 to 1e18.
     #[config(default = "[-5.0, 5.0]")]
     pub interval: [f64; 2],
     /// The slopes at the ends of the box.
@@ -56,7 +58,10 @@ impl RationalQuadraticSplineConfig {
         let Self {
             n_bins, interval: [low, high], min_bin_width, min_bin_height, min_slope, ..
         } = *self;
-        assert!(n_bins >= 2, "`n_bins` must be at least 2, got {n_bins}");
+        assert!(
+            (2..=MOST_BINS).contains(&n_bins),
+            "`n_bins` must be at least 2 and at most {MOST_BINS}, got {n_bins}"
+        );
         assert!(
             SIZES.contains(&(high - low)),
             "`interval` must be ascending and of a size from {:e} to {:e}, got [{low}, {high}]",
@@ -68,8 +73,8 @@ impl RationalQuadraticSplineConfig {
         {
             assert!(
                 floor >= least && floor * (n_bins as f64) < 1.0,
-                "`{name}` is a share of the box: with {n_bins} bins it must be at least {least:.2e} \
-                 and below {:.2e}, got {floor}",
+                "`{name}` is a share of the box: with {n_bins} bins it must be at least {least:e} \
+                 and below {:e}, got {floor}",
                 1.0 / n_bins as f64
             );
         }

@@ -26,8 +26,8 @@ use crate::univariate::map::UnivariateMap;
 /// quadratic equation. Every finite input and parameter is safe, in value and gradient: the formulas
 /// are arranged so that nothing divides by zero, the slopes at the knots lie within `min_slope` and
 /// `1 / min_slope`, and values outside of the box never enter them. (Only on a straight tail, with
-/// [`BoundarySlopes::Free`], may a value or its gradient overflow, near the
-/// largest number: as in any affine map.)
+/// [`BoundarySlopes::Free`], may a value or its gradient overflow, near the largest number, as in any
+/// affine map.)
 ///
 /// The parameters of a feature are `n_bins` raw widths and `n_bins` raw heights, of which a softmax
 /// makes shares of the box over a floor, and the raw slopes at the knots, `d = min_slope +

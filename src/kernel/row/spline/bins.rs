@@ -89,13 +89,13 @@ impl<R: Real> Spline<R> {
         };
         let mut previous = shares(0);
         // The end of the box; NaN where the shares are, which no comparison below would notice.
-        let start = |shares: &[R; N]| shares.map(|share| share * R::ZERO - half);
+        let end = |shares: &[R; N]| shares.map(|share| share * R::ZERO + half);
         let mut bins = Bins {
             index: [R::ZERO; N],
-            left: start(&previous[0]),
-            right: [half; N],
-            bottom: start(&previous[1]),
-            top: [half; N],
+            left: [-half; N],
+            right: end(&previous[0]),
+            bottom: [-half; N],
+            top: end(&previous[1]),
             raw_slopes: [raw_slope(0), raw_slope(n)],
             before: [[R::ZERO; N]; 2],
             own: previous,
@@ -118,7 +118,7 @@ impl<R: Real> Spline<R> {
                 };
                 let ends_here = !past & (x < bins.right[l]);
                 let take = |from: R, old: R| if past { from } else { old };
-                let end = |from: R, old: R| if ends_here { from } else { old };
+                let stop = |from: R, old: R| if ends_here { from } else { old };
                 bins.index[l] = take(index, bins.index[l]);
                 bins.left[l] = take(x, bins.left[l]);
                 bins.bottom[l] = take(y, bins.bottom[l]);
@@ -127,9 +127,9 @@ impl<R: Real> Spline<R> {
                     bins.before[axis][l] = take(sum[axis][l], bins.before[axis][l]);
                     bins.own[axis][l] = take(own[axis][l], bins.own[axis][l]);
                 }
-                bins.right[l] = end(x, bins.right[l]);
-                bins.top[l] = end(y, bins.top[l]);
-                bins.raw_slopes[1][l] = end(raw[l], bins.raw_slopes[1][l]);
+                bins.right[l] = stop(x, bins.right[l]);
+                bins.top[l] = stop(y, bins.top[l]);
+                bins.raw_slopes[1][l] = stop(raw[l], bins.raw_slopes[1][l]);
             }
             previous = own;
         }

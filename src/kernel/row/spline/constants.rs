@@ -7,6 +7,7 @@ use crate::univariate::{BoundarySlopes, RationalQuadraticSplineConfig};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spline<R> {
     pub(super) n_bins: usize,
+    n_parameters: usize,
     pub(super) ends: BoundarySlopes,
     /// The middle of the box, and half its size.
     pub(super) center: R,
@@ -50,6 +51,7 @@ impl Spline<f64> {
         let half = config.half_width();
         Self {
             n_bins: config.n_bins,
+            n_parameters: config.n_parameters(),
             ends: config.boundary_slopes,
             center: config.center(),
             half,
@@ -65,7 +67,7 @@ impl Spline<f64> {
 
 impl<R: Real> Spline<R> {
     pub(in super::super) fn n_parameters(&self) -> usize {
-        2 * self.n_bins + self.ends.n_slopes(self.n_bins)
+        self.n_parameters
     }
 
     /// The parameter that holds the raw slope at a knot, if it is learnt.
@@ -82,9 +84,10 @@ impl<R: Real> Spline<R> {
 
     /// The same spline in another float type.
     pub(in super::super) fn cast<S: Real>(self, cast: impl Fn(R) -> S) -> Spline<S> {
-        let Self { n_bins, ends, axes, slopes, .. } = self;
+        let Self { n_bins, n_parameters, ends, axes, slopes, .. } = self;
         Spline {
             n_bins,
+            n_parameters,
             ends,
             center: cast(self.center),
             half: cast(self.half),

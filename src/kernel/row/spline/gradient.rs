@@ -108,20 +108,21 @@ impl<R: Real> Spline<R> {
         let log_slope = n_slope / n - two * (d_slope / d);
         let slope = curve.mean_slope * point.rise_slope;
 
-        // Of the log-slope of the forward map, of its result (in the box and beyond it), of the place
-        // in the bin, and of the argument of the map that was applied. In the box all is in units.
+        // Of the log-slope of the forward map, of its result (in the box, in units, and beyond it), of
+        // the place in the bin, and of the argument of the map that was applied.
         let outside = beyond != zero;
         let of_log_slope = if INVERSE { -log_det } else { log_det };
         let tail_slope = self.tail_slope(beyond, ends);
         let in_units = result * self.unit;
+        let through_log = of_log_slope * (log_slope / width * self.inverse_unit);
         let (of_result, of_tail, of_place, argument) = if INVERSE {
-            let of_argument = (in_units + of_log_slope * log_slope / width) / slope;
+            let of_argument = (result + through_log) / slope;
             let in_tail = result / tail_slope;
-            let argument = if outside { in_tail } else { of_argument * self.inverse_unit };
-            (-of_argument, -in_tail, -(in_units * width), argument)
+            let argument = if outside { in_tail } else { of_argument };
+            (-(of_argument * self.unit), -in_tail, -(in_units * width), argument)
         } else {
             let of_place = in_units * height * point.rise_slope + of_log_slope * log_slope;
-            let of_argument = of_place / width * self.inverse_unit;
+            let of_argument = result * slope + through_log;
             let argument = if outside { result * tail_slope } else { of_argument };
             (in_units, result, of_place, argument)
         };

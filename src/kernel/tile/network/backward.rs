@@ -1,7 +1,7 @@
 //! The gradients of a network.
 
 use super::super::backward::WeightSums;
-use super::forward::Ends;
+use super::forward::Input;
 use super::places::{BlockPlaces, NetworkPlaces};
 use super::{Block, Network};
 use crate::kernel::row::gate::{GatedGradient, add};
@@ -27,7 +27,7 @@ impl<R: Real> Network<'_, R> {
     pub(in super::super) fn carry_back<'g>(
         &self,
         places: &NetworkPlaces,
-        ends: Ends,
+        input: Input,
         output_gradient: &'g [R],
         gradients: Gradients<'g, '_, R>,
     ) -> &'g [R] {
@@ -35,7 +35,7 @@ impl<R: Real> Network<'_, R> {
         let mut back = Back { tape, rows, offsets, weights };
         let [mut current, mut next, third] = buffers;
         let Some(&last) = places.hidden.last() else {
-            back.weights_of(&self.output, ends.input, output_gradient);
+            back.weights_of(&self.output, input.start, output_gradient);
             return output_gradient;
         };
         back.weights_of(&self.output, last, output_gradient);
@@ -43,7 +43,7 @@ impl<R: Real> Network<'_, R> {
         self.output.input_gradient(output_gradient, &mut current[..width], rows, false);
         for (block, places) in self.blocks.iter().zip(&places.blocks).rev() {
             let buffers = [&mut current[..width], &mut *next, &mut *third];
-            back.block(block, places, ends, buffers, context.as_deref_mut());
+            back.block(block, places, input, buffers, context.as_deref_mut());
         }
         for (i, layer) in self.hidden.iter().enumerate().rev() {
             let gradient = &mut current[..layer.d_output * rows];
@@ -55,7 +55,8 @@ impl<R: Real> Network<'_, R> {
         }
         let first = &self.hidden[0];
         let gradient = &current[..first.d_output * rows];
-        back.weights_of(first, ends.input, gradient);
+        back.weights_of(first, input.start, gradient);
+        debug_assert!(back.offsets.is_empty(), "each weight has one gradient");
         gradient
     }
 }
@@ -98,7 +99,7 @@ impl<'t, R: Real> Back<'t, '_, R> {
         &mut self,
         block: &Block<'_, R>,
         places: &BlockPlaces,
-        ends: Ends,
+        input: Input,
         [carried, first, second]: [&mut [R]; 3],
         context: Option<&mut [R]>,
     ) {
@@ -108,6 +109,7 @@ impl<'t, R: Real> Back<'t, '_, R> {
         let of_outer: &[R] = match block.gate.as_ref().zip(places.gated) {
             None => carried,
             Some((gate, [outer, gates])) => {
+                debug_assert!(gate.activation.keeps_slope(), "the tape holds the slope of a gate");
                 let (of_values, of_gate) =
                     (&mut second[..carried.len()], &mut first[..carried.len()]);
                 GatedGradient {
@@ -119,7 +121,7 @@ impl<'t, R: Real> Back<'t, '_, R> {
                     of_gate,
                 }
                 .compute();
-                self.weights_of(gate, ends.context, of_gate);
+                self.weights_of(gate, input.context, of_gate);
                 if let Some(context) = context {
                     gate.input_gradient(of_gate, context, rows, true);
                 }

@@ -7,13 +7,12 @@ use super::{Block, Network};
 use crate::kernel::row::gate::add_gated;
 use crate::kernel::row::{Activation, Linear, Real};
 
-/// Where a network reads and writes in a tile's buffer, in units of rows.
+/// What a network reads in a tile's buffer, in units of rows.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Ends {
-    pub input: usize,
-    /// The part of the input that is the context.
+pub(in super::super) struct Input {
+    pub start: usize,
+    /// The part that is the context.
     pub context: usize,
-    pub output: usize,
 }
 
 /// A tile's buffer.
@@ -29,21 +28,22 @@ impl<R: Real> Network<'_, R> {
     pub(in super::super) fn run(
         &self,
         places: &NetworkPlaces,
-        ends: Ends,
+        input: Input,
+        output: usize,
         values: &mut [R],
         rows: usize,
         is_tape: bool,
     ) {
         let mut work = Work { values, rows, is_tape };
-        let mut from = ends.input;
+        let mut from = input.start;
         for (layer, &to) in self.hidden.iter().zip(&places.hidden) {
             work.linear(layer, from, to);
             from = to;
         }
         for (block, places) in self.blocks.iter().zip(&places.blocks) {
-            work.block(block, places, from, ends.context);
+            work.block(block, places, from, input.context);
         }
-        work.linear(&self.output, from, ends.output);
+        work.linear(&self.output, from, output);
     }
 }
 

@@ -6,6 +6,6 @@ mod layers;
 mod places;
 
 pub(super) use backward::Gradients;
-pub(super) use forward::Ends;
+pub(super) use forward::Input;
 pub(in super::super) use layers::{Block, Network};
 pub(super) use places::NetworkPlaces;
