@@ -88,14 +88,14 @@ impl<R: Real> Spline<R> {
             None => [R::ZERO; N],
         };
         let mut previous = shares(0);
-        // The end of the box; NaN where the shares are, which no comparison below would notice.
-        let end = |shares: &[R; N]| shares.map(|share| share * R::ZERO + half);
+        // NaN where the widths are: no comparison below would notice, and the bin would be the box.
+        let right = previous[0].map(|share| share * R::ZERO + half);
         let mut bins = Bins {
             index: [R::ZERO; N],
             left: [-half; N],
-            right: end(&previous[0]),
+            right,
             bottom: [-half; N],
-            top: end(&previous[1]),
+            top: [half; N],
             raw_slopes: [raw_slope(0), raw_slope(n)],
             before: [[R::ZERO; N]; 2],
             own: previous,
