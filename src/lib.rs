@@ -81,6 +81,7 @@ mod closed_enum;
 pub mod conditioner;
 pub mod coupling;
 pub mod data;
+mod direction;
 pub mod distribution;
 pub mod elementwise;
 mod flow;

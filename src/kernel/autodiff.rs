@@ -24,7 +24,7 @@ use super::flex::{
     Goal, Gradients, Wanted, gradients, log_prob_with_gradients, scale, uniform_value,
 };
 use super::ops::{FlowTensors, KernelOps};
-use super::row::map_rows::Direction;
+use crate::direction::Direction;
 
 type FlexTensor = FloatTensor<Flex>;
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;

@@ -5,9 +5,9 @@ use burn::tensor::Tensor;
 
 use super::autodiff::MAX_WEIGHTS;
 use super::ops::{FlowTensors, KernelOps};
-use super::row::map_rows::Direction;
 use super::spec::{Spec, on_flex};
 use super::stack::Stack;
+use crate::direction::Direction;
 use crate::flow::Flow;
 
 /// [`Flow::forward`] in one pass.

@@ -8,8 +8,8 @@ use burn::backend::{
     ExtensionType, backend_extension,
 };
 
-use super::row::map_rows::Direction;
 use super::spec::LayerSpec;
+use crate::direction::Direction;
 
 /// A whole flow in one operation.
 #[backend_extension(Flex, Autodiff)]

@@ -6,11 +6,11 @@ use burn::nn::activation::Activation as BurnActivation;
 use burn::tensor::{DType, Int, Tensor};
 
 use super::row::affine::Bound;
-use super::row::map_rows::Direction;
 use super::row::spline::Spline;
 use super::row::{Activation, Map};
 use super::stack::{Description, Parameters, Stack};
 use crate::conditioner::{Parts, ResidualBlock};
+use crate::direction::Direction;
 use crate::univariate::{ScaleBound, UnivariateMap};
 
 /// A flow that the kernels can carry rows through.

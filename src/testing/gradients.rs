@@ -3,9 +3,10 @@
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
 use super::compare::{assert_values_close, host};
-use super::laws::{BATCH, Direction, Laws, apply, both_ways, loss};
+use super::laws::{BATCH, Laws, apply, both_ways, loss};
 use super::parameters::{gradients, nudge};
 use crate::cast::cast;
+use crate::direction::Direction;
 use crate::flow::Flow;
 
 /// Values of a parameter that are checked against finite differences, spread over it.

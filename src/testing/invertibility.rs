@@ -6,8 +6,9 @@ use rand::rngs::ChaCha8Rng;
 
 use super::compare::{assert_close, assert_values_close, host};
 use super::determinant::log_abs_det;
-use super::laws::{Direction, Laws, apply, both_ways};
+use super::laws::{Laws, apply, both_ways};
 use crate::cast::cast;
+use crate::direction::Direction;
 use crate::flow::Flow;
 
 impl<F: Flow> Laws<F> {

@@ -7,6 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::parameters::perturb;
 use crate::cast::cast;
+use crate::direction::Direction;
 use crate::flow::{Flow, forward_with, inverse_with};
 
 /// Rows of a batch.
@@ -19,13 +20,6 @@ type Build<F> = Box<dyn Fn(&Device, &mut ChaCha8Rng) -> F>;
 
 /// A law: a method of [`Laws`] that panics when it is broken.
 pub type Law<F> = fn(&Laws<F>, &Device);
-
-/// A direction of a flow.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Direction {
-    Forward,
-    Inverse,
-}
 
 /// The laws of a flow, each a method that panics when the law is broken.
 ///
@@ -155,7 +149,7 @@ impl<F: Flow> Laws<F> {
 }
 
 pub(super) fn both_ways() -> [(Direction, Direction); 2] {
-    [(Direction::Forward, Direction::Inverse), (Direction::Inverse, Direction::Forward)]
+    [Direction::Forward, Direction::Inverse].map(|there| (there, there.reversed()))
 }
 
 pub(super) fn apply<F: Flow>(

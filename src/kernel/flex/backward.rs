@@ -5,13 +5,13 @@ use burn::tensor::Shape;
 
 use super::super::ops::FlowTensors;
 use super::super::row::Real;
-use super::super::row::map_rows::Direction;
 use super::super::threads::share;
 use super::super::tile::{Offsets, Step, Steps};
 use super::buffers::{give_back, take_buffer};
 use super::lane::{Goal, Pass};
 use super::steps::with_steps;
 use super::{FlexTensor, Stored, with_float};
+use crate::direction::Direction;
 
 /// The least rows of a lane where there are more than two: each lane costs a pass over the gradients
 /// of all weights.

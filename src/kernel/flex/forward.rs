@@ -4,12 +4,12 @@ use burn::backend::{Flex, TensorMetadata};
 
 use super::super::ops::FlowTensors;
 use super::super::row::Real;
-use super::super::row::map_rows::Direction;
 use super::super::threads::share;
 use super::buffers::split;
 use super::steps::with_steps;
 use super::strided::{Rows, write_rows};
 use super::{FlexTensor, Stored, tile_rows};
+use crate::direction::Direction;
 
 /// The rows that come out of a flow and their log-determinants.
 pub(super) fn transform<R: Stored>(

@@ -3,12 +3,12 @@
 use burn::backend::{Flex, TensorMetadata};
 
 use super::super::ops::FlowTensors;
-use super::super::row::map_rows::Direction;
 use super::super::tile::{Back, Layout, Offsets, Steps, WeightSums};
 use super::buffers::split;
 use super::forward::standard_normal_log_prob;
 use super::strided::{Column, Rows, write_rows};
 use super::{FlexTensor, Stored, tile_rows};
+use crate::direction::Direction;
 
 /// Where the backward pass starts, and what else it gives.
 pub(in super::super) enum Goal<'g> {

@@ -19,7 +19,7 @@ use burn::tensor::TensorData;
 
 use super::ops::{FlowTensors, KernelOps};
 use super::row::Real;
-use super::row::map_rows::Direction;
+use crate::direction::Direction;
 
 pub(super) use backward::{Gradients, Wanted, gradients, log_prob_with_gradients, scale};
 pub(super) use lane::Goal;

@@ -7,12 +7,12 @@ use burn::tensor::{DType, Shape};
 use super::super::ops::FlowTensors;
 use super::super::row::Linear;
 use super::super::row::linear::transpose;
-use super::super::row::map_rows::Direction;
 use super::super::spec::{LayerSpec, LinearSpec, SourceSpec};
 use super::super::threads::share;
 use super::super::tile::{Block, Network, Source, Step, Steps};
 use super::buffers::{give_back, take_buffer};
 use super::{FlexTensor, Stored};
+use crate::direction::Direction;
 
 /// From so many rows on it pays to put a weight of so many numbers column after column first.
 const COLUMNS_FROM_ROWS: usize = 1024;

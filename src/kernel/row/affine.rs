@@ -11,8 +11,9 @@
 //! absolute error of `s`.
 
 use super::Loop;
-use super::map_rows::{Direction, MapGradient, MapRows};
+use super::map_rows::{MapGradient, MapRows};
 use super::real::Real;
+use crate::direction::Direction;
 
 /// What keeps a log-scale in bounds, as in `univariate::ScaleBound`.
 #[derive(Clone, Copy, Debug, PartialEq)]

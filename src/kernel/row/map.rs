@@ -1,9 +1,10 @@
 //! [`Map`]: the univariate maps on the rows of one feature, and their gradients.
 
 use super::affine::{self, Bound};
-use super::map_rows::{Direction, MapGradient, MapRows};
+use super::map_rows::{MapGradient, MapRows};
 use super::real::Real;
 use super::spline::{self, Spline};
+use crate::direction::Direction;
 
 /// A univariate map.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,21 +1,5 @@
 //! What a map is handed: the rows of one feature, forward and back.
 
-/// The direction of a map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Forward,
-    Inverse,
-}
-
-impl Direction {
-    pub(crate) fn reversed(self) -> Self {
-        match self {
-            Self::Forward => Self::Inverse,
-            Self::Inverse => Self::Forward,
-        }
-    }
-}
-
 /// The parameters of one feature, a number a row each, within those of all features: the first
 /// parameter of every feature, then the second.
 pub(crate) struct Parameters<'a, R> {

@@ -1,8 +1,8 @@
 //! The layers of a flow in the order in which the rows meet them, with their weights as slices.
 
-use super::super::row::map_rows::Direction;
 use super::super::row::{Map, Real};
 use super::network::Network;
+use crate::direction::Direction;
 
 /// The layers in the order in which the rows meet them.
 pub(in super::super) struct Steps<'a, R> {

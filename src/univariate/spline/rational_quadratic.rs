@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use super::boundary::BoundarySlopes;
 use super::config::RationalQuadraticSplineConfig;
 use super::knots::Knots;
+use crate::direction::Direction;
 use crate::univariate::interface::Univariate;
 use crate::univariate::map::UnivariateMap;
 
@@ -109,7 +110,7 @@ impl RationalQuadraticSpline {
             BoundarySlopes::Free => {
                 let above = value.clone().greater_scalar(0.0);
                 let [first, last] = knots.end_slopes();
-                let slope = direction.slope(first.mask_where(above.clone(), last));
+                let slope = slope_of(direction, first.mask_where(above.clone(), last));
                 let end = value.zeros_like().mask_fill(above.clone(), half);
                 let end = end.mask_fill(above.bool_not(), -half);
                 let tail = end.clone() + slope.clone() * (value - end) + center;
@@ -152,19 +153,11 @@ impl RationalQuadraticSpline {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Direction {
-    Forward,
-    Inverse,
-}
-
-impl Direction {
-    /// The slope of the map from that of its forward direction.
-    fn slope(self, slope: Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::Forward => slope,
-            Self::Inverse => slope.recip(),
-        }
+/// The slope of the map that is applied, from that of its forward direction.
+fn slope_of(direction: Direction, forward: Tensor<2>) -> Tensor<2> {
+    match direction {
+        Direction::Forward => forward,
+        Direction::Inverse => forward.recip(),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::Spline;
 use super::lanes::LANES;
+use crate::direction::Direction;
 use crate::kernel::row::Loop;
-use crate::kernel::row::map_rows::{Direction, MapGradient, MapRows};
+use crate::kernel::row::map_rows::{MapGradient, MapRows};
 use crate::kernel::row::real::Real;
 
 impl<R: Real> Spline<R> {

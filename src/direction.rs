@@ -1,0 +1,19 @@
+//! [`Direction`]: which way a map is applied.
+
+/// From latent to data, or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Latent to data.
+    Forward,
+    /// Data to latent.
+    Inverse,
+}
+
+impl Direction {
+    pub(crate) fn reversed(self) -> Self {
+        match self {
+            Self::Forward => Self::Inverse,
+            Self::Inverse => Self::Forward,
+        }
+    }
+}
