@@ -10,10 +10,12 @@ mod activation_loops;
 pub(crate) mod affine;
 mod exp;
 pub(crate) mod gate;
+mod isa;
 pub(crate) mod linear;
 mod ln;
 mod map;
 pub(crate) mod map_rows;
+mod microkernels;
 mod product;
 mod real;
 pub(crate) mod spline;
@@ -23,8 +25,8 @@ pub(crate) use linear::Linear;
 pub(crate) use map::Map;
 pub(crate) use real::Real;
 
-/// A loop that is compiled for several instruction sets; [`run`](Loop::run) takes the best that the
-/// processor has.
+/// A loop that is compiled for several instruction sets; [`run`](Loop::run) takes the one that
+/// [`isa`] says.
 ///
 /// A type and not a closure, since only a function can be told to be inlined always: what is not
 /// inlined is compiled for the oldest processor.
@@ -42,7 +44,7 @@ trait Loop: Sized {
                 self.0.body();
             }
         }
-        pulp::Arch::new().dispatch(Dispatched(self));
+        isa::in_use().arch.dispatch(Dispatched(self));
     }
 }
 

@@ -6,6 +6,7 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 use std::sync::Mutex;
 
+use super::microkernels::Microkernels;
 use super::{exp, ln};
 
 /// `f32` or `f64`.
@@ -26,6 +27,7 @@ pub(crate) trait Real:
     + Neg<Output = Self>
     + Sub<Output = Self>
     + Sum
+    + Microkernels
 {
     const ZERO: Self;
     const ONE: Self;

@@ -1,0 +1,167 @@
+//! The insides of `gemm`: its products by an instruction set that it would not take by itself, since
+//! it always takes the best.
+
+#![expect(unsafe_code, reason = "the `gemm` crates take pointers and strides")]
+
+use super::isa::Isa;
+
+/// A product as `gemm` takes it.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<R> {
+    /// `m`, `n`, `k`: the product is `m × n`, and each of its numbers a sum of `k`.
+    pub sizes: [usize; 3],
+    /// Column after column, without gaps.
+    pub product: *mut R,
+    pub accumulate: bool,
+    pub lhs: Operand<R>,
+    pub rhs: Operand<R>,
+}
+
+/// A matrix that is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Operand<R> {
+    pub data: *const R,
+    /// How far it is to the next column, and to the next row.
+    pub column: isize,
+    pub row: isize,
+}
+
+/// A float type for which `gemm` has microkernels: functions for a small block of a product.
+pub(crate) trait Microkernels: Sized {
+    /// A product by the microkernels of AVX2 or of the baseline.
+    ///
+    /// # Panics
+    ///
+    /// If the processor has them not.
+    ///
+    /// # Safety
+    ///
+    /// All elements of the three matrices may be accessed through their pointers, and the product
+    /// overlaps with neither operand.
+    unsafe fn capped_product(isa: Isa, call: Call<Self>);
+}
+
+/// The product by a module of microkernels, `$lanes` numbers a vector, as the macros of `gemm` make
+/// it.
+macro_rules! product_by {
+    ($float:ident, $microkernels:ident, $lanes:literal, $simd:ident, $call:expr) => {{
+        use gemm_common::simd::{MixedSimd, $simd};
+        use $microkernels::{H_M, H_N, H_UKR, MR_DIV_N, NR, UKR};
+        let Call { sizes: [m, n, k], product, accumulate, lhs, rhs } = $call;
+        let simd = <$simd as MixedSimd<$float, $float, $float, $float>>::try_new();
+        // SAFETY: the caller answers for the matrices; there is a `simd` only if the processor has
+        // the instructions; and the numbers of lanes and of microkernels belong together.
+        unsafe {
+            gemm_common::gemm::gemm_basic_generic::<
+                _,
+                $float,
+                $lanes,
+                { MR_DIV_N * $lanes },
+                NR,
+                MR_DIV_N,
+                H_M,
+                H_N,
+            >(
+                simd.expect("the instruction set that was chosen is there"),
+                m,
+                n,
+                k,
+                product,
+                m as isize,
+                1,
+                accumulate,
+                lhs.data,
+                lhs.column,
+                lhs.row,
+                rhs.data,
+                rhs.column,
+                rhs.row,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                |a, b, c| a * b + c,
+                &UKR,
+                &H_UKR,
+                false,
+                gemm_common::Parallelism::None,
+            );
+        }
+    }};
+}
+
+macro_rules! impl_microkernels {
+    ($float:ident, $gemm:ident, $avx2_lanes:literal) => {
+        impl Microkernels for $float {
+            unsafe fn capped_product(isa: Isa, call: Call<Self>) {
+                #[cfg(target_arch = "x86_64")]
+                use $gemm::microkernel::fma::$float as avx2;
+                use $gemm::microkernel::scalar::$float as baseline;
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => product_by!($float, avx2, $avx2_lanes, V3, call),
+                    _ => product_by!($float, baseline, 1, Scalar, call),
+                }
+            }
+        }
+    };
+}
+
+impl_microkernels!(f32, gemm_f32, 8);
+impl_microkernels!(f64, gemm_f64, 4);
+
+#[cfg(test)]
+mod tests {
+    use super::super::isa::in_use;
+    use super::super::real::Real;
+    use super::*;
+
+    /// Of whole numbers, so that every order of summing gives the same.
+    fn is_the_sum_of_products<R: Real>(isa: Isa, [m, n, k]: [usize; 3], accumulate: bool) {
+        let numbers = |len: usize, modulus: usize| -> Vec<R> {
+            (0..len).map(|i| R::from_f64((i * 7 % modulus) as f64 - 3.0)).collect()
+        };
+        let (lhs, rhs, before) = (numbers(m * k, 11), numbers(k * n, 13), numbers(m * n, 5));
+        // Column after column, and row after row.
+        for [(lhs_column, lhs_row), (rhs_column, rhs_row)] in
+            [[(m, 1), (k, 1)], [(m, 1), (1, n)], [(1, k), (k, 1)], [(1, k), (1, n)]]
+        {
+            let mut product = before.clone();
+            let operand = |matrix: &[R], column: usize, row: usize| Operand {
+                data: matrix.as_ptr(),
+                column: column as isize,
+                row: row as isize,
+            };
+            let call = Call {
+                sizes: [m, n, k],
+                product: product.as_mut_ptr(),
+                accumulate,
+                lhs: operand(&lhs, lhs_column, lhs_row),
+                rhs: operand(&rhs, rhs_column, rhs_row),
+            };
+            // SAFETY: the matrices lie in their buffers without gaps, either way.
+            unsafe { R::capped_product(isa, call) };
+            for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                let term = |l: usize| {
+                    lhs[l * lhs_column + i * lhs_row] * rhs[j * rhs_column + l * rhs_row]
+                };
+                let start = if accumulate { before[j * m + i] } else { R::ZERO };
+                let expected = start + (0..k).map(term).sum::<R>();
+                assert_eq!(product[j * m + i], expected, "{isa:?}, {m} × {n} × {k}: {i}, {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_sum_of_products() {
+        for isa in [Isa::Baseline, Isa::Avx2].into_iter().filter(|isa| *isa <= in_use().isa) {
+            for sizes in [[1, 1, 1], [5, 1, 9], [2, 7, 2], [64, 9, 5], [61, 65, 40], [130, 33, 7]] {
+                for accumulate in [false, true] {
+                    is_the_sum_of_products::<f32>(isa, sizes, accumulate);
+                    is_the_sum_of_products::<f64>(isa, sizes, accumulate);
+                }
+            }
+        }
+    }
+}
