@@ -8,10 +8,10 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use normalizing_flows::burn::tensor::{Device, Tensor};
+use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor};
 use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig};
 use normalizing_flows::{
-    Distribution, Flow, NormalizingFlow, NsfConfig, RealNvpConfig, StandardNormal,
+    Distribution, Flow, NormalizingFlow, NsfConfig, RealNvpConfig, StandardNormal, cast,
 };
 
 /// The system's allocator, counting.
@@ -48,7 +48,7 @@ fn allocated(f: impl FnOnce()) -> usize {
 #[test]
 fn only_results_grow_with_the_batch() {
     let device = Device::flex();
-    let (d, h) = (4, 384);
+    let (d, h) = (4, 288);
     let mut rng = common::rng(0);
     let affine = RealNvpConfig::new(d)
         .with_n_layers(2)
@@ -58,13 +58,20 @@ fn only_results_grow_with_the_batch() {
         .with_n_layers(2)
         .with_conditioner(ResidualMlpConfig::new().with_d_hidden(h).into())
         .init(&device, &mut rng);
-    only_results_of(&affine, d, &device);
-    only_results_of(&splines, d, &device);
+    for dtype in [FloatDType::F32, FloatDType::F64] {
+        only_results_of(&cast(affine.clone(), dtype), d, dtype, &device);
+    }
+    only_results_of(&splines, d, FloatDType::F32, &device);
 }
 
-fn only_results_of<F: Flow>(model: &NormalizingFlow<StandardNormal, F>, d: usize, device: &Device) {
+fn only_results_of<F: Flow>(
+    model: &NormalizingFlow<StandardNormal, F>,
+    d: usize,
+    dtype: FloatDType,
+    device: &Device,
+) {
     let bytes = |rows: usize| {
-        let x = Tensor::<2>::zeros([rows, d], device);
+        let x = Tensor::<2>::zeros([rows, d], (device, dtype.into()));
         let run = || {
             drop(model.log_prob(x.clone()));
             drop(model.flow.forward(x.clone()));
@@ -72,12 +79,16 @@ fn only_results_of<F: Flow>(model: &NormalizingFlow<StandardNormal, F>, d: usize
         // A thread's scratch grows in the first call in which the thread takes part.
         (0..10).map(|_| allocated(run)).min().expect("ten calls")
     };
-    let (few, many) = (bytes(1024), bytes(8192));
     // The results are a log-density, and a row with its log-determinant; and there is some
-    // bookkeeping for each tile of 128 rows. The activations of one hidden layer would be 384 times 4
-    // bytes a row.
-    let results = (1 + d + 1) * size_of::<f32>();
-    let grown = (many - few) / (8192 - 1024);
-    assert!(grown <= 2 * results, "{grown} bytes a row, of which {results} are results");
-    assert!(few < 1024 * results + (1 << 18), "{few} bytes for 1024 rows");
+    // bookkeeping for each tile of 128 rows. The activations of one hidden layer would be 288 numbers
+    // a row.
+    let number = if dtype == FloatDType::F64 { size_of::<f64>() } else { size_of::<f32>() };
+    let results = (1 + d + 1) * number;
+    // Tiles of 64 rows, and of 128. A copy of one weight would be more than what is allowed.
+    for rows in [256, 1024] {
+        let bytes = bytes(rows);
+        assert!(bytes < rows * results + (1 << 18), "{dtype:?}: {bytes} bytes for {rows} rows");
+    }
+    let grown = (bytes(4096) - bytes(1024)) / (4096 - 1024);
+    assert!(grown <= 2 * results, "{dtype:?}: {grown} bytes a row, of which {results} are results");
 }

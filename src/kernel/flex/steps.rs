@@ -6,17 +6,20 @@ use burn::tensor::{DType, Shape};
 
 use super::super::ops::FlowTensors;
 use super::super::row::Linear;
-use super::super::row::linear::transpose;
+use super::super::row::linear::{copies_weight, transpose};
 use super::super::spec::{LayerSpec, LinearSpec, SourceSpec};
 use super::super::threads::share;
 use super::super::tile::{Block, Network, Source, Step, Steps};
 use super::buffers::{give_back, take_buffer};
-use super::{FlexTensor, Stored};
+use super::{FlexTensor, Stored, tile_rows};
 use crate::direction::Direction;
 
-/// From so many rows on it pays to put a weight of so many numbers column after column first.
+/// From so many rows on it pays to put a weight of so many numbers column after column first, since
+/// it is read faster then.
 const COLUMNS_FROM_ROWS: usize = 1024;
 const COLUMNS_FROM_LEN: usize = 1 << 17;
+/// From so many numbers on it pays to have other threads help with that.
+const SHARE_FROM_LEN: usize = 1 << 17;
 
 /// Runs `f` on the steps of a flow in a direction, for a batch of so many rows.
 pub(super) fn with_steps<R: Stored, T>(
@@ -58,32 +61,49 @@ struct Weight<'a, R> {
     columns: Option<&'a [R]>,
 }
 
-/// Runs `f` on the weights, with the large ones also column after column where it pays.
+impl<'a, R: Stored> Weight<'a, R> {
+    /// Whether it is put column after column for a batch of so many rows.
+    fn wants_columns(&self, batch: usize) -> bool {
+        // Of rank 2 are also shared parameters, which no product reads; they are too few to matter.
+        let &[d_input, d_output] = self.shape.as_slice() else { return false };
+        let rows = tile_rows(batch);
+        let large = batch >= COLUMNS_FROM_ROWS && self.data.len() >= COLUMNS_FROM_LEN;
+        // Else every tile would copy it.
+        large || (batch > rows && copies_weight::<R>([d_input, d_output], rows))
+    }
+
+    fn put_columns(&mut self, place: &'a mut [R]) {
+        transpose(self.data, self.shape[0], place);
+        self.columns = Some(place);
+    }
+}
+
+/// Runs `f` on the weights, with some also column after column where it pays.
 fn with_columns<R: Stored, T>(
     weights: Vec<Weight<'_, R>>,
     batch: usize,
     f: impl FnOnce(Vec<Weight<'_, R>>) -> T,
 ) -> T {
-    let gains =
-        |weight: &Weight<'_, R>| weight.shape.rank() == 2 && weight.data.len() >= COLUMNS_FROM_LEN;
-    let len = weights.iter().filter(|weight| gains(weight)).map(|weight| weight.data.len()).sum();
-    if batch < COLUMNS_FROM_ROWS || len == 0 {
+    let wanting = weights.iter().filter(|weight| weight.wants_columns(batch));
+    let len = wanting.map(|weight| weight.data.len()).sum();
+    if len == 0 {
         return f(weights);
     }
     let mut buffer = take_buffer::<R>(len);
     // Bound again, so that their lifetime may shrink to that of the buffer.
     let mut weights: Vec<Weight<'_, R>> = weights;
     let mut rest = &mut buffer[..];
-    let mut large = Vec::new();
-    for weight in weights.iter_mut().filter(|weight| gains(weight)) {
-        let (part, others) = std::mem::take(&mut rest).split_at_mut(weight.data.len());
+    let mut places = Vec::new();
+    for weight in weights.iter_mut().filter(|weight| weight.wants_columns(batch)) {
+        let (place, others) = std::mem::take(&mut rest).split_at_mut(weight.data.len());
         rest = others;
-        large.push((weight, part));
+        places.push((weight, place));
     }
-    share(large, |_, (weight, part)| {
-        transpose(weight.data, weight.shape[0], part);
-        weight.columns = Some(part);
-    });
+    if len < SHARE_FROM_LEN {
+        places.into_iter().for_each(|(weight, place)| weight.put_columns(place));
+    } else {
+        share(places, |_, (weight, place)| weight.put_columns(place));
+    }
     let result = f(weights);
     give_back(vec![buffer]);
     result

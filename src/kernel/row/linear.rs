@@ -13,7 +13,7 @@
 
 use super::Loop;
 use super::activation::Activation;
-use super::product::{Matrix, Order, product};
+use super::product::{Matrix, Order, copies_rows, product};
 use super::real::Real;
 
 /// A linear layer with the activation that follows it.
@@ -110,18 +110,47 @@ impl<R: Real> Linear<'_, R> {
     }
 }
 
+/// Whether a tile of so many rows copies a weight of this shape that lies row after row.
+pub(crate) fn copies_weight<R: Real>([d_input, d_output]: [usize; 2], rows: usize) -> bool {
+    copies_rows::<R>([rows, d_output, d_input])
+}
+
 /// Writes a matrix of `rows` rows column after column.
 pub(crate) fn transpose<R: Real>(matrix: &[R], rows: usize, transposed: &mut [R]) {
-    /// The side of a block that stays in the cache while both sides of it are touched.
-    const BLOCK: usize = 16;
-    let columns = matrix.len() / rows;
-    for first_row in (0..rows).step_by(BLOCK) {
-        let some_rows = first_row..rows.min(first_row + BLOCK);
-        for (first, block) in transposed.chunks_mut(BLOCK * rows).enumerate() {
-            for (column, to) in (first * BLOCK..).zip(block.chunks_exact_mut(rows)) {
-                for row in some_rows.clone() {
-                    to[row] = matrix[row * columns + column];
+    Transpose { matrix, rows, transposed }.run();
+}
+
+struct Transpose<'a, R> {
+    matrix: &'a [R],
+    rows: usize,
+    transposed: &'a mut [R],
+}
+
+impl<R: Real> Loop for Transpose<'_, R> {
+    #[inline(always)]
+    fn body(self) {
+        /// The side of a block that is read row by row, and written column by column.
+        const SIDE: usize = 16;
+        let Self { matrix, rows, transposed } = self;
+        let columns = matrix.len() / rows;
+        let (whole_rows, whole_columns) = (rows / SIDE * SIDE, columns / SIDE * SIDE);
+        for row in (0..whole_rows).step_by(SIDE) {
+            for column in (0..whole_columns).step_by(SIDE) {
+                let mut block = [[R::ZERO; SIDE]; SIDE];
+                for (i, values) in block.iter_mut().enumerate() {
+                    values.copy_from_slice(&matrix[(row + i) * columns + column..][..SIDE]);
                 }
+                for j in 0..SIDE {
+                    let to = &mut transposed[(column + j) * rows + row..][..SIDE];
+                    to.iter_mut().zip(&block).for_each(|(to, values)| *to = values[j]);
+                }
+            }
+        }
+        // What is beside and below the blocks.
+        for row in 0..rows {
+            let first = if row < whole_rows { whole_columns } else { 0 };
+            for column in first..columns {
+                transposed[column * rows + row] = matrix[row * columns + column];
             }
         }
     }
@@ -208,7 +237,10 @@ mod tests {
             let (weight, bias) = (numbers(d_input * d_output, 11), numbers(d_output, 5));
             let mut columns = vec![0.0; weight.len()];
             transpose(&weight, d_input, &mut columns);
-            for (rows, columns) in [(1, None), (6, None), (6, Some(&columns[..]))] {
+            // Of some the product is made in strips, of how many depends on the instruction set.
+            for (rows, columns) in
+                [(1, None), (6, None), (40, None), (200, None), (6, Some(&columns[..]))]
+            {
                 let activation = Activation::Identity;
                 let bias = Some(&bias[..]);
                 let linear =

@@ -10,8 +10,9 @@ use super::isa::Isa;
 pub(crate) struct Call<R> {
     /// `m`, `n`, `k`: the product is `m × n`, and each of its numbers a sum of `k`.
     pub sizes: [usize; 3],
-    /// Column after column, without gaps.
     pub product: *mut R,
+    /// How far it is to the next column of the product; its rows are side by side.
+    pub column: isize,
     pub accumulate: bool,
     pub lhs: Operand<R>,
     pub rhs: Operand<R>,
@@ -28,6 +29,9 @@ pub(crate) struct Operand<R> {
 
 /// A float type for which `gemm` has microkernels: functions for a small block of a product.
 pub(crate) trait Microkernels: Sized {
+    /// How many rows of a product the largest of them takes.
+    fn rows(isa: Isa) -> usize;
+
     /// A product by the microkernels of AVX2 or of the baseline.
     ///
     /// # Panics
@@ -47,7 +51,7 @@ macro_rules! product_by {
     ($float:ident, $microkernels:ident, $lanes:literal, $simd:ident, $call:expr) => {{
         use gemm_common::simd::{MixedSimd, $simd};
         use $microkernels::{H_M, H_N, H_UKR, MR_DIV_N, NR, UKR};
-        let Call { sizes: [m, n, k], product, accumulate, lhs, rhs } = $call;
+        let Call { sizes: [m, n, k], product, column, accumulate, lhs, rhs } = $call;
         let simd = <$simd as MixedSimd<$float, $float, $float, $float>>::try_new();
         // SAFETY: the caller answers for the matrices; there is a `simd` only if the processor has
         // the instructions; and the numbers of lanes and of microkernels belong together.
@@ -67,7 +71,7 @@ macro_rules! product_by {
                 n,
                 k,
                 product,
-                m as isize,
+                column,
                 1,
                 accumulate,
                 lhs.data,
@@ -92,8 +96,21 @@ macro_rules! product_by {
 }
 
 macro_rules! impl_microkernels {
-    ($float:ident, $gemm:ident, $avx2_lanes:literal) => {
+    ($float:ident, $gemm:ident, $avx512_lanes:literal, $avx2_lanes:literal) => {
         impl Microkernels for $float {
+            fn rows(isa: Isa) -> usize {
+                use $gemm::microkernel::scalar::$float as baseline;
+                #[cfg(target_arch = "x86_64")]
+                use $gemm::microkernel::{avx512f::$float as avx512, fma::$float as avx2};
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => avx512::MR_DIV_N * $avx512_lanes,
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => avx2::MR_DIV_N * $avx2_lanes,
+                    _ => baseline::MR_DIV_N,
+                }
+            }
+
             unsafe fn capped_product(isa: Isa, call: Call<Self>) {
                 #[cfg(target_arch = "x86_64")]
                 use $gemm::microkernel::fma::$float as avx2;
@@ -108,8 +125,8 @@ macro_rules! impl_microkernels {
     };
 }
 
-impl_microkernels!(f32, gemm_f32, 8);
-impl_microkernels!(f64, gemm_f64, 4);
+impl_microkernels!(f32, gemm_f32, 16, 8);
+impl_microkernels!(f64, gemm_f64, 8, 4);
 
 #[cfg(test)]
 mod tests {
@@ -136,6 +153,7 @@ mod tests {
             let call = Call {
                 sizes: [m, n, k],
                 product: product.as_mut_ptr(),
+                column: m as isize,
                 accumulate,
                 lhs: operand(&lhs, lhs_column, lhs_row),
                 rhs: operand(&rhs, rhs_column, rhs_row),

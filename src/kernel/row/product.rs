@@ -36,7 +36,7 @@ impl<R> Matrix<'_, R> {
 /// # Panics
 ///
 /// If a slice has not the size of its matrix.
-#[expect(unsafe_code, reason = "the `gemm` crate takes pointers and strides")]
+#[expect(unsafe_code, reason = "the rows of a matrix are reached by pointers")]
 pub(super) fn product<R: Real>(
     [m, n, k]: [usize; 3],
     product: &mut [R],
@@ -49,15 +49,45 @@ pub(super) fn product<R: Real>(
         (m * n, m * k, k * n),
         "a matrix of another size"
     );
-    let (lhs, rhs) = (lhs.operand(m, k), rhs.operand(k, n));
+    let in_place = match rhs.order {
+        Order::Columns => usize::MAX,
+        Order::Rows => most_rows_in_place::<R>([n, k]),
+    };
+    let strip = if m.div_ceil(in_place) <= MOST_STRIPS { in_place } else { m };
     let product = product.as_mut_ptr();
+    let (lhs, rhs) = (lhs.operand(m, k), rhs.operand(k, n));
+    for first in (0..m).step_by(strip) {
+        let sizes = [strip.min(m - first), n, k];
+        // SAFETY: the slices have the sizes of the matrices, which lie in them without gaps, so every
+        // row is inside of its slice; the product is borrowed mutably, so it overlaps with neither
+        // operand.
+        unsafe {
+            let lhs = Operand { data: lhs.data.offset(first as isize * lhs.row), ..lhs };
+            multiply(Call {
+                sizes,
+                product: product.add(first),
+                column: m as isize,
+                accumulate,
+                lhs,
+                rhs,
+            });
+        }
+    }
+}
+
+/// The product of a call.
+///
+/// # Safety
+///
+/// All elements of the three matrices may be accessed through their pointers, and the product
+/// overlaps with neither operand.
+#[expect(unsafe_code, reason = "the `gemm` crate takes pointers and strides")]
+unsafe fn multiply<R: Real>(call: Call<R>) {
     let in_use = in_use();
-    // SAFETY: the slices have the sizes of the matrices, which lie in them without gaps, so every
-    // element that `gemm` reads or writes is inside of its slice; `product` is borrowed mutably, so
-    // it overlaps with neither operand; `R` is `f32` or `f64`, which `gemm` supports.
+    let Call { sizes: [m, n, k], product, column, accumulate, lhs, rhs } = call;
+    // SAFETY: the caller answers for the matrices; `R` is `f32` or `f64`, which `gemm` supports.
     unsafe {
         if in_use.is_capped {
-            let call = Call { sizes: [m, n, k], product, accumulate, lhs, rhs };
             return R::capped_product(in_use.isa, call);
         }
         gemm::gemm(
@@ -65,7 +95,7 @@ pub(super) fn product<R: Real>(
             n,
             k,
             product,
-            m as isize,
+            column,
             1,
             accumulate,
             lhs.data,
@@ -82,4 +112,22 @@ pub(super) fn product<R: Real>(
             gemm::Parallelism::None,
         );
     }
+}
+
+/// In so many strips of rows a product takes no longer than in one.
+const MOST_STRIPS: usize = 2;
+
+/// The most rows that a product may have for `gemm` to read a right operand of `k × n` that lies row
+/// after row where it is. If there are more it copies it first, into memory that it allocates. What
+/// lies column after column it always reads where it is.
+fn most_rows_in_place<R: Real>([n, k]: [usize; 2]) -> usize {
+    // Single columns and sums of two have ways of their own. On aarch64 both orders are copied, so
+    // that nothing is to be gained.
+    let never_copied = n <= 1 || k <= 2 || cfg!(target_arch = "aarch64");
+    if never_copied { usize::MAX } else { 2 * R::rows(in_use().isa) }
+}
+
+/// Whether a product copies a right operand that lies row after row.
+pub(super) fn copies_rows<R: Real>([m, n, k]: [usize; 3]) -> bool {
+    m.div_ceil(most_rows_in_place::<R>([n, k])) > MOST_STRIPS
 }
