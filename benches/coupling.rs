@@ -89,15 +89,15 @@ fn measure(criterion: &mut Criterion, sizes: Sizes, device: &Device, timings: &T
         });
     };
     // The last output is kept until the device is through: what nobody holds need not be computed.
-    let mut output = plain.forward(x.clone());
-    run("forward", &mut || output = black_box(plain.forward(x.clone())));
-    run("inverse", &mut || output = black_box(plain.inverse(x.clone())));
+    let mut output = plain.forward(x.clone(), None);
+    run("forward", &mut || output = black_box(plain.forward(x.clone(), None)));
+    run("inverse", &mut || output = black_box(plain.inverse(x.clone(), None)));
     drop(output);
     let mut adam = AdamConfig::new().init();
     let mut model: Option<MaskedCoupling> = Some(coupling);
     run("train", &mut || {
         let layer = model.take().expect("each step puts the layer back");
-        let (z, log_det) = layer.inverse(x.clone());
+        let (z, log_det) = layer.inverse(x.clone(), None);
         let loss = (z.square().sum_dim(1).squeeze_dim(1) * 0.5 - log_det).mean();
         let gradients = GradientsParams::from_grads(loss.backward(), &layer);
         model = Some(adam.step(1e-4, layer, gradients));

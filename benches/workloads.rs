@@ -24,10 +24,13 @@ use std::time::{Duration, Instant};
 use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor};
-use normalizing_flows::conditioner::{Conditioner, MlpConfig, Network, NetworkConfig, Sizes};
+use normalizing_flows::conditioner::{
+    Conditioner, ConditionerShape, MlpConfig, Network, NetworkConfig,
+};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::univariate::{
     AffineConfig, RationalQuadraticSplineConfig, ScaleBound, Univariate, UnivariateConfig,
+    UnivariateMap,
 };
 use normalizing_flows::{
     Distribution, MaskedCoupling, NormalizingFlow, NsfConfig, RealNvpConfig, Sequential,
@@ -43,7 +46,7 @@ const WARM_UP: usize = 5;
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Affine,
-    /// A rational quadratic spline of 8 bins in the box from -5 to 5, which are its defaults.
+    /// A rational quadratic spline of 8 bins over the interval from -5 to 5, which are its defaults.
     Spline,
 }
 
@@ -74,22 +77,21 @@ impl Workload {
     /// coordinates that count: half of them are kept and the other half has its parameters each.
     fn forward_gflop(&self) -> f64 {
         let (half, h) = (self.d_features / 2, self.d_hidden);
-        (2 * N_LAYERS
-            * self.batch
-            * (half * h + h * h + h * self.univariate().init().n_parameters() * half))
-            as f64
-            / 1e9
+        let n_parameters = self.univariate(&Device::default()).n_parameters();
+        (2 * N_LAYERS * self.batch * (half * h + h * h + h * n_parameters * half)) as f64 / 1e9
     }
 
-    fn univariate(&self) -> UnivariateConfig {
-        match self.kind {
+    fn univariate(&self, device: &Device) -> UnivariateMap {
+        let config: UnivariateConfig = match self.kind {
             // As in `RealNvpConfig`: the layers that transform a feature share one bound.
             Kind::Affine => {
                 let bound = 1000f64.ln() / N_LAYERS.div_ceil(2) as f64;
                 AffineConfig::new().with_bound(ScaleBound::SoftClip { bound }).into()
             }
             Kind::Spline => RationalQuadraticSplineConfig::new().into(),
-        }
+        };
+        // The maps hold no weights: they draw nothing.
+        config.init(device, &mut ChaCha8Rng::seed_from_u64(0))
     }
 
     /// The same of a training step: each product has two gradients, but for the one that reads the
@@ -171,7 +173,7 @@ fn main() -> Result<(), String> {
 }
 
 /// What a user writes.
-fn fused(workload: &Workload) -> NormalizingFlow<StandardNormal, Sequential<MaskedCoupling>> {
+fn fused(workload: &Workload) -> NormalizingFlow {
     let (device, mut rng) = (Device::default().autodiff(), ChaCha8Rng::seed_from_u64(0));
     match workload.kind {
         Kind::Affine => RealNvpConfig::new(workload.d_features)
@@ -205,17 +207,17 @@ impl Conditioner for Opaque {
 fn composed(workload: &Workload) -> impl Distribution {
     let device = Device::default().autodiff();
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let univariate = workload.univariate().init();
+    let univariate = workload.univariate(&device);
     let mut mask = Mask::alternating(workload.d_features);
     let layers: Vec<MaskedCoupling<Opaque>> = (0..N_LAYERS)
         .map(|_| {
-            let sizes = Sizes {
+            let shape = ConditionerShape {
                 d_input: mask.n_kept(),
                 d_context: 0,
                 d_output: mask.n_transformed(),
                 n_parameters: univariate.n_parameters(),
             };
-            let network = conditioner(workload).init(sizes, &device, &mut rng);
+            let network = conditioner(workload).init(shape, &device, &mut rng);
             let layer = MaskedCoupling::new(&mask, Opaque { network }, univariate.clone(), &device);
             mask = mask.complement();
             layer

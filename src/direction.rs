@@ -2,7 +2,7 @@
 
 /// From latent to data, or back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub enum Direction {
     /// Latent to data.
     Forward,
     /// Data to latent.
@@ -10,7 +10,9 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
-    pub(crate) fn reversed(self) -> Self {
+    /// The other direction.
+    #[must_use]
+    pub fn reversed(self) -> Self {
         match self {
             Self::Forward => Self::Inverse,
             Self::Inverse => Self::Forward,

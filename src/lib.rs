@@ -38,10 +38,16 @@
 //! # Directions
 //!
 //! **`forward` maps latent to data, `inverse` maps data to latent.** Each returns the mapped tensor
-//! and the log-determinant of the map that it applied, one number a row, in nats. So
-//! `log_prob(x) = base.log_prob(z) + log_det` with `(z, log_det) = flow.inverse(x)`.
+//! and the log-determinant of the map that it applied, one number per row, in nats. So
+//! `log_prob(x) = base.log_prob(z) + log_det` with `(z, log_det) = flow.inverse(x, context)`.
 //!
-//! # The rooms
+//! # Contexts
+//!
+//! Every flow, conditioner and density takes a context, on which the density depends. Flows take it as
+//! an `Option<&Tensor<2>>`; densities have the plain calls, and
+//! [`model.given(&context)`](Distribution::given) with the same verbs.
+//!
+//! # The modules
 //!
 //! | where | what |
 //! |---|---|
@@ -50,10 +56,13 @@
 //! | [`elementwise`] | layers that transform each feature by itself |
 //! | [`conditioner`] | the networks: perceptrons, residual ones |
 //! | [`univariate`] | the monotone scalar maps: affine, additive, rational quadratic splines |
-//! | [`distribution`] | base distributions, and [`NormalizingFlow`]: base and flow |
+//! | [`distribution`] | bases, [`NormalizingFlow`] (base and flow), mixtures, ensembles, a checked view |
 //! | [`preset`] | RealNVP, NICE and neural spline flows in one line |
 //! | [`data`] | toy densities with their entropies |
-//! | [`testing`] | the laws that every flow obeys, to check yours with |
+//! | [`testing`] | checks of the invariants of every part, for yours too |
+//!
+//! Models that are known only at run time are a [`FlowConfig`]: a base and layers, of the crate's own. Every
+//! preset is one, and all have one type.
 //!
 //! # Backends
 //!
@@ -69,14 +78,19 @@
 //! | `cuda`, `rocm` | GPU by NVIDIA's or AMD's own stack |
 //!
 //! A dependant that wants one backend says `default-features = false` and picks. With several
-//! enabled, `Device::default()` prefers GPUs. burn is re-exported as [`burn`], in the version that
-//! fits.
+//! enabled, `Device::default()` prefers GPUs. burn and rand are re-exported as [`burn`] and [`rand`], in the
+//! versions that fit; a module that derives burn's `Module` without a dependency on burn says
+//! `use normalizing_flows::burn;`.
 //!
 //! Models are `f32` unless [`cast`]; `f64` works on the CPU backends.
+//!
+//! burn differentiates once: the score, the gradient of a log-density by its input, works, and training by
+//! it (score matching) does not. Its `AdamConfig` has an epsilon of 1e-5, where PyTorch has 1e-8, and its
+//! gradient clipping takes each tensor by itself, not the global norm.
 
 pub use burn;
+pub use rand;
 
-mod cast;
 mod closed_enum;
 pub mod conditioner;
 pub mod coupling;
@@ -84,25 +98,28 @@ pub mod data;
 mod direction;
 pub mod distribution;
 pub mod elementwise;
+mod error;
 mod flow;
 mod kernel;
-mod layer;
+mod parameters;
 pub mod preset;
-mod sequential;
 pub mod testing;
 pub mod univariate;
 
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 
-pub use cast::cast;
 pub use coupling::{MaskedCoupling, MaskedCouplingConfig};
-pub use distribution::{Distribution, NormalizingFlow, Reparameterized, StandardNormal};
+pub use direction::Direction;
+pub use distribution::{
+    Base, BaseConfig, Distribution, FlowConfig, NormalizingFlow, Reparameterized, StandardNormal,
+};
 pub use elementwise::{Elementwise, ElementwiseConfig};
-pub use flow::{Flow, Inverse};
-pub use layer::Layer;
+pub use error::Error;
+pub use flow::{Flow, Inverse, InverseConfig, Layer, LayerConfig, Sequential, SequentialConfig};
+pub use kernel::Program;
+pub use parameters::{Settings, cast, with_fresh_ids};
 pub use preset::{NiceConfig, NsfConfig, RealNvpConfig};
-pub use sequential::Sequential;
 
 /// The README's snippets, compiled and run.
 #[cfg(doctest)]

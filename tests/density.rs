@@ -16,12 +16,11 @@ use normalizing_flows::distribution::DiagonalNormalConfig;
 use normalizing_flows::testing::{assert_close, perturb};
 use normalizing_flows::univariate::{BoundarySlopes, RationalQuadraticSplineConfig};
 use normalizing_flows::{
-    Distribution, MaskedCoupling, NiceConfig, NormalizingFlow, NsfConfig, RealNvpConfig,
-    Reparameterized, Sequential, StandardNormal,
+    Distribution, NiceConfig, NormalizingFlow, NsfConfig, RealNvpConfig, Reparameterized,
 };
 use rand::rngs::ChaCha8Rng;
 
-type Couplings = NormalizingFlow<StandardNormal, Sequential<MaskedCoupling>>;
+type Couplings = NormalizingFlow;
 
 /// A small Real NVP after some steps on two moons.
 fn trained(steps: usize, device: &Device) -> Couplings {
@@ -144,7 +143,8 @@ fn training_leaves_the_best_gaussian_far_behind() {
 #[test]
 fn a_diagonal_normal_samples_what_its_density_says() {
     let device = common::cpu();
-    let normal = DiagonalNormalConfig::new(vec![3.0, -1.0], vec![0.5, 4.0]).init(&device);
+    let normal =
+        DiagonalNormalConfig::new(vec![3.0, -1.0], vec![0.5, 4.0]).init(&device, &mut rng(0));
     let n = 20_000;
     let samples = host(normal.sample(n, &mut rng(5)));
     for (feature, (loc, scale)) in [(3.0, 0.5), (-1.0, 4.0)].into_iter().enumerate() {
@@ -185,18 +185,18 @@ fn large_calls_give_what_small_ones_give() {
     let n = 40_000;
     let x = TwoMoons::new(0.1).sample(n, &device, &mut rng(2));
     let context = x.clone().narrow(1, 0, 1) * 2.0 + 1.0;
-    let log_prob = model.log_prob_given(x.clone(), &context);
-    let latent = model.to_latent_given(x.clone(), &context);
+    let log_prob = model.given(&context).log_prob(x.clone());
+    let latent = model.given(&context).to_latent(x.clone());
     for start in [0, 16_000, 39_000] {
         let rows = |tensor: &Tensor<2>| tensor.clone().narrow(0, start, 1000);
-        let part = model.log_prob_given(rows(&x), &rows(&context));
+        let part = model.given(&rows(&context)).log_prob(rows(&x));
         assert_close("log-density", &part, &log_prob.clone().narrow(0, start, 1000), 1e-5);
-        let part = model.to_latent_given(rows(&x), &rows(&context));
+        let part = model.given(&rows(&context)).to_latent(rows(&x));
         assert_close("latent", &part, &rows(&latent), 1e-5);
     }
     // The draws do not depend on the chunks either.
-    let many = model.sample_given(n, &context.clone().narrow(0, 0, 1), &mut rng(3));
-    let few = model.sample_given(100, &context.narrow(0, 0, 1), &mut rng(3));
+    let many = model.given(&context.clone().narrow(0, 0, 1)).sample(n, &mut rng(3));
+    let few = model.given(&context.narrow(0, 0, 1)).sample(100, &mut rng(3));
     assert_close("samples", &many.narrow(0, 0, 100), &few, 1e-5);
 }
 
@@ -219,7 +219,7 @@ fn sampling_builds_no_graph_and_log_prob_and_rsample_do() {
 #[test]
 fn gradients_flow_through_rsample_to_every_parameter() {
     let device = common::cpu().autodiff();
-    let base = DiagonalNormalConfig::standard_learnable(2).init(&device);
+    let base = DiagonalNormalConfig::standard_learnable(2).init(&device, &mut rng(0));
     let flow = NiceConfig::new(2).init(&device, &mut rng(0)).flow;
     let model = normalizing_flows::NormalizingFlow::new(base, flow);
     let (x, log_prob) = model.rsample_with_log_prob(64, &mut rng(0));
@@ -246,7 +246,7 @@ fn a_fixed_base_gets_no_gradient_and_a_learnable_one_does() {
     for learnable in [false, true] {
         let normal = DiagonalNormalConfig::new(vec![0.0; 2], vec![1.0; 2])
             .with_learnable(learnable)
-            .init(&device);
+            .init(&device, &mut rng(0));
         let gradients = normal.log_prob(x.clone()).sum().backward();
         let gradients = GradientsParams::from_grads(gradients, &normal);
         assert_eq!(gradients.len(), if learnable { 2 } else { 0 });

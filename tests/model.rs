@@ -11,25 +11,27 @@ use normalizing_flows::burn::nn::activation as nn;
 use normalizing_flows::burn::nn::activation::ActivationConfig;
 use normalizing_flows::burn::nn::activation::{PReluConfig, SwiGluConfig};
 use normalizing_flows::burn::tensor::{Int, Tensor};
-use normalizing_flows::conditioner::{MlpConfig, Network, NetworkConfig, ResidualMlpConfig};
+use normalizing_flows::conditioner::{
+    MlpConfig, Network, NetworkConfig, ResidualMlpConfig, SeparateMlpsConfig,
+};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::distribution::DiagonalNormalConfig;
 use normalizing_flows::testing::{Laws, assert_close, perturb};
 use normalizing_flows::univariate::{
-    AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound, UnivariateConfig,
+    AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
 };
 use normalizing_flows::{
-    Distribution, ElementwiseConfig, Flow, Layer, MaskedCouplingConfig, NiceConfig, NsfConfig,
-    RealNvpConfig, Sequential,
+    Direction, Distribution, ElementwiseConfig, Flow, FlowConfig, Inverse, InverseConfig, Layer,
+    MaskedCoupling, MaskedCouplingConfig, NiceConfig, NormalizingFlow, NsfConfig, RealNvpConfig,
+    Sequential, StandardNormal,
 };
 use rand::rngs::ChaCha8Rng;
 
 #[test]
 fn models_are_send_and_sync() {
     fn check<T: Send + Sync>() {}
-    check::<normalizing_flows::preset::RealNvp>();
-    check::<normalizing_flows::preset::Nice>();
-    check::<normalizing_flows::preset::Nsf>();
+    check::<NormalizingFlow>();
+    check::<NormalizingFlow<StandardNormal, Sequential<MaskedCoupling>>>();
     check::<Layer>();
     check::<Sequential<Layer>>();
 }
@@ -52,7 +54,8 @@ fn a_mask_that_transforms_nothing_is_refused() {
 #[test]
 #[should_panic(expected = "`bound` of a log-scale must be above 0 and finite, got -1")]
 fn a_negative_bound_is_refused() {
-    let _ = AffineConfig::new().with_bound(ScaleBound::Tanh { bound: -1.0 }).init();
+    let affine = AffineConfig::new().with_bound(ScaleBound::Tanh { bound: -1.0 });
+    let _ = affine.init(&common::cpu(), &mut rng(0));
 }
 
 #[test]
@@ -62,7 +65,7 @@ fn negative_noise_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "expected 2, got 3")]
+#[should_panic(expected = "the input has the wrong number of columns: expected 2, got 3")]
 fn the_wrong_number_of_features_is_refused() {
     let model = RealNvpConfig::new(2).init(&common::cpu(), &mut rng(0));
     let _ = model.log_prob(Tensor::ones([4, 3], &common::cpu()));
@@ -109,19 +112,18 @@ fn weights<M: Module>(module: &M) -> Vec<f64> {
 #[test]
 fn configs_survive_json() {
     let device = common::cpu();
-    let conditioner = NetworkConfig::SeparateMlps(
-        MlpConfig::new()
-            .with_d_hidden(vec![3, 5])
-            .with_activation(ActivationConfig::PRelu(PReluConfig::new())),
-    );
+    let mlp = MlpConfig::new()
+        .with_d_hidden(vec![3, 5])
+        .with_activation(ActivationConfig::PRelu(PReluConfig::new()));
+    let conditioner = NetworkConfig::from(SeparateMlpsConfig::new().with_mlp(mlp));
     let affine = AffineConfig::new().with_bound(ScaleBound::Clamp { min: -5.0, max: 3.0 });
     let coupling = MaskedCouplingConfig::new(Mask::random(5, &mut rng(0)))
         .with_d_context(2)
         .with_conditioner(conditioner.clone())
         .with_univariate(affine.clone().into());
     survives_json(&coupling, |config, rng| config.init(&device, rng));
-    let elementwise = ElementwiseConfig::new(3).with_univariate(UnivariateConfig::Additive);
-    survives_json(&elementwise, |config, _| config.init(&device));
+    let elementwise = ElementwiseConfig::new(3).with_univariate(AdditiveConfig::new().into());
+    survives_json(&elementwise, |config, rng| config.init(&device, rng));
     let real_nvp = RealNvpConfig::new(4)
         .with_n_layers(3)
         .with_conditioner(conditioner.clone())
@@ -141,7 +143,11 @@ fn configs_survive_json() {
     let nice = NiceConfig::new(4).with_d_context(1).with_conditioner(conditioner);
     survives_json(&nice, |config, rng| config.init(&device, rng));
     let normal = DiagonalNormalConfig::new(vec![1.0], vec![2.0]).with_learnable(true);
-    survives_json(&normal, |config, _| config.init(&device));
+    survives_json(&normal, |config, rng| config.init(&device, rng));
+    let base = DiagonalNormalConfig::standard_learnable(5);
+    let inverse = InverseConfig::new(vec![coupling.into()]);
+    let flow = FlowConfig::new(base.into(), vec![ElementwiseConfig::new(5).into(), inverse.into()]);
+    survives_json(&flow, |config, rng| config.init(&device, rng));
 }
 
 #[test]
@@ -165,13 +171,21 @@ fn a_model_survives_its_file_and_a_broken_file_is_an_error() {
     std::fs::remove_file(&file).unwrap();
 }
 
+/// The coupling layer in a layer of a preset.
+fn coupling(layer: &Layer) -> &MaskedCoupling {
+    let Layer::MaskedCoupling(coupling) = layer else {
+        panic!("the preset has coupling layers only");
+    };
+    coupling
+}
+
 #[test]
 fn the_same_seed_gives_the_same_model_and_another_seed_another() {
     let device = common::cpu();
     let hidden = |seed| {
         let model = RealNvpConfig::new(2).init(&device, &mut rng(seed));
-        let Network::Mlp(mlp) = &model.flow.layers[0].conditioner else {
-            panic!("a preset has one network a layer");
+        let Network::Mlp(mlp) = &coupling(&model.flow.layers[0]).conditioner else {
+            panic!("a preset has one network per layer");
         };
         mlp.hidden[1].weight.val().into_data()
     };
@@ -213,13 +227,13 @@ fn every_activation_of_burn_makes_a_flow() {
             let what = format!("{conditioner:?}");
             let config = MaskedCouplingConfig::new(Mask::half(3)).with_conditioner(conditioner);
             let laws = Laws::new(3, move |device, rng| config.init(device, rng));
-            let judge = || {
+            let checks = || {
                 laws.round_trips(&common::cpu());
                 laws.log_det_is_that_of_the_jacobian(&common::cpu());
                 laws.saves_and_loads(&common::cpu());
             };
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge))
-                .unwrap_or_else(|_| panic!("{what} breaks a law"));
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(checks))
+                .unwrap_or_else(|_| panic!("{what} fails a check"));
         }
     }
 }
@@ -239,11 +253,11 @@ fn swiglu_draws_its_weights_from_the_given_generator() {
 
 /// As in nflows: the network of a spline flow gets its context at the start and at every block.
 #[test]
-fn a_residual_network_has_a_gate_a_block_if_it_takes_a_context() {
+fn a_residual_network_has_a_gate_per_block_if_it_takes_a_context() {
     for (d_context, n_gates) in [(0, 0), (3, 2)] {
         let config = NsfConfig::new(2).with_n_layers(1).with_d_context(d_context);
         let model = config.init(&common::cpu(), &mut rng(0));
-        let Network::ResidualMlp(network) = &model.flow.layers[0].conditioner else {
+        let Network::ResidualMlp(network) = &coupling(&model.flow.layers[0]).conditioner else {
             panic!("the preset has residual networks");
         };
         assert_eq!(network.initial.weight.dims(), [1 + d_context, 256]);
@@ -266,57 +280,81 @@ fn a_trace_passes_through_every_state() {
     let layers = perturb(config.init(&device, &mut rng(0)).flow, 0.3, &mut rng(1));
     let z = Tensor::<2>::from_data([[0.4, -1.0], [2.0, 0.3]], &device);
     let context = Tensor::<2>::from_data([[1.0], [-2.0]], &device);
-    let trace = layers.forward_trace_given(z.clone(), &context);
-    let (x, log_det) = layers.forward_given(z.clone(), &context);
+    let trace = layers.trace(Direction::Forward, z.clone(), Some(&context));
+    let (x, log_det) = layers.forward(z.clone(), Some(&context));
     assert_eq!(trace.len(), 6);
     assert_close("start", &trace[0].0, &z, 0.0);
     assert_close("end", &trace[5].0, &x, 0.0);
     assert_close("log-determinant", &trace[5].1, &log_det, 1e-6);
     for (i, pair) in trace.windows(2).enumerate() {
-        let (state, step) = layers.layers[i].forward_given(pair[0].0.clone(), &context);
+        let (state, step) = layers.layers[i].forward(pair[0].0.clone(), Some(&context));
         assert_close("state", &pair[1].0, &state, 0.0);
         assert_close("log-determinant", &pair[1].1, &(pair[0].1.clone() + step), 1e-6);
         assert!(common::host(state) != common::host(pair[0].0.clone()), "layer {i} does nothing");
     }
     // Five layers of roundings of 1.2e-7, at scales of order one.
-    let back = layers.inverse_trace_given(x, &context);
+    let back = layers.trace(Direction::Inverse, x, Some(&context));
     assert_eq!(back.len(), 6);
     for (there, back) in trace.iter().zip(back.iter().rev()) {
         assert_close("state", &back.0, &there.0, 1e-5);
     }
 }
 
+/// Remembers the mean of what it was calibrated with, and shifts by 1.
+#[derive(Module, Debug)]
+struct Probe {
+    mean: Param<Tensor<1>>,
+}
+
+impl Flow for Probe {
+    fn forward(&self, z: Tensor<2>, _: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let log_det = Tensor::zeros([z.dims()[0]], &z.device());
+        (z + 1.0, log_det)
+    }
+
+    fn inverse(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let log_det = Tensor::zeros([x.dims()[0]], &x.device());
+        (x - 1.0, log_det)
+    }
+
+    fn d_features(&self) -> Option<usize> {
+        None
+    }
+
+    fn calibrate(self, input: Tensor<2>, _: Option<&Tensor<2>>, _: Direction) -> Self {
+        Self { mean: Param::from_tensor(input.mean()) }
+    }
+}
+
+fn probe() -> Probe {
+    Probe { mean: Param::from_data([0.0], &common::cpu()) }
+}
+
+/// The flow, calibrated with data of 10 throughout.
+fn calibrated<F: Flow>(flow: F) -> F {
+    let device = common::cpu();
+    let model = NormalizingFlow::new(StandardNormal::new(2, &device), flow);
+    model.calibrate(Tensor::<2>::ones([4, 2], &device) * 10.0, None).flow
+}
+
+fn mean(probe: &Probe) -> f32 {
+    probe.mean.val().into_scalar()
+}
+
 #[test]
 fn calibration_reaches_every_layer_with_the_data_at_its_side() {
-    /// Remembers the mean of what it was calibrated with, and shifts by 1.
-    #[derive(Module, Debug)]
-    struct Probe {
-        mean: Param<Tensor<1>>,
-    }
-
-    impl Flow for Probe {
-        fn forward(&self, z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-            let log_det = Tensor::zeros([z.dims()[0]], &z.device());
-            (z + 1.0, log_det)
-        }
-        fn inverse(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-            let log_det = Tensor::zeros([x.dims()[0]], &x.device());
-            (x - 1.0, log_det)
-        }
-        fn calibrate(self, x: Tensor<2>, _context: Option<&Tensor<2>>) -> Self {
-            Self { mean: Param::from_tensor(x.mean()) }
-        }
-    }
-
-    let device = common::cpu();
-    let probe = || Probe { mean: Param::from_data([0.0], &device) };
-    let stack = (probe(), Sequential::new(vec![probe(), probe()]));
-    let base = normalizing_flows::StandardNormal::new(2, &device);
-    let model = normalizing_flows::NormalizingFlow::new(base, stack);
-    let model = model.calibrate(Tensor::<2>::ones([4, 2], &device) * 10.0, None);
-    let mean = |probe: &Probe| probe.mean.val().into_scalar::<f32>();
+    let flow = calibrated((probe(), Sequential::new(vec![probe(), probe()])));
     // Data enter at the last layer; each shifts them back by 1.
-    assert_eq!(mean(&model.flow.1.layers[1]), 10.0);
-    assert_eq!(mean(&model.flow.1.layers[0]), 9.0);
-    assert_eq!(mean(&model.flow.0), 8.0);
+    assert_eq!(mean(&flow.1.layers[1]), 10.0);
+    assert_eq!(mean(&flow.1.layers[0]), 9.0);
+    assert_eq!(mean(&flow.0), 8.0);
+}
+
+#[test]
+fn calibration_enters_an_inverse_at_its_first_layer() {
+    let flow = calibrated((probe(), Inverse::new((probe(), Sequential::new(vec![probe()])))));
+    // Within the inverse data pass in `forward` order, and each layer shifts them by 1.
+    assert_eq!(mean(&flow.1.flow.0), 10.0);
+    assert_eq!(mean(&flow.1.flow.1.layers[0]), 11.0);
+    assert_eq!(mean(&flow.0), 12.0);
 }

@@ -7,11 +7,14 @@ mod common;
 use normalizing_flows::MaskedCouplingConfig;
 use normalizing_flows::burn::nn::activation::ActivationConfig;
 use normalizing_flows::burn::tensor::FloatDType;
-use normalizing_flows::conditioner::{MlpConfig, NetworkConfig, ResidualMlpConfig};
+use normalizing_flows::conditioner::{
+    MlpConfig, NetworkConfig, ResidualMlpConfig, SeparateMlpsConfig,
+};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::testing::Laws;
 use normalizing_flows::univariate::{
-    AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound, UnivariateConfig,
+    AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
+    UnivariateConfig,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -27,7 +30,7 @@ fn masks() -> impl Strategy<Value = Mask> {
 fn univariates() -> impl Strategy<Value = UnivariateConfig> {
     let affine = |bound| AffineConfig::new().with_bound(bound).into();
     prop_oneof![
-        Just(UnivariateConfig::Additive),
+        Just(AdditiveConfig::new().into()),
         (0.1..10.0).prop_map(move |bound| affine(ScaleBound::SoftClip { bound })),
         (0.1..10.0).prop_map(move |bound| affine(ScaleBound::Tanh { bound })),
         (-5.0..-0.1, 0.1..3.0).prop_map(move |(min, max)| affine(ScaleBound::Clamp { min, max })),
@@ -74,7 +77,7 @@ fn perceptrons() -> impl Strategy<Value = NetworkConfig> {
     (prop::collection::vec(1..12usize, 0..4), any::<bool>()).prop_map(|(d_hidden, separate)| {
         // A narrow network of ReLUs may be off for every row, and then ignores its context.
         let mlp = MlpConfig::new().with_d_hidden(d_hidden).with_activation(ActivationConfig::Tanh);
-        if separate { NetworkConfig::SeparateMlps(mlp) } else { mlp.into() }
+        if separate { SeparateMlpsConfig::new().with_mlp(mlp).into() } else { mlp.into() }
     })
 }
 

@@ -8,9 +8,8 @@ use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
 use normalizing_flows::conditioner::ResidualMlpConfig;
-use normalizing_flows::preset::Nsf;
 use normalizing_flows::testing::assert_close;
-use normalizing_flows::{Distribution, Flow, NsfConfig, RealNvpConfig};
+use normalizing_flows::{Distribution, Flow, NormalizingFlow, NsfConfig, RealNvpConfig};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
 use rand_distr::{Distribution as _, StandardNormal};
 
@@ -61,8 +60,8 @@ fn sixty_four_layers_stay_finite_ten_standard_deviations_out() {
         let far = far + mixture(200, &device, &mut rng);
         let log_prob = model.log_prob(far.clone()).into_data();
         assert!(log_prob.iter::<f64>().all(f64::is_finite), "{log_prob}");
-        let (z, log_det) = model.flow.inverse(far.clone());
-        let (back, log_det_back) = model.flow.forward(z);
+        let (z, log_det) = model.flow.inverse(far.clone(), None);
+        let (back, log_det_back) = model.flow.forward(z, None);
         assert_close("data", &back, &far, 1e-3);
         assert_close("log-determinant", &log_det, &-log_det_back, 1e-3);
     }
@@ -79,8 +78,8 @@ fn splines_stay_finite_at_any_learning_rate_and_far_out() {
         let (device, mut rng) = (common::cpu(), ChaCha8Rng::seed_from_u64(1));
         for scale in [1e-30, 1.0, 10.0, 1e3, 1e9] {
             let far = mixture(200, &device, &mut rng) * scale;
-            let (z, log_det) = model.flow.inverse(far.clone());
-            let (x, log_det_forward) = model.flow.forward(far);
+            let (z, log_det) = model.flow.inverse(far.clone(), None);
+            let (x, log_det_forward) = model.flow.forward(far, None);
             for numbers in
                 [z.into_data(), x.into_data(), log_det.into_data(), log_det_forward.into_data()]
             {
@@ -91,7 +90,7 @@ fn splines_stay_finite_at_any_learning_rate_and_far_out() {
     }
 }
 
-fn trained_splines(learning_rate: f64) -> (Nsf, Vec<f32>) {
+fn trained_splines(learning_rate: f64) -> (NormalizingFlow, Vec<f32>) {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let training = common::cpu().autodiff();
     let mut model = NsfConfig::new(D)

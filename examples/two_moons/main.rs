@@ -18,14 +18,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use normalizing_flows::Distribution;
 use normalizing_flows::burn::config::Config;
 use normalizing_flows::burn::module::Module;
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+use normalizing_flows::{Distribution, FlowConfig, NormalizingFlow};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 use args::Args;
-use model::{Model, ModelConfig};
+use model::flow_config;
 use pictures::Pictures;
 use report::{Figures, Summary};
 
@@ -47,13 +47,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let moons = TwoMoons::new(args.noise);
 
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
-    let config = ModelConfig::new(args);
+    let config = flow_config(args);
     let model = config.init(&device.clone().autodiff(), &mut rng);
     println!(
         "{} of {} coupling layers, {} parameters, on {device_name}",
-        config.name(),
+        args.flow.in_words(),
         args.layers,
-        model.flow.num_params()
+        model.num_params()
     );
 
     let outcome = train::train(model, &moons, args.steps, &device, &mut rng)?;
@@ -63,7 +63,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let figures = Figures::measure(&model, &moons, args.noise, &mut rng);
     let summary = Summary {
         figures,
-        flow: config.name(),
+        flow: args.flow.in_words(),
         train_seconds: outcome.seconds,
         steps: args.steps,
         seed: args.seed,
@@ -80,8 +80,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 
 /// Saves configuration and weights, reads them into a fresh model and compares the densities.
 fn save_and_check(
-    model: &Model,
-    config: &ModelConfig,
+    model: &NormalizingFlow,
+    config: &FlowConfig,
     moons: &TwoMoons,
     out: &Path,
 ) -> Result<(), Box<dyn Error>> {
@@ -92,7 +92,7 @@ fn save_and_check(
 
     let device = model.devices().swap_remove(0);
     let mut other_seed = ChaCha8Rng::seed_from_u64(u64::MAX);
-    let fresh = ModelConfig::load(&json)?.init(&device, &mut other_seed);
+    let fresh = FlowConfig::load(&json)?.init(&device, &mut other_seed);
     let loaded = fresh.try_load_file(&weights)?;
     let x = moons.sample(1000, &device, &mut other_seed);
     let difference = (model.log_prob(x.clone()) - loaded.log_prob(x)).abs().max();

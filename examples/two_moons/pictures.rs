@@ -3,16 +3,15 @@
 use std::error::Error;
 use std::path::Path;
 
-use normalizing_flows::Distribution;
 use normalizing_flows::burn::tensor::{Tensor, TensorData};
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+use normalizing_flows::{Direction, Distribution, NormalizingFlow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::register_font;
 use rand::Rng;
 use rand_distr::StandardNormal;
 
-use crate::model::Model;
 use crate::report::{device_of, grid, host};
 use crate::train::Epoch;
 
@@ -55,7 +54,7 @@ pub struct Pictures<'a> {
     /// The folder.
     pub out: &'a Path,
     /// The trained model.
-    pub model: &'a Model,
+    pub model: &'a NormalizingFlow,
     /// The noise on the moons.
     pub noise: f64,
 }
@@ -88,7 +87,8 @@ impl Pictures<'_> {
         let z = rand_distr::Distribution::sample_iter(StandardNormal, rng);
         let z = TensorData::new(z.take(2 * N_POINTS).collect::<Vec<f64>>(), [N_POINTS, 2]);
         let z = Tensor::from_data(z, &device_of(self.model));
-        self.model.flow.forward_trace(z).into_iter().map(|(state, _)| points(state)).collect()
+        let states = self.model.flow.trace(Direction::Forward, z, None);
+        states.into_iter().map(|(state, _)| points(state)).collect()
     }
 
     fn data_and_samples(&self, data: &Points, samples: &Points) -> Result {

@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use normalizing_flows::Distribution;
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+use normalizing_flows::{Distribution, NormalizingFlow};
 use rand::Rng;
-
-use crate::model::Model;
 
 const HELD_OUT: usize = 200_000;
 const ROUND_TRIP: usize = 20_000;
@@ -28,7 +26,12 @@ pub struct Figures {
 
 impl Figures {
     /// Measures the model on fresh points.
-    pub fn measure(model: &Model, moons: &TwoMoons, noise: f64, rng: &mut impl Rng) -> Self {
+    pub fn measure(
+        model: &NormalizingFlow,
+        moons: &TwoMoons,
+        noise: f64,
+        rng: &mut impl Rng,
+    ) -> Self {
         let device = device_of(model);
         let nll = host(-model.log_prob(moons.sample(HELD_OUT, &device, rng)));
         let n = nll.len() as f64;
@@ -103,7 +106,7 @@ impl Summary {
 }
 
 /// The device that the model lives on.
-pub fn device_of(model: &Model) -> Device {
+pub fn device_of(model: &NormalizingFlow) -> Device {
     use normalizing_flows::burn::module::Module;
     model.devices().swap_remove(0)
 }
@@ -113,7 +116,7 @@ pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
-/// The centres of the cells of a regular grid over a box, row by row from the bottom.
+/// The centres of the cells of a regular grid over a rectangle, row by row from the bottom.
 pub fn grid(
     [left, right]: [f64; 2],
     [bottom, top]: [f64; 2],
@@ -127,13 +130,13 @@ pub fn grid(
     Tensor::from_data(TensorData::new(values, [rows * columns, 2]), device)
 }
 
-fn round_trip_error(model: &Model, x: Tensor<2>) -> f64 {
+fn round_trip_error(model: &NormalizingFlow, x: Tensor<2>) -> f64 {
     let back = model.from_latent(model.to_latent(x.clone()));
     (x - back).abs().max().into_scalar::<f32>().into()
 }
 
-/// The integral of the learned density over a box that the data leave far behind.
-fn integral(model: &Model, noise: f64, device: &Device) -> f64 {
+/// The integral of the learned density over a rectangle that the data leave far behind.
+fn integral(model: &NormalizingFlow, noise: f64, device: &Device) -> f64 {
     // The arcs fill [-1, 2] × [-0.5, 1].
     let margin = 2.5 + 7.0 * noise;
     let (horizontal, vertical) = ([-1.0 - margin, 2.0 + margin], [-0.5 - margin, 1.0 + margin]);

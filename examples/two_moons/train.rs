@@ -3,26 +3,24 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use normalizing_flows::Distribution;
 use normalizing_flows::burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+use normalizing_flows::{Distribution, NormalizingFlow};
 use rand::Rng;
 
-use crate::model::Model;
-
 const BATCH: usize = 512;
-const STEPS_AN_EPOCH: usize = 100;
+const STEPS_PER_EPOCH: usize = 100;
 const HELD_OUT: usize = 4096;
 const LEARNING_RATE: f64 = 2e-3;
 
 /// What training gives.
 pub struct Outcome {
     /// The trained model, without autodiff.
-    pub model: Model,
-    /// One entry an epoch.
+    pub model: NormalizingFlow,
+    /// One entry per epoch.
     pub history: Vec<Epoch>,
     /// The time spent in training steps and held-out evaluations.
     pub seconds: f64,
@@ -41,7 +39,7 @@ pub struct Epoch {
 /// Minimises the negative log-likelihood by Adam with cosine decay, each batch fresh from the
 /// density.
 pub fn train(
-    mut model: Model,
+    mut model: NormalizingFlow,
     moons: &TwoMoons,
     steps: usize,
     device: &Device,
@@ -57,13 +55,13 @@ pub fn train(
     let mut done = 0;
     while done < steps {
         let epoch_start = Instant::now();
-        let n_steps = STEPS_AN_EPOCH.min(steps - done);
+        let n_steps = STEPS_PER_EPOCH.min(steps - done);
         let mut sum = None;
         for _ in 0..n_steps {
             let x = moons.sample(BATCH, &training_device, rng);
             let loss = -model.log_prob(x).mean();
             let gradients = GradientsParams::from_grads(loss.backward(), &model);
-            // The losses stay on the device and are read once an epoch: reading waits for it.
+            // The losses stay on the device and are read once per epoch: reading waits for it.
             let loss = loss.inner();
             sum = Some(sum.map_or(loss.clone(), |sum| sum + loss));
             model = optimizer.step(schedule.step(), model, gradients);

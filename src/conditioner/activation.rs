@@ -5,6 +5,7 @@ use burn::tensor::Device;
 use rand::Rng;
 
 use super::linear::uniform_linear;
+use crate::parameters::Settings;
 
 /// The activation after a layer of so many units. A `SwiGlu` takes its two sizes from there,
 /// whatever its own configuration says of them.
@@ -27,4 +28,24 @@ pub(super) fn init_activation<R: Rng + ?Sized>(
         linear.bias = linear.bias.take().and(drawn.bias);
     }
     swiglu.into()
+}
+
+/// What the parameters of a network do not show.
+pub(super) fn network_settings(
+    d_context: usize,
+    activation: &ActivationConfig,
+    device: &Device,
+) -> Settings {
+    // Of a `SwiGlu` the parameters show all.
+    let activation = match activation {
+        ActivationConfig::SwiGlu(_) => "SwiGlu".to_string(),
+        activation => format!("{activation:?}"),
+    };
+    Settings::new(format!("d_context = {d_context}, activation = {activation}"), device)
+}
+
+/// The name of an activation, as in its configuration.
+pub(super) fn activation_name(activation: &Activation) -> String {
+    let text = format!("{activation:?}");
+    text.split('(').next().unwrap_or_default().to_string()
 }

@@ -3,9 +3,10 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Tensor, assert_shape};
 
-use super::parts::Parts;
+use super::network_layers::NetworkLayers;
+use crate::error::{Error, ensure};
 
-/// A network that gives the parameters of a layer's univariate maps.
+/// A network that gives the parameters of a coupling layer's univariate maps.
 ///
 /// It may be any function: a flow is invertible whatever its conditioners compute.
 ///
@@ -24,9 +25,11 @@ use super::parts::Parts;
 /// use normalizing_flows::conditioner::Conditioner;
 /// use normalizing_flows::coupling::Mask;
 /// use normalizing_flows::univariate::AffineConfig;
+/// use normalizing_flows::burn;
 /// use normalizing_flows::burn::module::Module;
 /// use normalizing_flows::burn::nn::{Linear, LinearConfig};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// /// Shift and log-scale as linear functions of the kept features.
 /// #[derive(Module, Debug)]
@@ -40,11 +43,12 @@ use super::parts::Parts;
 ///     }
 /// }
 ///
-/// let device = Device::default();
+/// let (device, mut rng) = (Device::default(), ChaCha8Rng::seed_from_u64(0));
 /// let mask = Mask::half(4); // 2 features kept, 2 transformed by 2 parameters each
 /// let conditioner = LinearConditioner { linear: LinearConfig::new(2, 4).init(&device) };
-/// let coupling = MaskedCoupling::new(&mask, conditioner, AffineConfig::new().init(), &device);
-/// assert_eq!(coupling.forward(Tensor::ones([3, 4], &device)).0.dims(), [3, 4]);
+/// let affine = AffineConfig::new().init(&device, &mut rng);
+/// let coupling = MaskedCoupling::new(&mask, conditioner, affine, &device);
+/// assert_eq!(coupling.forward(Tensor::ones([3, 4], &device), None).0.dims(), [3, 4]);
 /// ```
 pub trait Conditioner: Module + ModuleDisplay {
     /// The parameters for every row of `input`.
@@ -55,17 +59,17 @@ pub trait Conditioner: Module + ModuleDisplay {
         0
     }
 
-    /// The networks of the crate that this one is made of, taken apart, if it is their outputs one
-    /// after another: those have fused kernels.
+    /// The layers of the crate's networks that this one is made of, if it is their outputs one after
+    /// another: those have fused kernels.
     #[doc(hidden)]
-    fn parts(&self) -> Option<Vec<Parts<'_>>> {
+    fn network_layers(&self) -> Option<Vec<NetworkLayers<'_>>> {
         None
     }
 }
 
-/// The sizes of a conditioner: the layer that it serves knows them.
+/// The numbers of features and parameters of a conditioner: the layer that it serves knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sizes {
+pub struct ConditionerShape {
     /// Features that the network sees.
     pub d_input: usize,
     /// Context features that it sees; 0 for none.
@@ -76,13 +80,14 @@ pub struct Sizes {
     pub n_parameters: usize,
 }
 
-impl Sizes {
-    /// Panics unless there is something to see and something to give.
-    pub(super) fn validate(&self) {
-        assert!(
+impl ConditionerShape {
+    /// Whether there is something to see and something to give.
+    pub(super) fn validate(&self) -> Result<(), Error> {
+        ensure!(
             self.d_input > 0 && self.d_output > 0 && self.n_parameters > 0,
             "`d_input`, `d_output` and `n_parameters` must be at least 1, got {self:?}"
         );
+        Ok(())
     }
 }
 

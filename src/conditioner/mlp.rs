@@ -1,16 +1,18 @@
 //! [`Mlp`]: a multilayer perceptron.
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Content, Module, ModuleDisplay};
 use burn::nn::Linear;
 use burn::nn::activation::{Activation, ActivationConfig};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::activation::init_activation;
-use super::interface::{Conditioner, Sizes, with_context};
+use super::activation::{activation_name, init_activation, network_settings};
+use super::interface::{Conditioner, ConditionerShape, with_context};
 use super::linear::{uniform_linear, zero_linear};
-use super::parts::Parts;
+use super::network_layers::NetworkLayers;
+use crate::error::{Error, ensure, or_panic};
+use crate::parameters::Settings;
 
 /// Configuration of an [`Mlp`]; its other sizes come from the layer that it serves.
 #[derive(Config, Debug)]
@@ -35,15 +37,16 @@ impl MlpConfig {
     ///
     /// # Panics
     ///
-    /// If a hidden width or a size other than `d_context` is 0.
-    pub fn init<R: Rng + ?Sized>(&self, sizes: Sizes, device: &Device, rng: &mut R) -> Mlp {
-        assert!(
-            self.d_hidden.iter().all(|&width| width > 0),
-            "every width in `d_hidden` must be at least 1, got {:?}",
-            self.d_hidden
-        );
-        sizes.validate();
-        let mut d_input = sizes.d_input + sizes.d_context;
+    /// If a hidden width or a number of `shape` other than `d_context` is 0.
+    pub fn init<R: Rng + ?Sized>(
+        &self,
+        shape: ConditionerShape,
+        device: &Device,
+        rng: &mut R,
+    ) -> Mlp {
+        or_panic(self.validate());
+        or_panic(shape.validate());
+        let mut d_input = shape.d_input + shape.d_context;
         let mut hidden = Vec::with_capacity(self.d_hidden.len());
         let mut activations = Vec::with_capacity(self.d_hidden.len());
         for &width in &self.d_hidden {
@@ -54,9 +57,24 @@ impl MlpConfig {
         Mlp {
             hidden,
             activations,
-            output: zero_linear(d_input, sizes.n_parameters * sizes.d_output, device),
-            d_context: sizes.d_context,
+            output: zero_linear(d_input, shape.n_parameters * shape.d_output, device),
+            d_context: shape.d_context,
+            settings: network_settings(shape.d_context, &self.activation, device),
         }
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if a hidden width is 0.
+    pub fn validate(&self) -> Result<(), Error> {
+        ensure!(
+            self.d_hidden.iter().all(|&width| width > 0),
+            "every width in `d_hidden` must be at least 1, got {:?}",
+            self.d_hidden
+        );
+        Ok(())
     }
 }
 
@@ -72,20 +90,21 @@ impl MlpConfig {
 /// # Example
 ///
 /// ```
-/// use normalizing_flows::conditioner::{Conditioner, MlpConfig, Sizes};
+/// use normalizing_flows::conditioner::{Conditioner, ConditionerShape, MlpConfig};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
 /// use rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
-/// let sizes = Sizes { d_input: 3, d_context: 2, d_output: 4, n_parameters: 2 };
+/// let shape = ConditionerShape { d_input: 3, d_context: 2, d_output: 4, n_parameters: 2 };
 /// let mlp = MlpConfig::new()
 ///     .with_d_hidden(vec![16, 16])
-///     .init(sizes, &device, &mut ChaCha8Rng::seed_from_u64(0));
+///     .init(shape, &device, &mut ChaCha8Rng::seed_from_u64(0));
 /// let context = Tensor::ones([5, 2], &device);
 /// let parameters = mlp.forward(Tensor::ones([5, 3], &device), Some(&context));
 /// assert_eq!(parameters.dims(), [5, 8]);
 /// ```
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct Mlp {
     /// The hidden layers, first to last.
     pub hidden: Vec<Linear>,
@@ -94,6 +113,7 @@ pub struct Mlp {
     /// The last layer.
     pub output: Linear,
     d_context: usize,
+    settings: Settings,
 }
 
 impl Conditioner for Mlp {
@@ -109,15 +129,30 @@ impl Conditioner for Mlp {
         self.d_context
     }
 
-    fn parts(&self) -> Option<Vec<Parts<'_>>> {
+    fn network_layers(&self) -> Option<Vec<NetworkLayers<'_>>> {
         // A layer without an activation is left out above.
         (self.hidden.len() == self.activations.len()).then_some(())?;
-        Some(vec![Parts {
+        Some(vec![NetworkLayers {
             d_context: self.d_context,
             hidden: &self.hidden,
             activations: &self.activations,
             blocks: &[],
             output: &self.output,
         }])
+    }
+}
+
+/// As "MLP 64-64, Relu".
+impl ModuleDisplay for Mlp {
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let widths: Vec<_> =
+            self.hidden.iter().map(|layer| layer.weight.dims()[1].to_string()).collect();
+        let text = match self.activations.first() {
+            Some(activation) => {
+                format!("MLP {}, {}", widths.join("-"), activation_name(activation))
+            }
+            None => "linear".to_string(),
+        };
+        content.add_formatted(&text).optional()
     }
 }

@@ -2,23 +2,27 @@
 //! ones.
 //!
 //! A conditioner knows nothing of masks, univariate maps or log-determinants. Any module that
-//! implements [`Conditioner`] fits every layer that takes one.
+//! implements [`Conditioner`] fits every coupling layer. Networks for autoregressive layers have a
+//! trait of their own, [`AutoregressiveConditioner`], so that neither kind of layer takes the other's
+//! network by mistake.
 
 mod activation;
+mod autoregressive;
 mod interface;
 mod linear;
 mod mlp;
 mod network;
-mod parts;
+mod network_layers;
 mod residual;
 mod residual_block;
 mod separate;
 
-pub use interface::{Conditioner, Sizes};
+pub use autoregressive::AutoregressiveConditioner;
+pub use interface::{Conditioner, ConditionerShape};
 pub use mlp::{Mlp, MlpConfig};
 pub use network::{Network, NetworkConfig};
 #[doc(hidden)]
-pub use parts::Parts;
+pub use network_layers::NetworkLayers;
 pub use residual::{ResidualMlp, ResidualMlpConfig};
 pub use residual_block::ResidualBlock;
-pub use separate::SeparateMlps;
+pub use separate::{SeparateMlps, SeparateMlpsConfig};

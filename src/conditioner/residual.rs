@@ -1,16 +1,19 @@
 //! [`ResidualMlp`]: a multilayer perceptron of residual blocks.
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Content, Module, ModuleDisplay};
 use burn::nn::Linear;
 use burn::nn::activation::ActivationConfig;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::interface::{Conditioner, Sizes, with_context};
+use super::activation::{activation_name, network_settings};
+use super::interface::{Conditioner, ConditionerShape, with_context};
 use super::linear::{uniform_linear, zero_linear};
-use super::parts::Parts;
+use super::network_layers::NetworkLayers;
 use super::residual_block::ResidualBlock;
+use crate::error::{Error, ensure, or_panic};
+use crate::parameters::Settings;
 
 /// Configuration of a [`ResidualMlp`]; its other sizes come from the layer that it serves.
 #[derive(Config, Debug)]
@@ -38,17 +41,33 @@ impl ResidualMlpConfig {
     ///
     /// # Panics
     ///
-    /// If `d_hidden` or a size other than `d_context` is 0.
-    pub fn init<R: Rng + ?Sized>(&self, sizes: Sizes, device: &Device, rng: &mut R) -> ResidualMlp {
+    /// If `d_hidden` or a number of `shape` other than `d_context` is 0.
+    pub fn init<R: Rng + ?Sized>(
+        &self,
+        shape: ConditionerShape,
+        device: &Device,
+        rng: &mut R,
+    ) -> ResidualMlp {
+        or_panic(self.validate());
+        or_panic(shape.validate());
         let d_hidden = self.d_hidden;
-        assert!(d_hidden > 0, "`d_hidden` must be at least 1, got 0");
-        sizes.validate();
-        let Sizes { d_input, d_context, d_output, n_parameters } = sizes;
+        let ConditionerShape { d_input, d_context, d_output, n_parameters } = shape;
         let initial = uniform_linear(d_input + d_context, d_hidden, device, rng);
         let mut block = || ResidualBlock::new(&self.activation, d_hidden, d_context, device, rng);
         let blocks = (0..self.n_blocks).map(|_| block()).collect();
         let output = zero_linear(d_hidden, n_parameters * d_output, device);
-        ResidualMlp { initial, blocks, output, d_context }
+        let settings = network_settings(d_context, &self.activation, device);
+        ResidualMlp { initial, blocks, output, d_context, settings }
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if `d_hidden` is 0.
+    pub fn validate(&self) -> Result<(), Error> {
+        ensure!(self.d_hidden > 0, "`d_hidden` must be at least 1, got 0");
+        Ok(())
     }
 }
 
@@ -74,15 +93,15 @@ impl ResidualMlpConfig {
 /// # Example
 ///
 /// ```
-/// use normalizing_flows::conditioner::{Conditioner, ResidualMlpConfig, Sizes};
+/// use normalizing_flows::conditioner::{Conditioner, ConditionerShape, ResidualMlpConfig};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
 /// use rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
-/// let sizes = Sizes { d_input: 3, d_context: 2, d_output: 4, n_parameters: 23 };
+/// let shape = ConditionerShape { d_input: 3, d_context: 2, d_output: 4, n_parameters: 23 };
 /// let network = ResidualMlpConfig::new()
 ///     .with_d_hidden(16)
-///     .init(sizes, &device, &mut ChaCha8Rng::seed_from_u64(0));
+///     .init(shape, &device, &mut ChaCha8Rng::seed_from_u64(0));
 /// let context = Tensor::ones([5, 2], &device);
 /// let parameters = network.forward(Tensor::ones([5, 3], &device), Some(&context));
 /// assert_eq!(parameters.dims(), [5, 4 * 23]);
@@ -93,6 +112,7 @@ impl ResidualMlpConfig {
 /// He, Zhang, Ren, Sun: *Identity Mappings in Deep Residual Networks*, 2016, arXiv:1603.05027.
 /// Durkan, Bekasov, Murray, Papamakarios: *Neural Spline Flows*, 2019, arXiv:1906.04032.
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct ResidualMlp {
     /// The first layer, without an activation.
     pub initial: Linear,
@@ -101,6 +121,7 @@ pub struct ResidualMlp {
     /// The last layer.
     pub output: Linear,
     d_context: usize,
+    settings: Settings,
 }
 
 impl Conditioner for ResidualMlp {
@@ -116,13 +137,29 @@ impl Conditioner for ResidualMlp {
         self.d_context
     }
 
-    fn parts(&self) -> Option<Vec<Parts<'_>>> {
-        Some(vec![Parts {
+    fn network_layers(&self) -> Option<Vec<NetworkLayers<'_>>> {
+        Some(vec![NetworkLayers {
             d_context: self.d_context,
             hidden: std::slice::from_ref(&self.initial),
             activations: &[],
             blocks: &self.blocks,
             output: &self.output,
         }])
+    }
+}
+
+/// As "residual MLP 256, 2 blocks, Relu".
+impl ModuleDisplay for ResidualMlp {
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let width = self.initial.weight.dims()[1];
+        let text = match self.blocks.first() {
+            Some(block) => format!(
+                "residual MLP {width}, {} blocks, {}",
+                self.blocks.len(),
+                activation_name(&block.activations[0])
+            ),
+            None => format!("residual MLP {width}, no blocks"),
+        };
+        content.add_formatted(&text).optional()
     }
 }

@@ -1,12 +1,49 @@
-//! [`SeparateMlps`]: one network a parameter.
+//! [`SeparateMlps`]: one network per parameter.
 
-use burn::module::Module;
+use burn::config::Config;
+use burn::module::{Content, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::interface::{Conditioner, Sizes};
+use super::interface::{Conditioner, ConditionerShape};
 use super::mlp::{Mlp, MlpConfig};
-use super::parts::Parts;
+use super::network_layers::NetworkLayers;
+use crate::error::Error;
+
+/// Configuration of [`SeparateMlps`].
+#[derive(Config, Debug)]
+pub struct SeparateMlpsConfig {
+    /// Each of the networks.
+    #[config(default = "MlpConfig::new()")]
+    pub mlp: MlpConfig,
+}
+
+impl SeparateMlpsConfig {
+    /// Builds the networks on a device, their weights drawn from `rng`, one network after another.
+    ///
+    /// # Panics
+    ///
+    /// If a hidden width or a number of `shape` other than `d_context` is 0.
+    pub fn init<R: Rng + ?Sized>(
+        &self,
+        shape: ConditionerShape,
+        device: &Device,
+        rng: &mut R,
+    ) -> SeparateMlps {
+        let one = ConditionerShape { n_parameters: 1, ..shape };
+        let networks = (0..shape.n_parameters).map(|_| self.mlp.init(one, device, rng)).collect();
+        SeparateMlps { networks }
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// As for an [`MlpConfig`].
+    pub fn validate(&self) -> Result<(), Error> {
+        self.mlp.validate()
+    }
+}
 
 /// One [`Mlp`] for each parameter of the univariate map, as in RealNVP's separate networks for
 /// scale and shift.
@@ -14,23 +51,15 @@ use super::parts::Parts;
 /// # Shapes
 ///
 /// As for [`Conditioner`].
+///
+/// # References
+///
+/// Dinh, Sohl-Dickstein, Bengio: *Density estimation using Real NVP*, 2017, arXiv:1605.08803.
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct SeparateMlps {
-    /// The networks, one a parameter, in the order of the univariate map's parameters.
+    /// The networks, one per parameter, in the order of the univariate map's parameters.
     pub networks: Vec<Mlp>,
-}
-
-impl SeparateMlps {
-    pub(super) fn new<R: Rng + ?Sized>(
-        config: &MlpConfig,
-        sizes: Sizes,
-        device: &Device,
-        rng: &mut R,
-    ) -> Self {
-        let one = Sizes { n_parameters: 1, ..sizes };
-        let networks = (0..sizes.n_parameters).map(|_| config.init(one, device, rng)).collect();
-        Self { networks }
-    }
 }
 
 impl Conditioner for SeparateMlps {
@@ -44,8 +73,16 @@ impl Conditioner for SeparateMlps {
         self.networks.first().map_or(0, Mlp::d_context)
     }
 
-    fn parts(&self) -> Option<Vec<Parts<'_>>> {
-        let parts = self.networks.iter().map(Conditioner::parts);
-        parts.collect::<Option<Vec<_>>>().map(|parts| parts.into_iter().flatten().collect())
+    fn network_layers(&self) -> Option<Vec<NetworkLayers<'_>>> {
+        let layers = self.networks.iter().map(Conditioner::network_layers);
+        layers.collect::<Option<Vec<_>>>().map(|layers| layers.into_iter().flatten().collect())
+    }
+}
+
+/// As "2 of MLP 64-64, Relu".
+impl ModuleDisplay for SeparateMlps {
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let one = self.networks.first().map_or(String::new(), Mlp::to_string);
+        content.add_formatted(&format!("{} of {one}", self.networks.len())).optional()
     }
 }

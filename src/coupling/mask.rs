@@ -4,6 +4,8 @@ use burn::serde::{Deserialize, Serialize};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
+use crate::error::{Error, or_panic};
+
 /// Which features a coupling layer keeps (`true`) and which it transforms (`false`).
 ///
 /// At least one feature is kept and at least one is transformed. A stack alternates a mask with its
@@ -61,7 +63,7 @@ impl Mask {
     ///
     /// If there are fewer than 2 features, or all or none of them are kept.
     pub fn custom(kept: Vec<bool>) -> Self {
-        Self::try_from(kept).unwrap_or_else(|message| panic!("{message}"))
+        or_panic(Self::try_from(kept))
     }
 
     /// The mask that keeps what this one transforms.
@@ -93,24 +95,24 @@ impl Mask {
 
 /// A mask read from a file: what [`Mask::custom`] panics on is an error here.
 impl TryFrom<Vec<bool>> for Mask {
-    type Error = String;
+    type Error = Error;
 
-    fn try_from(kept: Vec<bool>) -> Result<Self, String> {
+    fn try_from(kept: Vec<bool>) -> Result<Self, Error> {
         let d_features = kept.len();
         if d_features < 2 {
-            return Err(format!(
+            return Err(Error::Config(format!(
                 "a coupling layer needs at least 2 features, got {d_features}: it keeps some to \
                  decide how the others are transformed. For one feature use an `Elementwise` \
                  layer, or a learnable `DiagonalNormal` as the base distribution"
-            ));
+            )));
         }
         let mask = Self { kept };
         let n_kept = mask.n_kept();
         if n_kept == 0 || n_kept == d_features {
-            return Err(format!(
+            return Err(Error::Config(format!(
                 "a mask must keep at least 1 feature and transform at least 1, got {n_kept} kept \
                  of {d_features}"
-            ));
+            )));
         }
         Ok(mask)
     }

@@ -1,15 +1,18 @@
 //! [`MaskedCoupling`]: the coupling layer.
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Content, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
 use super::mask::Mask;
 use super::partition::Partition;
-use crate::conditioner::{Conditioner, Network, NetworkConfig, Sizes};
+use crate::conditioner::{Conditioner, ConditionerShape, Network, NetworkConfig};
+use crate::direction::Direction;
+use crate::error::{Error, or_panic};
+use crate::flow::run::run;
 use crate::flow::{Flow, zero_log_det};
-use crate::kernel::{self, Stack};
+use crate::kernel::{Operation, Program, Reason};
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
 
 /// Configuration of a [`MaskedCoupling`] in its run-time form.
@@ -33,18 +36,38 @@ impl MaskedCouplingConfig {
     ///
     /// # Panics
     ///
-    /// If the configuration of the mask, the conditioner or the univariate map is out of its range.
+    /// With the sentence of [`validate`](Self::validate).
     pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> MaskedCoupling {
-        let partition = Partition::new(&self.mask, device);
-        let univariate = self.univariate.init();
-        let sizes = Sizes {
+        or_panic(self.validate());
+        let univariate = self.univariate.init(device, rng);
+        let shape = ConditionerShape {
             d_input: self.mask.n_kept(),
             d_context: self.d_context,
             d_output: self.mask.n_transformed(),
             n_parameters: univariate.n_parameters(),
         };
-        let conditioner = self.conditioner.init(sizes, device, rng);
-        MaskedCoupling { partition, conditioner, univariate }
+        let conditioner = self.conditioner.init(shape, device, rng);
+        MaskedCoupling::new(&self.mask, conditioner, univariate, device)
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the configuration of the conditioner or the map is out of its range.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.conditioner.validate()?;
+        self.univariate.validate()
+    }
+
+    /// The number of features.
+    pub(crate) fn d_features(&self) -> Option<usize> {
+        Some(self.mask.d_features())
+    }
+
+    /// The number of context features; 0 for none.
+    pub(crate) fn d_context(&self) -> usize {
+        self.d_context
     }
 }
 
@@ -71,8 +94,8 @@ impl MaskedCouplingConfig {
 ///
 /// # Panics
 ///
-/// `forward` and `inverse` panic when the layer was built with a context. All directions panic when
-/// the input has the wrong number of features.
+/// If the input has the wrong number of features, or if the layer was built with a context and there is
+/// none, or one of another shape.
 ///
 /// # Example
 ///
@@ -86,7 +109,7 @@ impl MaskedCouplingConfig {
 ///     .init(&device, &mut ChaCha8Rng::seed_from_u64(0));
 ///
 /// let z = Tensor::<2>::from_data([[0.1, -0.2, 0.3, 1.5]], &device);
-/// let (x, log_det) = coupling.forward(z.clone());
+/// let (x, log_det) = coupling.forward(z.clone(), None);
 /// // A new layer is the identity.
 /// assert_eq!(x.into_data(), z.into_data());
 /// assert_eq!(log_det.into_scalar::<f32>(), 0.0);
@@ -98,6 +121,7 @@ impl MaskedCouplingConfig {
 /// arXiv:1410.8516. Dinh, Sohl-Dickstein, Bengio: *Density estimation using Real NVP*, 2017,
 /// arXiv:1605.08803.
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct MaskedCoupling<C: Conditioner = Network, U: Univariate = UnivariateMap> {
     /// The mask on the device.
     pub(crate) partition: Partition,
@@ -111,17 +135,21 @@ impl<C: Conditioner, U: Univariate> MaskedCoupling<C, U> {
     /// Puts a layer together from its parts.
     ///
     /// The conditioner takes `mask.n_kept()` features (and its context) and gives
-    /// `univariate.n_parameters() * mask.n_transformed()` numbers a row.
+    /// `univariate.n_parameters() * mask.n_transformed()` numbers per row.
     pub fn new(mask: &Mask, conditioner: C, univariate: U, device: &Device) -> Self {
         Self { partition: Partition::new(mask, device), conditioner, univariate }
     }
 
-    /// One direction: `map` is that of the univariate map.
+    /// Which features are kept, read back from the device.
+    pub fn mask(&self) -> Mask {
+        self.partition.mask()
+    }
+
     fn transform(
         &self,
+        direction: Direction,
         input: Tensor<2>,
         context: Option<&Tensor<2>>,
-        map: impl FnOnce(&U, Tensor<2>, Tensor<3>) -> (Tensor<2>, Tensor<2>),
     ) -> (Tensor<2>, Tensor<1>) {
         let context = self.checked_context(&input, context);
         let (kept, transformed) = self.partition.split(input.clone());
@@ -135,7 +163,10 @@ impl<C: Conditioner, U: Univariate> MaskedCoupling<C, U> {
         let parameters = self.conditioner.forward(kept.clone(), context);
         assert_shape!(parameters, [batch, n_parameters * d_transformed]);
         let parameters = parameters.reshape([batch, n_parameters, d_transformed]);
-        let (transformed, log_slope) = map(&self.univariate, transformed, parameters);
+        let (transformed, log_slope) = match direction {
+            Direction::Forward => self.univariate.forward(transformed, parameters),
+            Direction::Inverse => self.univariate.inverse(transformed, parameters),
+        };
         (self.partition.merge(kept, transformed), log_slope.sum_dim(1).squeeze_dim(1))
     }
 
@@ -151,8 +182,8 @@ impl<C: Conditioner, U: Univariate> MaskedCoupling<C, U> {
         }
         let context = context.unwrap_or_else(|| {
             panic!(
-                "this coupling layer was built with `d_context` {d_context}: call `forward_given` \
-                 or `inverse_given` with a context of shape [batch, {d_context}]"
+                "this coupling layer was built with `d_context` {d_context}: call it with a context \
+                 of shape [batch, {d_context}]"
             )
         });
         let [batch, _] = input.dims();
@@ -162,32 +193,44 @@ impl<C: Conditioner, U: Univariate> MaskedCoupling<C, U> {
 }
 
 impl<C: Conditioner, U: Univariate> Flow for MaskedCoupling<C, U> {
-    fn forward(&self, z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        kernel::forward(self, &z, None).unwrap_or_else(|| self.transform(z, None, U::forward))
+    fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let direction = Direction::Forward;
+        run(self, direction, z, context, |z| self.transform(direction, z, context))
     }
 
-    fn inverse(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        kernel::inverse(self, &x, None).unwrap_or_else(|| self.transform(x, None, U::inverse))
+    fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let direction = Direction::Inverse;
+        run(self, direction, x, context, |x| self.transform(direction, x, context))
     }
 
-    fn forward_given(&self, z: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        kernel::forward(self, &z, Some(context))
-            .unwrap_or_else(|| self.transform(z, Some(context), U::forward))
-    }
-
-    fn inverse_given(&self, x: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        kernel::inverse(self, &x, Some(context))
-            .unwrap_or_else(|| self.transform(x, Some(context), U::inverse))
+    fn d_features(&self) -> Option<usize> {
+        Some(self.partition.d_features())
     }
 
     fn d_context(&self) -> usize {
         self.conditioner.d_context()
     }
 
-    fn describe<'a>(&'a self, stack: &mut Stack<'a>) -> bool {
-        let known = (self.conditioner.parts(), self.univariate.as_known());
-        let (Some(networks), Some(map)) = known else { return false };
-        stack.push_coupling(self.partition.indices(), networks, map);
-        true
+    fn lower<'a>(&'a self, program: &mut Program<'a>) {
+        let networks = self.conditioner.network_layers().ok_or(Reason::Conditioner);
+        let operation = networks.and_then(|networks| {
+            let map = self.univariate.kernel().ok_or(Reason::Map)?;
+            let [kept, transformed] = self.partition.indices();
+            Ok(Operation::Coupling { kept, transformed, networks, map })
+        });
+        program.push(self, operation);
+    }
+}
+
+/// As "coupling, 4 kept, 4 transformed, MLP 64-64, Relu, affine".
+impl<C: Conditioner, U: Univariate> ModuleDisplay for MaskedCoupling<C, U> {
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let [n_kept, n_transformed] = self.partition.sizes();
+        let settings = content.display_settings.clone();
+        let conditioner = self.conditioner.format(settings.clone());
+        let map = self.univariate.format(settings);
+        let text =
+            format!("coupling, {n_kept} kept, {n_transformed} transformed, {conditioner}, {map}");
+        content.add_formatted(&text).optional()
     }
 }

@@ -1,9 +1,10 @@
 //! [`Partition`]: a mask on a device.
 
-use burn::module::{Module, Param, ParamId};
-use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor, assert_shape};
 
 use super::mask::Mask;
+use crate::parameters::int_parameter;
 
 /// A [`Mask`] as column indices, which move between devices and save with the module.
 ///
@@ -31,9 +32,9 @@ impl Partition {
             merged[feature] = position;
         }
         Self {
-            kept: indices(&kept, device),
-            transformed: indices(&transformed, device),
-            merged: indices(&merged, device),
+            kept: int_parameter(&kept, device),
+            transformed: int_parameter(&transformed, device),
+            merged: int_parameter(&merged, device),
         }
     }
 
@@ -43,8 +44,22 @@ impl Partition {
     }
 
     /// The kept and the transformed features.
-    pub(super) fn indices(&self) -> (Tensor<1, Int>, Tensor<1, Int>) {
-        (self.kept.val(), self.transformed.val())
+    pub(super) fn indices(&self) -> [Tensor<1, Int>; 2] {
+        [self.kept.val(), self.transformed.val()]
+    }
+
+    /// The mask, read back from the device.
+    pub(super) fn mask(&self) -> Mask {
+        let mut kept = vec![false; self.d_features()];
+        for feature in self.kept.val().into_data().iter::<i64>() {
+            kept[feature as usize] = true;
+        }
+        Mask::custom(kept)
+    }
+
+    /// The numbers of kept and of transformed features.
+    pub(super) fn sizes(&self) -> [usize; 2] {
+        [self.kept.dims()[0], self.transformed.dims()[0]]
     }
 
     /// The kept and the transformed columns of `x`, `[batch, d_features]`.
@@ -64,16 +79,4 @@ impl Partition {
     pub(super) fn merge(&self, kept: Tensor<2>, transformed: Tensor<2>) -> Tensor<2> {
         Tensor::cat(vec![kept, transformed], 1).select(1, self.merged.val())
     }
-}
-
-/// Indices as a parameter. Backends differ in their integer type and a record keeps the one that it
-/// was saved with, so loading casts to the device's own.
-fn indices(values: &[usize], device: &Device) -> Param<Tensor<1, Int>> {
-    let values: Vec<i64> = values.iter().map(|&value| value as i64).collect();
-    let n = values.len();
-    let tensor = Tensor::from_data(TensorData::new(values, [n]), device);
-    Param::initialized(ParamId::new(), tensor).load_mapper(|loaded: Tensor<1, Int>| {
-        let dtype = loaded.device().settings().int_dtype;
-        loaded.cast(dtype)
-    })
 }

@@ -3,12 +3,13 @@
 use std::f64::consts::TAU;
 
 use burn::config::Config;
-use burn::module::{Module, Param};
+use burn::module::{Content, Module, ModuleDisplay, Param};
 use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use rand::Rng;
 
 use super::interface::{Distribution, Reparameterized};
-use super::noise::standard_normal;
+use super::noise::Noise;
+use crate::error::{Error, ensure, or_panic};
 
 /// Configuration of a [`DiagonalNormal`].
 #[derive(Config, Debug)]
@@ -32,30 +33,51 @@ impl DiagonalNormalConfig {
     ///
     /// # Panics
     ///
-    /// If there are no features, if `loc` and `scale` differ in length, or if a value is not finite
-    /// or a scale not above 0.
-    pub fn init(&self, device: &Device) -> DiagonalNormal {
+    /// With the sentence of [`validate`](Self::validate).
+    pub fn init<R: Rng + ?Sized>(&self, device: &Device, _: &mut R) -> DiagonalNormal {
+        or_panic(self.validate());
+        let d_features = self.loc.len();
+        let log_scale: Vec<f64> = self.scale.iter().map(|scale| scale.ln()).collect();
+        let parameter = |values: Vec<f64>| {
+            Param::<Tensor<1>>::from_data(TensorData::new(values, [d_features]), device)
+                .set_require_grad(self.learnable)
+        };
+        DiagonalNormal { loc: parameter(self.loc.clone()), log_scale: parameter(log_scale) }
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if there are no features, if `loc` and `scale` differ in length, or if a value
+    /// is not finite or a scale not above 0.
+    pub fn validate(&self) -> Result<(), Error> {
         let (d_loc, d_scale) = (self.loc.len(), self.scale.len());
-        assert!(
+        ensure!(
             d_loc > 0 && d_loc == d_scale,
             "`loc` and `scale` must have the same length of at least 1, got {d_loc} and {d_scale}"
         );
-        assert!(
+        ensure!(
             self.loc.iter().all(|loc| loc.is_finite()),
             "every `loc` must be finite, got {:?}",
             self.loc
         );
-        assert!(
+        ensure!(
             self.scale.iter().all(|scale| scale.is_finite() && *scale > 0.0),
             "every `scale` must be above 0 and finite, got {:?}",
             self.scale
         );
-        let log_scale: Vec<f64> = self.scale.iter().map(|scale| scale.ln()).collect();
-        let parameter = |values: Vec<f64>| {
-            Param::<Tensor<1>>::from_data(TensorData::new(values, [d_loc]), device)
-                .set_require_grad(self.learnable)
-        };
-        DiagonalNormal { loc: parameter(self.loc.clone()), log_scale: parameter(log_scale) }
+        Ok(())
+    }
+
+    /// The number of features.
+    pub(crate) fn d_features(&self) -> usize {
+        self.loc.len()
+    }
+
+    /// The number of context features: none.
+    pub(crate) fn d_context(&self) -> usize {
+        0
     }
 }
 
@@ -75,13 +97,16 @@ impl DiagonalNormalConfig {
 /// ```
 /// use normalizing_flows::distribution::{DiagonalNormalConfig, Distribution};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
-/// let height = DiagonalNormalConfig::new(vec![175.0], vec![10.0]).init(&device);
+/// let height = DiagonalNormalConfig::new(vec![175.0], vec![10.0])
+///     .init(&device, &mut ChaCha8Rng::seed_from_u64(0));
 /// let log_prob = height.log_prob(Tensor::from_data([[175.0]], &device)).into_scalar::<f32>();
 /// assert!((log_prob + 10f32.ln() + 0.918939).abs() < 1e-5); // -log 10 - ½ log 2π
 /// ```
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct DiagonalNormal {
     /// The location of each feature.
     pub loc: Param<Tensor<1>>,
@@ -94,7 +119,7 @@ impl Distribution for DiagonalNormal {
         self.loc.dims()[0]
     }
 
-    fn log_prob(&self, x: Tensor<2>) -> Tensor<1> {
+    fn log_density(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> Tensor<1> {
         let d_features = self.d_features();
         assert_shape!(x, [_, d_features]);
         let log_scale = self.log_scale.val();
@@ -103,16 +128,21 @@ impl Distribution for DiagonalNormal {
         squares * -0.5 - log_scale.sum() - 0.5 * d_features as f64 * TAU.ln()
     }
 
-    fn sample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
-        self.valid().rsample(n, rng)
+    fn draw<R: Rng + ?Sized>(
+        &self,
+        n: usize,
+        _: Option<&Tensor<2>>,
+        noise: &mut Noise<'_, R>,
+    ) -> Tensor<2> {
+        let noise = noise.standard_normal([n, self.d_features()]);
+        noise * self.log_scale.val().exp().unsqueeze::<2>() + self.loc.val().unsqueeze::<2>()
     }
 }
 
-impl Reparameterized for DiagonalNormal {
-    fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
-        let loc = self.loc.val();
-        let shape = [n, self.d_features()];
-        let noise = standard_normal(shape, (&loc.device(), loc.dtype()), rng);
-        noise * self.log_scale.val().exp().unsqueeze::<2>() + loc.unsqueeze::<2>()
+impl Reparameterized for DiagonalNormal {}
+
+impl ModuleDisplay for DiagonalNormal {
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content.add_formatted(&"diagonal normal").optional()
     }
 }

@@ -4,14 +4,21 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use rand::Rng;
 
+use super::checked::Checked;
+use super::given::Given;
+use super::noise::Noise;
+use crate::error::or_panic;
+use crate::kernel::KernelBase;
+use crate::parameters::Place;
+
 /// A probability density over rows of features, which can be evaluated and sampled.
 ///
 /// # Contexts
 ///
-/// A conditional distribution takes a context of shape `[rows, d_context]` in the methods that end
-/// in `_given`. Evaluating pairs row with row. Sampling draws `n` rows for each row of the context:
-/// rows `i * n` to `(i + 1) * n` of the result belong to row `i` of the context. A distribution
-/// that takes no context keeps the defaults, which ignore its values.
+/// A distribution whose [`d_context`](Distribution::d_context) is above 0 is conditional: it is
+/// called as [`model.given(&context)`](Distribution::given), which has the same verbs. A distribution
+/// that takes no context is called plainly. The other way panics, so no context is ever dropped; and
+/// [`Checked`] returns errors in the place of panics.
 ///
 /// # Randomness and gradients
 ///
@@ -19,10 +26,19 @@ use rand::Rng;
 /// are the same on every backend. Sampling builds no autodiff graph, even on a module in training;
 /// [`Reparameterized`] is the way to gradients through samples.
 ///
+/// burn's autodiff differentiates once. The score, the gradient of the log-density by `x`, is a first
+/// derivative and works; score matching, which differentiates the score, does not.
+///
 /// # Shapes
 ///
 /// - `x`: `[batch, d_features]`
 /// - log-densities: `[batch]`, in nats
+///
+/// # Implementing
+///
+/// [`log_density`](Distribution::log_density) and [`draw`](Distribution::draw) are enough; shapes, float
+/// types and contexts are checked before they are called. Check your distribution with
+/// [`testing::DistributionLaws`](crate::testing::DistributionLaws).
 ///
 /// # Example
 ///
@@ -37,7 +53,7 @@ use rand::Rng;
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);
 /// let model = RealNvpConfig::new(2).with_d_context(1).init(&device, &mut rng);
 /// let context = Tensor::<2>::from_data([[-1.0], [1.0]], &device);
-/// let (x, log_prob) = model.sample_with_log_prob_given(3, &context, &mut rng);
+/// let (x, log_prob) = model.given(&context).sample_with_log_prob(3, &mut rng);
 /// assert_eq!((x.dims(), log_prob.dims()), ([6, 2], [6]));
 /// ```
 pub trait Distribution: Module + ModuleDisplay {
@@ -49,70 +65,92 @@ pub trait Distribution: Module + ModuleDisplay {
         0
     }
 
-    /// Whether this is the standard normal, which the fused kernels know.
+    /// The log-density of each row of `x`, in nats, given the same row of `context`. There is a context
+    /// if and only if [`d_context`](Distribution::d_context) is above 0.
+    ///
+    /// For implementors: callers have [`log_prob`](Distribution::log_prob).
+    fn log_density(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<1>;
+
+    /// Draws `n` rows, one for each of the `n` rows of `context`, if there is one:
+    /// `[n, d_features]`. If the distribution is [`Reparameterized`], gradients flow from the rows to
+    /// the parameters and the context of a module in training.
+    ///
+    /// For implementors: callers have [`sample`](Distribution::sample).
+    fn draw<R: Rng + ?Sized>(
+        &self,
+        n: usize,
+        context: Option<&Tensor<2>>,
+        noise: &mut Noise<'_, R>,
+    ) -> Tensor<2>;
+
+    /// [`draw`](Distribution::draw) with the log-density of each row, where both can be had in one pass.
+    ///
+    /// For implementors: callers have [`sample_with_log_prob`](Distribution::sample_with_log_prob).
+    fn draw_with_log_density<R: Rng + ?Sized>(
+        &self,
+        n: usize,
+        context: Option<&Tensor<2>>,
+        noise: &mut Noise<'_, R>,
+    ) -> (Tensor<2>, Tensor<1>) {
+        let x = self.draw(n, context, noise);
+        let log_density = self.log_density(x.clone(), context);
+        (x, log_density)
+    }
+
+    /// Where the parameters are. A composition looks no further than the first.
     #[doc(hidden)]
-    fn is_standard_normal(&self) -> bool {
-        false
+    fn place(&self) -> Option<Place> {
+        Place::of(self)
+    }
+
+    /// What the fused kernels know this distribution as, if they know it.
+    #[doc(hidden)]
+    fn kernel(&self) -> Option<KernelBase> {
+        None
     }
 
     /// The log-density of each row of `x`, in nats. A density may exceed 1, so it may be positive.
     ///
     /// # Panics
     ///
-    /// If `x` has not [`d_features`](Distribution::d_features) columns.
-    fn log_prob(&self, x: Tensor<2>) -> Tensor<1>;
-
-    /// The log-density of each row of `x` given the same row of `context`, in nats.
-    ///
-    /// # Panics
-    ///
-    /// If the shapes do not fit.
-    fn log_prob_given(&self, x: Tensor<2>, context: &Tensor<2>) -> Tensor<1> {
-        let _ = context;
-        self.log_prob(x)
+    /// If `x` does not have [`d_features`](Distribution::d_features) columns, or is of another float
+    /// type or on another device than the parameters; if the distribution takes a context.
+    fn log_prob(&self, x: Tensor<2>) -> Tensor<1> {
+        or_panic(Checked::new(self, None).log_prob(x))
     }
 
     /// Draws `n` rows: `[n, d_features]`, without a graph.
-    fn sample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2>;
-
-    /// Draws `n` rows for each row of `context`: `[n * rows, d_features]`, without a graph.
-    fn sample_given<R: Rng + ?Sized>(
-        &self,
-        n: usize,
-        context: &Tensor<2>,
-        rng: &mut R,
-    ) -> Tensor<2> {
-        self.sample(n * context.dims()[0], rng)
+    ///
+    /// # Panics
+    ///
+    /// If the distribution takes a context.
+    fn sample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
+        or_panic(Checked::new(self, None).sample(n, rng))
     }
 
     /// Draws `n` rows and gives their log-densities, without a graph. Flows compute both in one
     /// pass.
+    ///
+    /// # Panics
+    ///
+    /// If the distribution takes a context.
     fn sample_with_log_prob<R: Rng + ?Sized>(
         &self,
         n: usize,
         rng: &mut R,
     ) -> (Tensor<2>, Tensor<1>) {
-        let x = self.sample(n, rng);
-        let log_prob = self.valid().log_prob(x.clone());
-        (x, log_prob)
+        or_panic(Checked::new(self, None).sample_with_log_prob(n, rng))
     }
 
-    /// [`sample_with_log_prob`](Distribution::sample_with_log_prob) for each row of `context`.
-    fn sample_with_log_prob_given<R: Rng + ?Sized>(
-        &self,
-        n: usize,
-        context: &Tensor<2>,
-        rng: &mut R,
-    ) -> (Tensor<2>, Tensor<1>) {
-        let x = self.sample_given(n, context, rng);
-        let context = repeat_rows(context.clone().without_autodiff(), n);
-        let log_prob = self.valid().log_prob_given(x.clone(), &context);
-        (x, log_prob)
+    /// The distribution given a context, `[rows, d_context]`: a view with the same verbs.
+    fn given<'a>(&'a self, context: &'a Tensor<2>) -> Given<'a, Self> {
+        Given::new(self, context)
     }
 }
 
 /// A distribution whose samples are a differentiable function of its parameters and of noise that
-/// does not depend on them, as variational inference and reverse-KL training need.
+/// does not depend on them, as variational inference and reverse-KL training need: gradients flow
+/// through [`draw`](Distribution::draw).
 ///
 /// Samples and log-densities carry gradients when the module is in training.
 ///
@@ -139,50 +177,24 @@ pub trait Distribution: Module + ModuleDisplay {
 /// ```
 pub trait Reparameterized: Distribution {
     /// Draws `n` rows through which gradients flow to the parameters: `[n, d_features]`.
-    fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2>;
-
-    /// Draws `n` rows for each row of `context`, through which gradients flow to the parameters and
-    /// the context: `[n * rows, d_features]`.
-    fn rsample_given<R: Rng + ?Sized>(
-        &self,
-        n: usize,
-        context: &Tensor<2>,
-        rng: &mut R,
-    ) -> Tensor<2> {
-        self.rsample(n * context.dims()[0], rng)
+    ///
+    /// # Panics
+    ///
+    /// If the distribution takes a context.
+    fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
+        or_panic(Checked::new(self, None).rsample(n, rng))
     }
 
     /// [`rsample`](Reparameterized::rsample) with the log-density of each row.
+    ///
+    /// # Panics
+    ///
+    /// If the distribution takes a context.
     fn rsample_with_log_prob<R: Rng + ?Sized>(
         &self,
         n: usize,
         rng: &mut R,
     ) -> (Tensor<2>, Tensor<1>) {
-        let x = self.rsample(n, rng);
-        let log_prob = self.log_prob(x.clone());
-        (x, log_prob)
-    }
-
-    /// [`rsample_given`](Reparameterized::rsample_given) with the log-density of each row.
-    fn rsample_with_log_prob_given<R: Rng + ?Sized>(
-        &self,
-        n: usize,
-        context: &Tensor<2>,
-        rng: &mut R,
-    ) -> (Tensor<2>, Tensor<1>) {
-        let x = self.rsample_given(n, context, rng);
-        let log_prob = self.log_prob_given(x.clone(), &repeat_rows(context.clone(), n));
-        (x, log_prob)
-    }
-}
-
-/// Each row `n` times in a row: `[rows, d]` to `[rows * n, d]`.
-pub(super) fn repeat_rows(rows: Tensor<2>, n: usize) -> Tensor<2> {
-    let [n_rows, d] = rows.dims();
-    match (n_rows, n) {
-        (_, 1) => rows,
-        // burn's `expand` takes no zeros.
-        (0, _) | (_, 0) => Tensor::zeros([0, d], (&rows.device(), rows.dtype())),
-        _ => rows.unsqueeze_dim::<3>(1).expand([n_rows, n, d]).reshape([n_rows * n, d]),
+        or_panic(Checked::new(self, None).rsample_with_log_prob(n, rng))
     }
 }

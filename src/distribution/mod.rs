@@ -1,13 +1,35 @@
-//! Probability densities: base distributions, and the density that a flow makes of one.
+//! Probability densities: base distributions, the density that a flow makes of one, and several models
+//! as one.
+//!
+//! - `interface`: the traits; `given`: a view with a context; `checked`: a view that returns errors
+//! - `standard_normal`, `diagonal_normal`; `base`: every base of the crate in one enum
+//! - `normalizing_flow`: base and flow; `flow_config`: any model of the crate as a configuration
+//! - `mixture`, `ensemble`: several models as one
+//! - `noise`: random numbers from the host; `logsumexp`
 
-mod chunks;
+mod assigned;
+mod base;
+mod checked;
 mod diagonal_normal;
+mod ensemble;
+mod flow_config;
+mod given;
 mod interface;
+mod logsumexp;
+mod mixture;
 mod noise;
 mod normalizing_flow;
 mod standard_normal;
 
+pub use base::{Base, BaseConfig};
+pub use checked::Checked;
 pub use diagonal_normal::{DiagonalNormal, DiagonalNormalConfig};
+pub use ensemble::{Ensemble, Score};
+pub use flow_config::FlowConfig;
+pub use given::Given;
 pub use interface::{Distribution, Reparameterized};
+pub use logsumexp::logsumexp;
+pub use mixture::Mixture;
+pub use noise::Noise;
 pub use normalizing_flow::NormalizingFlow;
-pub use standard_normal::StandardNormal;
+pub use standard_normal::{StandardNormal, StandardNormalConfig};

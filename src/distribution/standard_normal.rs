@@ -2,18 +2,63 @@
 
 use std::f64::consts::TAU;
 
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+use burn::config::Config;
+use burn::module::{Content, Module, ModuleDisplay};
+use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
 use super::interface::{Distribution, Reparameterized};
-use super::noise::standard_normal;
+use super::noise::Noise;
+use crate::error::{Error, ensure, or_panic};
+use crate::kernel::KernelBase;
+use crate::parameters::Settings;
+
+/// Configuration of a [`StandardNormal`].
+#[derive(Config, Debug)]
+pub struct StandardNormalConfig {
+    /// The number of features, at least 1.
+    pub d_features: usize,
+}
+
+impl StandardNormalConfig {
+    /// Builds the distribution on a device.
+    ///
+    /// # Panics
+    ///
+    /// If `d_features` is 0.
+    pub fn init<R: Rng + ?Sized>(&self, device: &Device, _: &mut R) -> StandardNormal {
+        StandardNormal::new(self.d_features, device)
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if `d_features` is 0.
+    pub fn validate(&self) -> Result<(), Error> {
+        ensure!(self.d_features > 0, "`d_features` must be at least 1, got 0");
+        Ok(())
+    }
+
+    /// The number of features.
+    pub(crate) fn d_features(&self) -> usize {
+        self.d_features
+    }
+
+    /// The number of context features: none.
+    pub(crate) fn d_context(&self) -> usize {
+        0
+    }
+}
 
 /// The standard normal distribution `N(0, I)` over `d_features` features.
 ///
 /// ```text
 /// log p(x) = -½ Σ_i x_i² - ½ d_features log 2π
 /// ```
+///
+/// It has no parameters. By itself it computes in the float type of its inputs, and draws samples of the
+/// device's default float type; under a flow it draws in the float type of the flow's parameters.
 ///
 /// # Shapes
 ///
@@ -33,10 +78,11 @@ use super::noise::standard_normal;
 /// assert!((at_zero.into_scalar::<f32>() + 1.837877).abs() < 1e-5); // -log 2π
 /// ```
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct StandardNormal {
-    /// Zeros, one a feature, which are never trained: they carry the device and the float type, so
-    /// that samples follow the module when it is moved or cast.
-    zeros: Param<Tensor<1>>,
+    d_features: usize,
+    /// Also knows the device.
+    settings: Settings,
 }
 
 impl StandardNormal {
@@ -46,37 +92,42 @@ impl StandardNormal {
     ///
     /// If `d_features` is 0.
     pub fn new(d_features: usize, device: &Device) -> Self {
-        assert!(d_features > 0, "`d_features` must be at least 1, got 0");
-        let zeros = TensorData::zeros::<f32, _>([d_features]);
-        Self { zeros: Param::from_data(zeros, device).set_require_grad(false) }
+        or_panic(StandardNormalConfig::new(d_features).validate());
+        let settings = Settings::new(format!("standard normal, d_features = {d_features}"), device);
+        Self { d_features, settings }
     }
 }
 
 impl Distribution for StandardNormal {
     fn d_features(&self) -> usize {
-        self.zeros.dims()[0]
+        self.d_features
     }
 
-    fn is_standard_normal(&self) -> bool {
-        true
-    }
-
-    fn log_prob(&self, x: Tensor<2>) -> Tensor<1> {
-        let d_features = self.d_features();
+    fn log_density(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> Tensor<1> {
+        let d_features = self.d_features;
         assert_shape!(x, [_, d_features]);
         let squares = x.square().sum_dim(1).squeeze_dim(1);
         squares * -0.5 - 0.5 * d_features as f64 * TAU.ln()
     }
 
-    fn sample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
-        let device = self.zeros.device().without_autodiff();
-        standard_normal([n, self.d_features()], (&device, self.zeros.dtype()), rng)
+    fn draw<R: Rng + ?Sized>(
+        &self,
+        n: usize,
+        _: Option<&Tensor<2>>,
+        noise: &mut Noise<'_, R>,
+    ) -> Tensor<2> {
+        noise.standard_normal([n, self.d_features])
+    }
+
+    fn kernel(&self) -> Option<KernelBase> {
+        Some(KernelBase::StandardNormal)
     }
 }
 
-impl Reparameterized for StandardNormal {
-    fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
-        let device = self.zeros.device();
-        standard_normal([n, self.d_features()], (&device, self.zeros.dtype()), rng)
+impl Reparameterized for StandardNormal {}
+
+impl ModuleDisplay for StandardNormal {
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content.add_formatted(&"standard normal").optional()
     }
 }

@@ -1,11 +1,15 @@
 //! [`Elementwise`]: a learnt univariate map of every feature.
 
 use burn::config::Config;
-use burn::module::{Module, Param};
+use burn::module::{Content, Module, ModuleDisplay, Param};
 use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+use rand::Rng;
 
+use crate::direction::Direction;
+use crate::error::{Error, ensure, or_panic};
+use crate::flow::run::run;
 use crate::flow::{Flow, zero_log_det};
-use crate::kernel::{self, Stack};
+use crate::kernel::{Operation, Program, Reason};
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
 
 /// Configuration of an [`Elementwise`] layer in its run-time form.
@@ -19,13 +23,35 @@ pub struct ElementwiseConfig {
 }
 
 impl ElementwiseConfig {
-    /// Builds the layer on a device. Its parameters start at zero: there is nothing to draw.
+    /// Builds the layer on a device, its parameters at zero; the map's own weights, if it holds any, are
+    /// drawn from `rng`.
     ///
     /// # Panics
     ///
-    /// If `d_features` is 0, or the configuration of the univariate map is out of its range.
-    pub fn init(&self, device: &Device) -> Elementwise {
-        Elementwise::new(self.d_features, self.univariate.init(), device)
+    /// With the sentence of [`validate`](Self::validate).
+    pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> Elementwise {
+        or_panic(self.validate());
+        Elementwise::new(self.d_features, self.univariate.init(device, rng), device)
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if `d_features` is 0, or the configuration of the map is out of its range.
+    pub fn validate(&self) -> Result<(), Error> {
+        ensure!(self.d_features > 0, "`d_features` must be at least 1, got 0");
+        self.univariate.validate()
+    }
+
+    /// The number of features.
+    pub(crate) fn d_features(&self) -> Option<usize> {
+        Some(self.d_features)
+    }
+
+    /// The number of context features: none.
+    pub(crate) fn d_context(&self) -> usize {
+        0
     }
 }
 
@@ -53,14 +79,17 @@ impl ElementwiseConfig {
 /// use normalizing_flows::{ElementwiseConfig, Flow};
 /// use normalizing_flows::burn::module::Param;
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
-/// let mut layer = ElementwiseConfig::new(1).init(&device);
+/// let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// let mut layer = ElementwiseConfig::new(1).init(&device, &mut rng);
 /// layer.parameters = Param::from_data([[3.0], [0.0]], &device); // shift, raw log-scale
-/// let (x, _) = layer.forward(Tensor::from_data([[1.0], [2.0]], &device));
+/// let (x, _) = layer.forward(Tensor::from_data([[1.0], [2.0]], &device), None);
 /// assert_eq!(x.into_data().try_into_vec::<f32>().unwrap(), [4.0, 5.0]);
 /// ```
 #[derive(Module, Debug)]
+#[module(custom_display)]
 pub struct Elementwise<U: Univariate = UnivariateMap> {
     /// The parameters, `[n_parameters, d_features]`.
     pub parameters: Param<Tensor<2>>,
@@ -80,12 +109,7 @@ impl<U: Univariate> Elementwise<U> {
         Self { parameters: Param::from_data(zeros, device), univariate }
     }
 
-    /// One direction: `map` is that of the univariate map.
-    fn transform(
-        &self,
-        input: Tensor<2>,
-        map: impl FnOnce(&U, Tensor<2>, Tensor<3>) -> (Tensor<2>, Tensor<2>),
-    ) -> (Tensor<2>, Tensor<1>) {
+    fn transform(&self, direction: Direction, input: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
         let parameters = self.parameters.val();
         let [n_parameters, d_features] = parameters.dims();
         assert_shape!(input, [_, d_features]);
@@ -95,23 +119,41 @@ impl<U: Univariate> Elementwise<U> {
             return (input, log_det);
         }
         let parameters = parameters.unsqueeze_dim::<3>(0).expand([batch, n_parameters, d_features]);
-        let (output, log_slope) = map(&self.univariate, input, parameters);
+        let (output, log_slope) = match direction {
+            Direction::Forward => self.univariate.forward(input, parameters),
+            Direction::Inverse => self.univariate.inverse(input, parameters),
+        };
         (output, log_slope.sum_dim(1).squeeze_dim(1))
     }
 }
 
 impl<U: Univariate> Flow for Elementwise<U> {
-    fn forward(&self, z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        kernel::forward(self, &z, None).unwrap_or_else(|| self.transform(z, U::forward))
+    fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let direction = Direction::Forward;
+        run(self, direction, z, context, |z| self.transform(direction, z))
     }
 
-    fn inverse(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        kernel::inverse(self, &x, None).unwrap_or_else(|| self.transform(x, U::inverse))
+    fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let direction = Direction::Inverse;
+        run(self, direction, x, context, |x| self.transform(direction, x))
     }
 
-    fn describe<'a>(&'a self, stack: &mut Stack<'a>) -> bool {
-        let Some(map) = self.univariate.as_known() else { return false };
-        stack.push_elementwise(self.parameters.val(), map);
-        true
+    fn d_features(&self) -> Option<usize> {
+        Some(self.parameters.dims()[1])
+    }
+
+    fn lower<'a>(&'a self, program: &mut Program<'a>) {
+        let map = self.univariate.kernel().ok_or(Reason::Map);
+        let parameters = self.parameters.val();
+        program.push(self, map.map(|map| Operation::Elementwise { parameters, map }));
+    }
+}
+
+/// As "elementwise, 3 features, affine".
+impl<U: Univariate> ModuleDisplay for Elementwise<U> {
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let [_, d_features] = self.parameters.dims();
+        let map = self.univariate.format(content.display_settings.clone());
+        content.add_formatted(&format!("elementwise, {d_features} features, {map}")).optional()
     }
 }

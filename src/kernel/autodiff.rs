@@ -9,7 +9,7 @@
 //!   cache, for the gradient that the mean negative log-likelihood would send back. If another comes
 //!   that is the same for all rows, they are scaled; if it differs between rows, the pass is run
 //!   again with it.
-//! - A *transform* keeps nothing: its backward pass carries the rows through once more.
+//! - A *transform* keeps nothing: its backward pass goes through the rows once more.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -21,7 +21,8 @@ use burn::backend::{Autodiff, Flex, TensorMetadata};
 use burn::tensor::{DType, Slice};
 
 use super::flex::{
-    Goal, Gradients, Wanted, gradients, log_prob_with_gradients, scale, uniform_value,
+    BackwardTarget, Gradients, WantedGradients, gradients, log_prob_with_gradients, scale,
+    uniform_value,
 };
 use super::ops::{FlowTensors, KernelOps};
 use crate::direction::Direction;
@@ -78,10 +79,10 @@ struct Inputs {
 
 /// What the backward pass of an operation keeps.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "one a call, and boxed with the step of the graph")]
+#[expect(clippy::large_enum_variant, reason = "one per call, and boxed with the step of the graph")]
 enum Recorded {
-    Transform { inputs: Inputs, wanted: Wanted, direction: Direction },
-    LogProb { inputs: Inputs, wanted: Wanted, guess: f64, ready: Gradients },
+    Transform { inputs: Inputs, wanted: WantedGradients, direction: Direction },
+    LogProb { inputs: Inputs, wanted: WantedGradients, guess: f64, ready: Gradients },
 }
 
 /// A number rounded to the float type of a tensor.
@@ -99,8 +100,8 @@ impl Recorded {
     fn gradients(self, output: FlexTensor) -> Gradients {
         match self {
             Self::Transform { inputs, wanted, direction } => {
-                let goal = Goal::Transform(direction, &output);
-                gradients(&inputs.input, &inputs.flow, &goal, &wanted)
+                let target = BackwardTarget::Transform(direction, &output);
+                gradients(&inputs.input, &inputs.flow, &target, &wanted)
             }
             Self::LogProb { inputs, wanted, guess, ready } => match uniform_value(&output) {
                 Some(value) if value == guess => ready,
@@ -109,8 +110,8 @@ impl Recorded {
                     scale(ready, value / guess)
                 }
                 _ => {
-                    let goal = Goal::WeightedLogProb(&output);
-                    gradients(&inputs.input, &inputs.flow, &goal, &wanted)
+                    let target = BackwardTarget::WeightedLogProb(&output);
+                    gradients(&inputs.input, &inputs.flow, &target, &wanted)
                 }
             },
         }
@@ -122,8 +123,8 @@ impl Recorded {
 fn take_apart<C: CheckpointStrategy>(
     input: Tracked<C>,
     flow: FlowTensors<Autodiff<Flex, C>>,
-) -> (Inputs, Vec<NodeGuard>, Wanted) {
-    let wanted = Wanted {
+) -> (Inputs, Vec<NodeGuard>, WantedGradients) {
+    let wanted = WantedGradients {
         input: input.is_tracked(),
         context: flow.context.as_ref().is_some_and(Tracked::<C>::is_tracked),
         floats: flow.floats.iter().map(Tracked::<C>::is_tracked).collect(),

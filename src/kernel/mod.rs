@@ -1,16 +1,16 @@
 //! Fused kernels: a second way to the same numbers, taken where the device has one.
 //!
 //! The tensor operations of the layers are the reference: they run on every backend. On the Flex
-//! backend (the CPU), the functions here carry the rows through all layers of a flow in one pass
-//! instead, when the flow can describe itself to them; else they give `None`. Nobody asks for them
-//! by name. DESIGN.md tells how they work.
+//! backend (the CPU), what the kernels know of a flow is applied to the rows in one pass instead.
+//! Nobody asks for it by name: `flow::run` asks for all. DESIGN.md tells how they work.
 //!
-//! - `stack`: what a flow tells about itself; `spec`: that as the kernels take it
-//! - `fused`: the functions that layers and densities call; `unavailable`: the same without a
-//!   backend that has kernels
+//! - `program`: the layers of a flow, each with its operation for the kernels or the reason why there
+//!   is none; `operation`: what layers, maps and bases hand over
+//! - `lower`: from an operation to constants and tensors; `runs`: layers in a row that are applied in
+//!   one pass, and the layers between them; `unavailable`: both without a backend that has kernels
 //! - `ops`, `flex`, `autodiff`: the operations as burn's backends see them
 //! - `threads`: work shared between threads
-//! - `tile`: some rows carried through all layers, and gradients carried back
+//! - `tile`: a tile of rows through all layers of a run, and gradients back
 //! - `row`: the arithmetic, on slices
 
 #[cfg(feature = "flex")]
@@ -18,18 +18,29 @@ mod autodiff;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(feature = "flex")]
-mod fused;
+mod lower;
+#[cfg_attr(
+    not(feature = "flex"),
+    expect(
+        dead_code,
+        reason = "flows say what they are made of, and no backend with kernels reads it"
+    )
+)]
+mod operation;
 #[cfg(feature = "flex")]
 mod ops;
+#[cfg_attr(
+    not(feature = "flex"),
+    expect(
+        dead_code,
+        reason = "flows say what they are made of, and no backend with kernels reads it"
+    )
+)]
+mod program;
 #[cfg(feature = "flex")]
 mod row;
 #[cfg(feature = "flex")]
-mod spec;
-#[cfg_attr(
-    not(feature = "flex"),
-    expect(dead_code, reason = "flows describe themselves, and no backend with kernels reads it")
-)]
-mod stack;
+mod runs;
 #[cfg(feature = "flex")]
 mod threads;
 #[cfg(feature = "flex")]
@@ -38,7 +49,13 @@ mod tile;
 mod unavailable;
 
 #[cfg(feature = "flex")]
-pub(crate) use fused::{forward, inverse, standard_normal_log_prob};
-pub use stack::Stack;
+pub(crate) use lower::{Lowered, lower};
+pub use operation::{KernelBase, KernelMap, Operation, Reason};
+pub(crate) use program::Layered;
+pub use program::Program;
+#[cfg(feature = "flex")]
+pub(crate) use program::Step;
+#[cfg(feature = "flex")]
+pub(crate) use runs::Runs;
 #[cfg(not(feature = "flex"))]
-pub(crate) use unavailable::{forward, inverse, standard_normal_log_prob};
+pub(crate) use unavailable::{Lowered, Runs, lower};

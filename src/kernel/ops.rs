@@ -8,14 +8,14 @@ use burn::backend::{
     ExtensionType, backend_extension,
 };
 
-use super::spec::LayerSpec;
+use super::lower::{LayerSpec, OperationSpec};
 use crate::direction::Direction;
 
 /// A whole flow in one operation.
 #[backend_extension(Flex, Autodiff)]
 pub(super) trait KernelOps: Backend {
-    /// Carries the rows of `input`, `[batch, d_features]`, through the flow: the rows that come out
-    /// and the log-determinants, `[batch]`.
+    /// Applies the flow to the rows of `input`, `[batch, d_features]`: the outputs and the
+    /// log-determinants, `[batch]`.
     fn transform(
         input: FloatTensor<Self>,
         #[extension_type] flow: FlowTensors<Self>,
@@ -29,17 +29,37 @@ pub(super) trait KernelOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// The layers of a flow and all their tensors.
+/// Layers of a flow and all their tensors.
 #[derive(Debug, Clone)]
 pub(super) struct FlowTensors<B: Backend> {
     /// The layers in `forward` order.
-    pub layers: Arc<[LayerSpec]>,
+    pub layers: Arc<Vec<LayerSpec>>,
     /// Weights, biases and shared parameters, in the order of the layers.
     pub floats: Vec<FloatTensor<B>>,
     /// Kept and transformed features, in the order of the layers.
     pub ints: Vec<IntTensor<B>>,
     /// `[batch, d_context]`, if the flow takes one.
     pub context: Option<FloatTensor<B>>,
+}
+
+impl<B: Backend> FlowTensors<B> {
+    /// No layers yet.
+    pub(super) fn new() -> Self {
+        Self { layers: Arc::default(), floats: Vec::new(), ints: Vec::new(), context: None }
+    }
+
+    /// Adds a layer after those that there are; `forward` applies it in this direction.
+    pub(super) fn push_layer(
+        &mut self,
+        direction: Direction,
+        operation: OperationSpec,
+        floats: Vec<FloatTensor<B>>,
+        ints: Vec<IntTensor<B>>,
+    ) {
+        Arc::make_mut(&mut self.layers).push(LayerSpec { direction, operation });
+        self.floats.extend(floats);
+        self.ints.extend(ints);
+    }
 }
 
 /// By hand, since the derive maps no lists.

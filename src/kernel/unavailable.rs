@@ -1,29 +1,51 @@
-//! Without a backend that has kernels, every flow is computed by tensor operations.
+//! Without a backend that has kernels, every flow runs by tensor operations.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
-use crate::flow::Flow;
+use super::{KernelBase, Operation, Program, Reason};
+use crate::direction::Direction;
 
-pub(crate) fn forward<F: Flow>(
-    _: &F,
-    _: &Tensor<2>,
-    _: Option<&Tensor<2>>,
-) -> Option<(Tensor<2>, Tensor<1>)> {
-    None
+/// There is none.
+pub(crate) enum Lowered {}
+
+pub(crate) fn lower(_: Operation<'_>, _: usize, _: DType) -> Result<Lowered, Reason> {
+    Err(Reason::Backend)
 }
 
-pub(crate) fn inverse<F: Flow>(
-    _: &F,
-    _: &Tensor<2>,
-    _: Option<&Tensor<2>>,
-) -> Option<(Tensor<2>, Tensor<1>)> {
-    None
+/// There are none.
+pub(crate) struct Runs<'a> {
+    never: Lowered,
+    program: std::marker::PhantomData<&'a ()>,
 }
 
-pub(crate) fn standard_normal_log_prob<F: Flow>(
-    _: &F,
-    _: &Tensor<2>,
-    _: Option<&Tensor<2>>,
-) -> Option<Tensor<1>> {
-    None
+impl<'a> Runs<'a> {
+    pub(crate) fn new(
+        _: &Tensor<2>,
+        _: Option<&Tensor<2>>,
+        _: impl FnOnce(&mut Program<'a>),
+    ) -> Option<Self> {
+        None
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        match self.never {}
+    }
+
+    pub(crate) fn transform(
+        self,
+        _: Direction,
+        _: Tensor<2>,
+        _: Option<&Tensor<2>>,
+    ) -> (Tensor<2>, Tensor<1>) {
+        match self.never {}
+    }
+
+    pub(crate) fn log_density(
+        self,
+        _: KernelBase,
+        _: Tensor<2>,
+        _: Option<&Tensor<2>>,
+    ) -> Option<Tensor<1>> {
+        match self.never {}
+    }
 }

@@ -1,23 +1,24 @@
 //! A stack of coupling layers of alternating masks.
 
-use burn::tensor::Device;
-use rand::Rng;
+use crate::coupling::{Mask, MaskedCouplingConfig};
+use crate::error::{Error, ensure};
+use crate::flow::LayerConfig;
 
-use crate::coupling::{MaskedCoupling, MaskedCouplingConfig};
-use crate::sequential::Sequential;
+/// The mask that keeps the features 0, 2, 4 and so on.
+pub(super) fn alternating_mask(d_features: usize) -> Result<Mask, Error> {
+    Mask::try_from((0..d_features).map(|feature| feature % 2 == 0).collect::<Vec<_>>())
+}
 
-/// A stack of coupling layers, of which every second one has the complement of the mask.
-pub(super) fn alternate<R: Rng + ?Sized>(
+/// Coupling layers, of which every second one has the complement of the mask.
+pub(super) fn alternate(
     mut layer: MaskedCouplingConfig,
     n_layers: usize,
-    device: &Device,
-    rng: &mut R,
-) -> Sequential<MaskedCoupling> {
-    assert!(n_layers > 0, "`n_layers` must be at least 1, got 0");
+) -> Result<Vec<LayerConfig>, Error> {
+    ensure!(n_layers > 0, "`n_layers` must be at least 1, got 0");
     let mut layers = Vec::with_capacity(n_layers);
     for _ in 0..n_layers {
-        layers.push(layer.init(device, rng));
+        layers.push(layer.clone().into());
         layer.mask = layer.mask.complement();
     }
-    Sequential::new(layers)
+    Ok(layers)
 }

@@ -1,10 +1,65 @@
-//! Named architectures. A preset stacks layers of the crate and adds no maths.
+//! Named architectures: from a few numbers to a [`FlowConfig`]. A preset stacks layers of the crate and adds
+//! no maths.
 
 mod alternate;
 mod nice;
 mod nsf;
 mod real_nvp;
 
-pub use nice::{Nice, NiceConfig};
-pub use nsf::{Nsf, NsfConfig};
-pub use real_nvp::{RealNvp, RealNvpConfig};
+pub use nice::NiceConfig;
+pub use nsf::NsfConfig;
+pub use real_nvp::RealNvpConfig;
+
+use burn::tensor::Device;
+use rand::Rng;
+
+use crate::distribution::{FlowConfig, NormalizingFlow};
+use crate::error::{Error, or_panic};
+
+/// What all presets have beside their own `build`, from one line each.
+macro_rules! presets {
+    ($($preset:ident)+) => {
+        $(
+            impl $preset {
+                /// Builds the model on a device, its weights drawn from `rng`. It starts as the
+                /// standard normal, up to roundings.
+                ///
+                /// # Panics
+                ///
+                /// With the sentence of [`validate`](Self::validate).
+                pub fn init<R: Rng + ?Sized>(
+                    &self,
+                    device: &Device,
+                    rng: &mut R,
+                ) -> NormalizingFlow {
+                    or_panic(self.build()).init(device, rng)
+                }
+
+                /// Whether every value is in its range.
+                ///
+                /// # Errors
+                ///
+                /// [`Error::Config`] with a sentence that names the value and the rule.
+                pub fn validate(&self) -> Result<(), Error> {
+                    self.build()?.validate()
+                }
+            }
+
+            /// The parts of the model.
+            ///
+            /// # Panics
+            ///
+            /// With the sentence of `validate`.
+            impl From<$preset> for FlowConfig {
+                fn from(preset: $preset) -> Self {
+                    or_panic(preset.build())
+                }
+            }
+        )+
+
+        /// The names of all presets.
+        pub const NAMES: &[&str] = &[$(stringify!($preset)),+];
+    };
+}
+
+presets! { NiceConfig NsfConfig RealNvpConfig }

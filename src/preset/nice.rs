@@ -1,20 +1,14 @@
 //! NICE.
 
 use burn::config::Config;
-use burn::tensor::Device;
-use rand::Rng;
 
-use super::alternate::alternate;
+use super::alternate::{alternate, alternating_mask};
 use crate::conditioner::NetworkConfig;
-use crate::coupling::{Mask, MaskedCoupling, MaskedCouplingConfig};
-use crate::distribution::{NormalizingFlow, StandardNormal};
-use crate::elementwise::{Elementwise, ElementwiseConfig};
-use crate::sequential::Sequential;
-use crate::univariate::UnivariateConfig;
-
-/// A standard normal scaled feature by feature and carried through additive coupling layers; what
-/// [`NiceConfig`] builds.
-pub type Nice = NormalizingFlow<StandardNormal, (Elementwise, Sequential<MaskedCoupling>)>;
+use crate::coupling::MaskedCouplingConfig;
+use crate::distribution::FlowConfig;
+use crate::elementwise::ElementwiseConfig;
+use crate::error::Error;
+use crate::univariate::AdditiveConfig;
 
 /// NICE: additive coupling layers, whose alternating masks change parity from layer to layer, over
 /// a learnt scale of each latent feature.
@@ -56,20 +50,13 @@ pub struct NiceConfig {
 }
 
 impl NiceConfig {
-    /// Builds the density on a device, its weights drawn from `rng`. It starts as the standard
-    /// normal.
-    ///
-    /// # Panics
-    ///
-    /// If `d_features` is below 2, `n_layers` is 0, or the configuration of a part is out of its
-    /// range.
-    pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> Nice {
-        let layer = MaskedCouplingConfig::new(Mask::alternating(self.d_features))
+    pub(super) fn build(&self) -> Result<FlowConfig, Error> {
+        let layer = MaskedCouplingConfig::new(alternating_mask(self.d_features)?)
             .with_d_context(self.d_context)
             .with_conditioner(self.conditioner.clone())
-            .with_univariate(UnivariateConfig::Additive);
-        let couplings = alternate(layer, self.n_layers, device, rng);
-        let scale = ElementwiseConfig::new(self.d_features).init(device);
-        NormalizingFlow::new(StandardNormal::new(self.d_features, device), (scale, couplings))
+            .with_univariate(AdditiveConfig::new().into());
+        let mut layers = vec![ElementwiseConfig::new(self.d_features).into()];
+        layers.extend(alternate(layer, self.n_layers)?);
+        Ok(FlowConfig::standard(self.d_features, layers))
     }
 }

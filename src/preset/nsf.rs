@@ -1,24 +1,19 @@
 //! The neural spline flow.
 
 use burn::config::Config;
-use burn::tensor::Device;
-use rand::Rng;
 
-use super::alternate::alternate;
+use super::alternate::{alternate, alternating_mask};
 use crate::conditioner::{NetworkConfig, ResidualMlpConfig};
-use crate::coupling::{Mask, MaskedCoupling, MaskedCouplingConfig};
-use crate::distribution::{NormalizingFlow, StandardNormal};
-use crate::sequential::Sequential;
+use crate::coupling::MaskedCouplingConfig;
+use crate::distribution::FlowConfig;
+use crate::error::Error;
 use crate::univariate::RationalQuadraticSplineConfig;
-
-/// A standard normal carried through coupling layers of splines; what [`NsfConfig`] builds.
-pub type Nsf = NormalizingFlow<StandardNormal, Sequential<MaskedCoupling>>;
 
 /// The neural spline flow, as a coupling flow: coupling layers of rational quadratic splines, whose
 /// alternating masks change parity from layer to layer.
 ///
 /// The defaults are those of the paper on tables (ten layers, residual networks of two blocks of 256
-/// units, eight bins), and zuko's box from -5 to 5. Data should be standardised: beyond the box a
+/// units, eight bins), and zuko's interval from -5 to 5. Data should be standardised: beyond the interval a
 /// spline is by default the identity, so there the density has the tails of the standard normal. Each direction
 /// costs one pass through the conditioners. What the paper has besides is a linear layer before each
 /// coupling.
@@ -65,19 +60,11 @@ pub struct NsfConfig {
 }
 
 impl NsfConfig {
-    /// Builds the density on a device, its weights drawn from `rng`. It starts as the standard
-    /// normal.
-    ///
-    /// # Panics
-    ///
-    /// If `d_features` is below 2, `n_layers` is 0, or the configuration of a part is out of its
-    /// range.
-    pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> Nsf {
-        let layer = MaskedCouplingConfig::new(Mask::alternating(self.d_features))
+    pub(super) fn build(&self) -> Result<FlowConfig, Error> {
+        let layer = MaskedCouplingConfig::new(alternating_mask(self.d_features)?)
             .with_d_context(self.d_context)
             .with_conditioner(self.conditioner.clone())
             .with_univariate(self.spline.clone().into());
-        let couplings = alternate(layer, self.n_layers, device, rng);
-        NormalizingFlow::new(StandardNormal::new(self.d_features, device), couplings)
+        Ok(FlowConfig::standard(self.d_features, alternate(layer, self.n_layers)?))
     }
 }

@@ -1,18 +1,13 @@
 //! RealNVP.
 
 use burn::config::Config;
-use burn::tensor::Device;
-use rand::Rng;
 
-use super::alternate::alternate;
+use super::alternate::{alternate, alternating_mask};
 use crate::conditioner::NetworkConfig;
-use crate::coupling::{Mask, MaskedCoupling, MaskedCouplingConfig};
-use crate::distribution::{NormalizingFlow, StandardNormal};
-use crate::sequential::Sequential;
+use crate::coupling::MaskedCouplingConfig;
+use crate::distribution::FlowConfig;
+use crate::error::Error;
 use crate::univariate::{AffineConfig, ScaleBound};
-
-/// A standard normal carried through affine coupling layers; what [`RealNvpConfig`] builds.
-pub type RealNvp = NormalizingFlow<StandardNormal, Sequential<MaskedCoupling>>;
 
 /// RealNVP: affine coupling layers whose alternating masks change parity from layer to layer.
 ///
@@ -58,28 +53,21 @@ pub struct RealNvpConfig {
 }
 
 impl RealNvpConfig {
-    /// Builds the density on a device, its weights drawn from `rng`. It starts as the standard
-    /// normal.
-    ///
-    /// # Panics
-    ///
-    /// If `d_features` is below 2, `n_layers` is 0, or the configuration of a part is out of its
-    /// range.
-    pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> RealNvp {
-        let layer = MaskedCouplingConfig::new(Mask::alternating(self.d_features))
+    pub(super) fn build(&self) -> Result<FlowConfig, Error> {
+        let affine = self.affine.clone().unwrap_or_else(|| self.shared_bound());
+        let layer = MaskedCouplingConfig::new(alternating_mask(self.d_features)?)
             .with_d_context(self.d_context)
             .with_conditioner(self.conditioner.clone())
-            .with_univariate(self.affine.clone().unwrap_or_else(|| self.shared_bound()).into());
-        let couplings = alternate(layer, self.n_layers, device, rng);
-        NormalizingFlow::new(StandardNormal::new(self.d_features, device), couplings)
+            .with_univariate(affine.into());
+        Ok(FlowConfig::standard(self.d_features, alternate(layer, self.n_layers)?))
     }
 
     /// A bound that the layers share. With the bound of one layer in each of them, a deep stack is
     /// tame where it was trained and overflows a few standard deviations farther out, where the
     /// conditioners extrapolate: each layer feeds the next one values a thousand times larger.
     fn shared_bound(&self) -> AffineConfig {
-        let layers_a_feature = self.n_layers.div_ceil(2).max(1) as f64;
-        let bound = 1000f64.ln() / layers_a_feature;
+        let layers_per_feature = self.n_layers.div_ceil(2).max(1) as f64;
+        let bound = 1000f64.ln() / layers_per_feature;
         AffineConfig::new().with_bound(ScaleBound::SoftClip { bound })
     }
 }

@@ -1,13 +1,13 @@
-//! The law that gradients are derivatives.
+//! Gradients are derivatives.
 
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
 use super::compare::{assert_values_close, host};
-use super::laws::{BATCH, Laws, apply, both_ways, loss};
+use super::flow_laws::{BATCH, Laws, apply, both_ways, loss};
 use super::parameters::{gradients, nudge};
-use crate::cast::cast;
 use crate::direction::Direction;
 use crate::flow::Flow;
+use crate::parameters::cast;
 
 /// Values of a parameter that are checked against finite differences, spread over it.
 const CHECKED_ENTRIES: usize = 10;
@@ -28,7 +28,7 @@ impl<F: Flow> Laws<F> {
     fn gradients_match(&self, device: &Device, direction: Direction) {
         // Central differences of step h have an error of order h² f'''' + ε |f| / h, in f64 at h =
         // 1e-6 some 1e-10 for a loss of order 1. The loss sums tens of terms whose third
-        // derivatives are products of weights, hence 1e-6. Gradients in f32 carry some hundred
+        // derivatives are products of weights, hence 1e-6. Gradients in f32 have some hundred
         // roundings of 1.2e-7, and cancel.
         let step = 1e-6;
         let tolerance = if self.dtype == FloatDType::F64 { 1e-6 } else { 1e-3 };

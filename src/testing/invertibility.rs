@@ -1,4 +1,4 @@
-//! The laws of an invertible map with a log-determinant.
+//! An invertible map with a log-determinant.
 
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
@@ -6,10 +6,10 @@ use rand::rngs::ChaCha8Rng;
 
 use super::compare::{assert_close, assert_values_close, host};
 use super::determinant::log_abs_det;
-use super::laws::{Laws, apply, both_ways};
-use crate::cast::cast;
+use super::flow_laws::{Laws, apply, both_ways};
 use crate::direction::Direction;
-use crate::flow::Flow;
+use crate::flow::{Flow, zero_log_det};
+use crate::parameters::cast;
 
 impl<F: Flow> Laws<F> {
     /// `inverse` undoes `forward`, and the other way round.
@@ -47,18 +47,23 @@ impl<F: Flow> Laws<F> {
         }
     }
 
-    /// A new flow is the identity, unless the case was declared
-    /// [`without_identity_start`](Laws::without_identity_start).
-    pub fn starts_as_the_identity(&self, device: &Device) {
-        let Some(roundings) = self.start_roundings else { return };
-        let tolerance = f64::from(roundings) * self.epsilon();
+    /// A new flow is the identity, or what the case declares by [`with_start`](Laws::with_start); in both
+    /// directions.
+    pub fn starts_as_expected(&self, device: &Device) {
+        let tolerance = f64::from(self.start_roundings) * self.epsilon();
         let flow = cast((self.build)(device, &mut ChaCha8Rng::seed_from_u64(1)), self.dtype);
-        let (_, x, context) = self.plain(device);
-        for (direction, _) in both_ways() {
-            let (y, log_det) = apply(&flow, direction, x.clone(), context.as_ref());
+        let (_, z, context) = self.plain(device);
+        let (x, log_det) = match &self.start {
+            Some(start) => start(z.clone()),
+            None => (z.clone(), zero_log_det(&z)),
+        };
+        for (direction, input, output, log_det) in
+            [(Direction::Forward, &z, &x, log_det.clone()), (Direction::Inverse, &x, &z, -log_det)]
+        {
+            let (found, log_det_found) = apply(&flow, direction, input.clone(), context.as_ref());
             let what = format!("{direction:?} of a new flow");
-            assert_close(&what, &y, &x, tolerance);
-            assert_close(&what, &log_det, &log_det.zeros_like(), tolerance);
+            assert_close(&what, &found, output, tolerance);
+            assert_close(&what, &log_det_found, &log_det, tolerance);
         }
     }
 }

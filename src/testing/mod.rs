@@ -1,7 +1,16 @@
-//! Laws that every flow obeys, to check layers with: this crate's own and yours.
+//! Checks of the invariants that the parts of a model satisfy: for this crate's own parts and for yours.
 //!
-//! [`Laws`] takes a function that builds a flow, and has a method for each law. A broken law panics
-//! with what was expected and what was found. Inputs and parameters come from a seeded generator.
+//! | part | case | tests |
+//! |---|---|---|
+//! | [`Flow`](crate::Flow) | [`Laws`] | [`flow_laws!`](crate::flow_laws) |
+//! | [`Distribution`](crate::Distribution) | [`DistributionLaws`] | [`distribution_laws!`](crate::distribution_laws) |
+//! | [`Univariate`](crate::univariate::Univariate) | [`UnivariateLaws`] | [`univariate_laws!`](crate::univariate_laws) |
+//! | [`Conditioner`](crate::conditioner::Conditioner) | [`ConditionerLaws`] | [`conditioner_laws!`](crate::conditioner_laws) |
+//! | [`AutoregressiveConditioner`](crate::conditioner::AutoregressiveConditioner) | [`AutoregressiveLaws`] | [`autoregressive_laws!`](crate::autoregressive_laws) |
+//!
+//! A case takes a function that builds the part, and has a method for each check, which panics with what was
+//! expected and what was found. The macros make a `#[test]` of each. Inputs and parameters come from a
+//! seeded generator.
 //!
 //! # Example
 //!
@@ -9,18 +18,28 @@
 //! use normalizing_flows::testing::Laws;
 //! use normalizing_flows::{ElementwiseConfig, burn::tensor::Device};
 //!
-//! let laws = Laws::new(3, |device, _rng| ElementwiseConfig::new(3).init(device));
+//! let laws = Laws::new(3, |device, rng| ElementwiseConfig::new(3).init(device, rng));
 //! laws.check_all(&Device::default());
 //! ```
 
+mod autoregressive_laws;
 mod compare;
+mod conditioner_laws;
 mod determinant;
+mod distribution_laws;
+mod flow_laws;
 mod gradients;
 mod invertibility;
-mod laws;
+mod list;
 mod parameters;
+mod quadrature;
 mod robustness;
+mod univariate_laws;
 
+pub use autoregressive_laws::AutoregressiveLaws;
 pub use compare::assert_close;
-pub use laws::{Law, Laws};
+pub use conditioner_laws::ConditionerLaws;
+pub use distribution_laws::DistributionLaws;
+pub use flow_laws::Laws;
 pub use parameters::perturb;
+pub use univariate_laws::UnivariateLaws;

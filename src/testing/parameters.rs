@@ -7,7 +7,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::compare::host;
 
-/// Adds normal noise of the given standard deviation to every float parameter.
+/// Adds normal noise of the given standard deviation to every float parameter that is trained; frozen
+/// ones stay as they are.
 ///
 /// A new flow is the identity, on which many a mistake does not show: perturb it before you test
 /// it.
@@ -18,7 +19,7 @@ pub fn perturb<M: Module, R: Rng + ?Sized>(module: M, scale: f64, rng: &mut R) -
             *value += scale * normal;
         }
     };
-    module.map(&mut Editor { edit, index: 0 })
+    module.map(&mut Editor { edit, index: 0, frozen_too: false })
 }
 
 /// Adds `step` to one value of one parameter.
@@ -30,6 +31,7 @@ pub(super) fn nudge<M: Module>(module: M, parameter: usize, entry: usize, step: 
             }
         },
         index: 0,
+        frozen_too: true,
     })
 }
 
@@ -37,12 +39,16 @@ pub(super) fn nudge<M: Module>(module: M, parameter: usize, entry: usize, step: 
 struct Editor<E> {
     edit: E,
     index: usize,
+    frozen_too: bool,
 }
 
 impl<E: FnMut(usize, &mut Vec<f64>)> ModuleMapper for Editor<E> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let index = self.index;
         self.index += 1;
+        if !self.frozen_too && !is_trained(&param) {
+            return param;
+        }
         param.map(|tensor| {
             let require_grad = tensor.is_require_grad();
             let mut values = host(&tensor);
@@ -52,6 +58,11 @@ impl<E: FnMut(usize, &mut Vec<f64>)> ModuleMapper for Editor<E> {
                 .set_require_grad(require_grad)
         })
     }
+}
+
+/// Whether a parameter is trained when its module is: a module on a plain device remembers it.
+fn is_trained<const D: usize>(param: &Param<Tensor<D>>) -> bool {
+    Module::train(param.clone()).val().is_require_grad()
 }
 
 /// The gradient of every trained float parameter with its number; `None` where nothing reached it.

@@ -1,4 +1,4 @@
-//! The laws of what goes in, and of what is saved.
+//! What goes in, and what is saved.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,7 +8,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::compare::{assert_close, assert_values_close, host};
-use super::laws::{BATCH, Laws, apply, both_ways, loss};
+use super::flow_laws::{BATCH, Laws, apply, both_ways, loss};
 use crate::flow::Flow;
 
 impl<F: Flow> Laws<F> {
@@ -31,28 +31,28 @@ impl<F: Flow> Laws<F> {
 
     /// A row with a NaN or an infinity, in one feature or in all, shows it in an output of its own,
     /// and leaves the outputs and input gradients of all other rows as they were.
-    pub fn a_sick_row_poisons_only_itself(&self, device: &Device) {
-        let sick = BATCH / 2;
+    pub fn non_finite_rows_affect_only_their_own_outputs(&self, device: &Device) {
+        let bad = BATCH / 2;
         let (flow, x, context) = self.tracked(device);
-        let first = sick * self.d_features;
+        let first = bad * self.d_features;
         let all = first..first + self.d_features;
         let places = all.clone().map(|i| i..i + 1).chain([all.clone()]);
         for place in places {
             for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
                 let mut values = host(&x);
                 values[place.clone()].fill(value);
-                let poisoned = self.tensor(values, x.dims(), &x.device());
-                self.poisons_only_row(sick, &flow, &x, &poisoned, context.as_ref());
+                let changed = self.tensor(values, x.dims(), &x.device());
+                self.affects_only_row(bad, &flow, &x, &changed, context.as_ref());
             }
         }
     }
 
-    fn poisons_only_row(
+    fn affects_only_row(
         &self,
-        sick: usize,
+        bad: usize,
         flow: &F,
-        healthy: &Tensor<2>,
-        poisoned: &Tensor<2>,
+        finite: &Tensor<2>,
+        changed: &Tensor<2>,
         context: Option<&Tensor<2>>,
     ) {
         for (direction, _) in both_ways() {
@@ -64,29 +64,32 @@ impl<F: Flow> Laws<F> {
                 let outputs = Tensor::cat(vec![y.inner(), log_det.inner().unsqueeze_dim(1)], 1);
                 (host(&outputs), host(&gradient))
             };
-            let (healthy, poisoned) = (run(healthy), run(poisoned));
+            let (finite, changed) = (run(finite), run(changed));
             let row = |values: &[f64], row: usize| {
                 let width = values.len() / BATCH;
                 values[row * width..(row + 1) * width].to_vec()
             };
-            for other in (0..BATCH).filter(|&other| other != sick) {
-                let what = format!("{direction:?}: row {other} beside a sick row");
-                for (healthy, poisoned) in [(&healthy.0, &poisoned.0), (&healthy.1, &poisoned.1)] {
-                    let (healthy, poisoned) = (row(healthy, other), row(poisoned, other));
-                    assert_values_close(&what, &poisoned, &healthy, self.tolerance());
+            for other in (0..BATCH).filter(|&other| other != bad) {
+                let what = format!("{direction:?}: row {other} beside a non-finite row");
+                for (finite, changed) in [(&finite.0, &changed.0), (&finite.1, &changed.1)] {
+                    let (finite, changed) = (row(finite, other), row(changed, other));
+                    assert_values_close(&what, &changed, &finite, self.tolerance());
                 }
             }
-            let outputs = row(&poisoned.0, sick);
+            let outputs = row(&changed.0, bad);
             assert!(
                 outputs.iter().any(|value| !value.is_finite()),
-                "{direction:?}: a sick row must show it, found {outputs:?}"
+                "{direction:?}: a non-finite row must have a non-finite output, found {outputs:?}"
             );
         }
     }
 
-    /// Batches of no row and of one row work, with gradients.
+    /// Batches of no row and of one row work, with gradients, and the flow says how many features they
+    /// have.
     pub fn takes_batches_of_0_and_1(&self, device: &Device) {
         let (flow, x, context) = self.tracked(device);
+        let d_features = flow.d_features().unwrap_or(self.d_features);
+        assert_eq!(d_features, self.d_features, "`d_features` of the flow");
         for (direction, _) in both_ways() {
             for batch in [0, 1] {
                 let some = |tensor: &Tensor<2>| match batch {
@@ -109,8 +112,10 @@ impl<F: Flow> Laws<F> {
     /// mixed inputs and contexts.
     pub fn stays_finite(&self, device: &Device) {
         let (flow, _, _) = self.tracked(device);
-        let magnitudes = [0.0, -0.0, 1e-30, -1e-8, 1.0, -1e3, self.reach, -self.reach];
-        let magnitudes = magnitudes.map(|value: f64| value.clamp(-self.reach, self.reach));
+        let magnitudes =
+            [0.0, -0.0, 1e-30, -1e-8, 1.0, -1e3, self.max_abs_input, -self.max_abs_input];
+        let magnitudes =
+            magnitudes.map(|value: f64| value.clamp(-self.max_abs_input, self.max_abs_input));
         // Every pair of magnitudes meets in the first two features; the others take them at random.
         // The rows before are one magnitude throughout.
         let n = magnitudes.len();

@@ -1,12 +1,15 @@
 //! The affine map of RealNVP.
 
 use burn::config::Config;
-use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
-use burn::tensor::Tensor;
+use burn::module::{Content, Module, ModuleDisplay};
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
 
 use super::interface::{Univariate, parameter};
-use super::map::UnivariateMap;
 use super::scale::ScaleBound;
+use crate::error::{Error, or_panic};
+use crate::kernel::KernelMap;
+use crate::parameters::Settings;
 
 /// Configuration of an [`Affine`] map.
 #[derive(Config, Debug)]
@@ -16,15 +19,31 @@ pub struct AffineConfig {
     pub bound: ScaleBound,
 }
 
+impl Default for AffineConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl AffineConfig {
     /// Builds the map, which holds no weights.
     ///
     /// # Panics
     ///
     /// If the bound is out of its range.
-    pub fn init(&self) -> Affine {
-        self.bound.validate();
-        Affine { bound: self.bound }
+    pub fn init<R: Rng + ?Sized>(&self, device: &Device, _: &mut R) -> Affine {
+        or_panic(self.validate());
+        let settings = Settings::new(format!("affine, bound = {:?}", self.bound), device);
+        Affine { bound: self.bound, settings }
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the bound is out of its range.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.bound.validate()
     }
 }
 
@@ -42,6 +61,7 @@ impl AffineConfig {
 pub struct Affine {
     #[module(skip)]
     bound: ScaleBound,
+    settings: Settings,
 }
 
 impl Affine {
@@ -68,17 +88,13 @@ impl Univariate for Affine {
         ((x - shift) * log_slope.clone().exp(), log_slope)
     }
 
-    fn as_known(&self) -> Option<UnivariateMap> {
-        Some(self.clone().into())
+    fn kernel(&self) -> Option<KernelMap> {
+        Some(KernelMap::Affine(self.bound))
     }
 }
 
 impl ModuleDisplay for Affine {
-    fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new().with_new_line_after_attribute(false).optional()
-    }
-
     fn custom_content(&self, content: Content) -> Option<Content> {
-        content.add_debug_attribute("bound", &self.bound).optional()
+        content.add_formatted(&self.settings.text()).optional()
     }
 }

@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
-use super::map::UnivariateMap;
+use crate::kernel::KernelMap;
 
 /// A strictly monotone, differentiable map of the real line, `x = f(z; θ)`, applied to each feature
 /// with its own parameters `θ`.
@@ -21,18 +21,20 @@ use super::map::UnivariateMap;
 ///
 /// All parameters at zero should be the identity, or close to it: a new conditioner gives zeros.
 /// Clamp first, compute, select last, so that no branch of a `mask_where` holds an infinity or a
-/// NaN.
+/// NaN. Check your map with [`testing::UnivariateLaws`](crate::testing::UnivariateLaws).
 ///
 /// # Example
 ///
 /// ```
 /// use normalizing_flows::univariate::{AffineConfig, Univariate};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
-/// let affine = AffineConfig::new().init();
-/// let z = Tensor::<2>::from_data([[1.0, 2.0]], &Device::default());
+/// let device = Device::default();
+/// let affine = AffineConfig::new().init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+/// let z = Tensor::<2>::from_data([[1.0, 2.0]], &device);
 /// // Shifts of the two features, then raw log-scales of zero.
-/// let parameters = Tensor::<3>::from_data([[[0.5, -0.5], [0.0, 0.0]]], &Device::default());
+/// let parameters = Tensor::<3>::from_data([[[0.5, -0.5], [0.0, 0.0]]], &device);
 /// let (x, log_slope) = affine.forward(z, parameters);
 /// assert_eq!(x.into_data().try_into_vec::<f32>().unwrap(), [1.5, 1.5]);
 /// assert_eq!(log_slope.into_data().try_into_vec::<f32>().unwrap(), [0.0, 0.0]);
@@ -47,9 +49,9 @@ pub trait Univariate: Module + ModuleDisplay {
     /// Maps data to latent: `(f⁻¹(x), log |(f⁻¹)'(x)|)`.
     fn inverse(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>);
 
-    /// The map as one of the crate's own, if it is one: those have fused kernels.
+    /// What the fused kernels apply in the place of this map, if they know it.
     #[doc(hidden)]
-    fn as_known(&self) -> Option<UnivariateMap> {
+    fn kernel(&self) -> Option<KernelMap> {
         None
     }
 }

@@ -1,69 +1,45 @@
 //! [`UnivariateMap`]: every univariate map of the crate in one type.
 
-use burn::config::Config;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
 
-use super::additive::Additive;
+use super::additive::{Additive, AdditiveConfig};
 use super::affine::{Affine, AffineConfig};
 use super::interface::Univariate;
 use super::spline::{RationalQuadraticSpline, RationalQuadraticSplineConfig};
 use crate::closed_enum::closed_enum;
-
-/// Configuration of a [`UnivariateMap`].
-#[derive(Config, Debug)]
-#[non_exhaustive]
-pub enum UnivariateConfig {
-    /// Scale and shift, as in RealNVP.
-    Affine(AffineConfig),
-    /// Shift, as in NICE.
-    Additive,
-    /// A monotone spline, as in neural spline flows.
-    RationalQuadraticSpline(RationalQuadraticSplineConfig),
-}
-
-impl Default for UnivariateConfig {
-    fn default() -> Self {
-        Self::Affine(AffineConfig::new())
-    }
-}
-
-impl From<AffineConfig> for UnivariateConfig {
-    fn from(config: AffineConfig) -> Self {
-        Self::Affine(config)
-    }
-}
-
-impl From<RationalQuadraticSplineConfig> for UnivariateConfig {
-    fn from(config: RationalQuadraticSplineConfig) -> Self {
-        Self::RationalQuadraticSpline(config)
-    }
-}
-
-impl UnivariateConfig {
-    /// Builds the map, which holds no weights.
-    ///
-    /// # Panics
-    ///
-    /// If the configuration of the map is out of its range.
-    pub fn init(&self) -> UnivariateMap {
-        match self {
-            Self::Affine(config) => config.init().into(),
-            Self::Additive => Additive.into(),
-            Self::RationalQuadraticSpline(config) => config.init().into(),
-        }
-    }
-}
+use crate::kernel::KernelMap;
 
 closed_enum! {
     /// Any univariate map of the crate: the run-time form, and the default of the layers that are
     /// generic in their map.
     pub enum UnivariateMap as on_map($) {
         /// Scale and shift, as in RealNVP.
-        Affine(Affine),
+        Affine(Affine) from AffineConfig;
         /// Shift, as in NICE.
-        Additive(Additive),
+        Additive(Additive) from AdditiveConfig;
         /// A monotone spline, as in neural spline flows.
-        RationalQuadraticSpline(RationalQuadraticSpline),
+        RationalQuadraticSpline(RationalQuadraticSpline) from RationalQuadraticSplineConfig;
+    }
+
+    /// Configuration of a [`UnivariateMap`].
+    pub enum UnivariateConfig as on_config;
+}
+
+impl Default for UnivariateConfig {
+    fn default() -> Self {
+        AffineConfig::new().into()
+    }
+}
+
+impl UnivariateConfig {
+    /// Builds the map on a device; its weights, if it holds any, are drawn from `rng`.
+    ///
+    /// # Panics
+    ///
+    /// With the sentence of [`validate`](Self::validate).
+    pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> UnivariateMap {
+        on_config!(self, config => config.init(device, rng).into())
     }
 }
 
@@ -80,7 +56,7 @@ impl Univariate for UnivariateMap {
         on_map!(self, map => map.inverse(x, parameters))
     }
 
-    fn as_known(&self) -> Option<UnivariateMap> {
-        Some(self.clone())
+    fn kernel(&self) -> Option<KernelMap> {
+        on_map!(self, map => map.kernel())
     }
 }

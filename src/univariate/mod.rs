@@ -11,7 +11,7 @@ mod map;
 mod scale;
 mod spline;
 
-pub use additive::Additive;
+pub use additive::{Additive, AdditiveConfig};
 pub use affine::{Affine, AffineConfig};
 pub use interface::Univariate;
 pub use map::{UnivariateConfig, UnivariateMap};

@@ -3,6 +3,8 @@
 use burn::config::Config;
 use burn::tensor::{Tensor, activation};
 
+use crate::error::{Error, ensure};
+
 /// The function that turns the raw output `a` of a conditioner into the log-scale `s` of an
 /// [`Affine`](super::Affine) map.
 ///
@@ -45,19 +47,20 @@ impl Default for ScaleBound {
 }
 
 impl ScaleBound {
-    /// Panics unless the bounds are usable.
-    pub(super) fn validate(&self) {
+    /// Whether the bounds are usable.
+    pub(super) fn validate(&self) -> Result<(), Error> {
         match *self {
-            Self::SoftClip { bound } | Self::Tanh { bound } => assert!(
+            Self::SoftClip { bound } | Self::Tanh { bound } => ensure!(
                 bound > 0.0 && bound.is_finite(),
                 "`bound` of a log-scale must be above 0 and finite, got {bound}"
             ),
-            Self::Clamp { min, max } => assert!(
+            Self::Clamp { min, max } => ensure!(
                 min < 0.0 && max > 0.0,
                 "`min` and `max` of a log-scale must satisfy min < 0 < max, got {min} and {max}"
             ),
             Self::Sigmoid | Self::Exp => {}
         }
+        Ok(())
     }
 
     /// The log-scale of every raw value, in nats.

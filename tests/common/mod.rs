@@ -108,3 +108,14 @@ pub fn map_of_its_context(
     let composed = MaskedCoupling::new(&mask, network, fused.univariate.clone(), device);
     (fused, composed)
 }
+
+/// Panics unless each of the names is the outermost type of a registered case.
+pub fn assert_registered(names: &[&str], registered: &[&str]) {
+    for name in names {
+        let is_case = |path: &&str| {
+            let outer = path.split('<').next().unwrap_or_default();
+            outer.rsplit("::").next() == Some(*name)
+        };
+        assert!(registered.iter().any(is_case), "`{name}` has no case of its own");
+    }
+}

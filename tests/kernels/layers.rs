@@ -31,7 +31,7 @@ fn every_map_agrees() {
         AffineConfig::new().with_bound(ScaleBound::Clamp { min: -0.1, max: 0.1 }).into(),
         AffineConfig::new().with_bound(ScaleBound::Sigmoid).into(),
         AffineConfig::new().with_bound(ScaleBound::Exp).into(),
-        UnivariateConfig::Additive,
+        AdditiveConfig::new().into(),
     ];
     let device = Device::flex().autodiff();
     for dtype in [FloatDType::F32, FloatDType::F64] {
@@ -48,7 +48,7 @@ fn every_map_agrees() {
     }
 }
 
-/// A box from which some of the values fall out.
+/// Intervals that do not contain all of the values.
 fn splines() -> impl Iterator<Item = RationalQuadraticSplineConfig> {
     let ends = [BoundarySlopes::One, BoundarySlopes::Free, BoundarySlopes::Periodic];
     ends.into_iter().flat_map(|ends| {
@@ -215,8 +215,8 @@ fn networks_of_every_depth_agree() {
         for separate in [false, true] {
             let config = MlpConfig::new().with_d_hidden(d_hidden.to_vec());
             let network = match separate {
-                false => NetworkConfig::Mlp(config),
-                true => NetworkConfig::SeparateMlps(config),
+                false => NetworkConfig::from(config),
+                true => SeparateMlpsConfig::new().with_mlp(config).into(),
             };
             let affine = alternating(5, 3, &network);
             let mut splines = affine.clone();

@@ -1,7 +1,7 @@
 //! The fused kernels against the tensor operations, which are the reference: the same values and the
 //! same gradients, whatever the sizes, masks, maps, networks and memory layouts.
 //!
-//! A conditioner that the kernels do not know keeps a layer on tensor operations, so each test
+//! A layer whose conditioner (or map) the kernels do not know runs by tensor operations, so each test
 //! computes a model both ways.
 
 #![cfg(feature = "flex")]
@@ -19,13 +19,15 @@ use normalizing_flows::burn::nn::activation::{
 };
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{DType, Device, FloatDType, Gradients, Tensor, TensorData};
-use normalizing_flows::conditioner::{MlpConfig, Network, NetworkConfig, ResidualMlpConfig};
+use normalizing_flows::conditioner::{
+    MlpConfig, Network, NetworkConfig, ResidualMlpConfig, SeparateMlpsConfig,
+};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::distribution::DiagonalNormalConfig;
 use normalizing_flows::testing::perturb;
 use normalizing_flows::univariate::{
-    AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound, Univariate,
-    UnivariateConfig, UnivariateMap,
+    AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
+    Univariate, UnivariateConfig, UnivariateMap,
 };
 use normalizing_flows::{
     Distribution, Elementwise, ElementwiseConfig, Flow, Inverse, MaskedCoupling,
@@ -85,13 +87,13 @@ fn wide_networks_agree() {
     }
 }
 
-/// The list of weights is padded to one of a few lengths; a flow of more is left to tensor
-/// operations.
+/// The list of weights is padded to one of a few lengths, of which 1,022 is the greatest. Each layer has
+/// four: 256 layers run in two passes of the kernels, 511 in three.
 #[test]
 fn stacks_of_every_depth_agree() {
     let device = Device::flex().autodiff();
     let dtype = FloatDType::F64;
-    for n_layers in [1, 2, 15, 16, 63, 64, 200, 255, 256] {
+    for n_layers in [1, 2, 15, 16, 63, 64, 200, 255, 256, 511] {
         let network = MlpConfig::new().with_d_hidden(vec![2]);
         let configs: Vec<_> = alternating(3, n_layers, &network.into())
             .into_iter()
@@ -115,12 +117,12 @@ fn an_empty_batch_gives_nothing_and_trains_nothing() {
     let pair = pair(&configs, FloatDType::F32, &device);
     let model = NormalizingFlow::new(StandardNormal::new(3, &device), pair.fused);
     let (x, context) = (Tensor::zeros([0, 3], &device), Tensor::zeros([0, 2], &device));
-    let log_prob = model.log_prob_given(x.clone().require_grad(), &context);
+    let log_prob = model.given(&context).log_prob(x.clone().require_grad());
     assert_eq!(log_prob.dims(), [0]);
     let _ = log_prob.sum().backward();
-    let (z, log_det) = model.flow.inverse_given(x, &context);
+    let (z, log_det) = model.flow.inverse(x, Some(&context));
     assert_eq!((z.dims(), log_det.dims()), ([0, 3], [0]));
-    let (x, log_prob) = model.rsample_with_log_prob_given(2, &context, &mut rng(0));
+    let (x, log_prob) = model.given(&context).rsample_with_log_prob(2, &mut rng(0));
     assert_eq!((x.dims(), log_prob.dims()), ([0, 3], [0]));
 }
 
@@ -200,7 +202,7 @@ fn weights_may_be_views() {
 }
 
 #[test]
-fn sick_rows_stay_alone_and_are_as_sick_as_composed() {
+fn non_finite_rows_affect_no_other_and_are_non_finite_where_composed_are() {
     let device = Device::flex().autodiff();
     let tanh = MlpConfig::new().with_activation(ActivationConfig::Tanh).into();
     for (what, configs) in [
@@ -209,10 +211,10 @@ fn sick_rows_stay_alone_and_are_as_sick_as_composed() {
         ("splines", splines_over_residual(5, 4)),
     ] {
         let pair = pair(&configs, FloatDType::F32, &device);
-        let healthy = noise([300, 5], FloatDType::F32, &device, &mut rng(1));
-        let mut values = host(healthy.clone());
+        let finite_x = noise([300, 5], FloatDType::F32, &device, &mut rng(1));
+        let mut values = host(finite_x.clone());
         // Kept and transformed features of the first layer.
-        let sick = [
+        let non_finite = [
             (0, f64::NAN),
             (129, f64::INFINITY),
             (130, f64::NEG_INFINITY),
@@ -220,16 +222,16 @@ fn sick_rows_stay_alone_and_are_as_sick_as_composed() {
             (297, f64::NAN),
             (299, f64::NAN),
         ];
-        for (row, value) in sick {
+        for (row, value) in non_finite {
             values[row * 5 + row % 5] = value;
         }
         let x = Tensor::<2>::from_data(TensorData::new(values, [300, 5]), &device).require_grad();
-        let healthy = healthy.require_grad();
+        let finite_x = finite_x.require_grad();
         for loss in [Loss::Mean, Loss::Sum, Loss::Forward, Loss::Inverse] {
             let what = format!("{what}, {loss:?}");
             let fused = outcome(loss, &pair.fused, &x, None);
             let composed = outcome(loss, &pair.composed, &x, None);
-            let without = outcome(loss, &pair.fused, &healthy, None);
+            let without = outcome(loss, &pair.fused, &finite_x, None);
             let gradient = |outcome: &Outcome| outcome.input.clone().expect("a gradient");
             for (fused, composed, without) in [
                 (fused.values.clone(), composed.values.clone(), without.values.clone()),
@@ -239,7 +241,7 @@ fn sick_rows_stay_alone_and_are_as_sick_as_composed() {
                 for row in 0..300 {
                     let of = |values: &[f64]| values[row * width..][..width].to_vec();
                     let (a, b) = (of(&fused), of(&composed));
-                    if sick.iter().any(|(sick, _)| *sick == row) {
+                    if non_finite.iter().any(|(bad, _)| *bad == row) {
                         // Infinite or not a number: which of them is a matter of the order of
                         // operations.
                         let finite =
@@ -300,7 +302,8 @@ fn layers_may_share_their_parameters() {
     let first = pair(&configs, FloatDType::F64, &device);
     let twice = [configs.clone(), configs].concat();
     let layers = [first.fused.layers.clone(), first.fused.layers].concat();
-    let pair = composed_of(&twice, Sequential::new(layers));
+    // No `Sequential::new`, which refuses layers that share parameters.
+    let pair = composed_of(&twice, Sequential { layers });
     let x = noise([300, 4], FloatDType::F64, &device, &mut rng(1)).require_grad();
     compare("shared", (&pair.fused, &pair.composed), &x, None, tolerance(FloatDType::F64));
 }
@@ -371,7 +374,8 @@ fn inverses_and_elementwise_layers_agree() {
         (splines_over_residual(3, 3), spline.into(), 1e-10),
     ] {
         let pair = pair(&configs, dtype, &device);
-        let elementwise = ElementwiseConfig::new(3).with_univariate(map).init(&device);
+        let elementwise = ElementwiseConfig::new(3).with_univariate(map);
+        let elementwise = elementwise.init(&device, &mut rng(0));
         let elementwise = cast(perturb(elementwise, 0.3, &mut rng(3)), dtype);
         let opaque = Elementwise {
             parameters: elementwise.parameters.clone(),
@@ -386,6 +390,49 @@ fn inverses_and_elementwise_layers_agree() {
     }
 }
 
+/// The kernels run what they know before and after layers that they do not know.
+#[test]
+fn stacks_with_layers_that_have_no_kernel_agree() {
+    let device = Device::flex().autodiff();
+    let dtype = FloatDType::F64;
+    for d_context in [0, 2] {
+        let mut configs: Vec<_> = alternating(4, 6, &relu(&[8]))
+            .into_iter()
+            .map(|config| config.with_d_context(d_context))
+            .collect();
+        // A layer that takes no context among layers that do.
+        configs[1].d_context = 0;
+        let Pair { fused, composed } = pair(&configs, dtype, &device);
+        let x = noise([300, 4], dtype, &device, &mut rng(1)).require_grad();
+        let context = noise([300, d_context], dtype, &device, &mut rng(2)).require_grad();
+        let context = (d_context > 0).then_some(&context);
+        let known = |i: usize| Sequential { layers: fused.layers[2 * i..][..2].to_vec() };
+        let opaque = |i: usize| Sequential { layers: composed.layers[2 * i..][..2].to_vec() };
+        let case = (&composed, &x, context);
+        let (y, n) = ([true; 2], [false; 2]);
+        check_mixed("first", (opaque(0), known(1), known(2)), [n, y, y], case);
+        check_mixed("in the middle", (known(0), opaque(1), known(2)), [y, n, y], case);
+        check_mixed("last", (known(0), known(1), opaque(2)), [y, y, n], case);
+        check_mixed("around", (opaque(0), known(1), opaque(2)), [n, y, n], case);
+    }
+}
+
+#[track_caller]
+fn check_mixed<A: Flow, B: Flow>(
+    place: &str,
+    mixed: A,
+    by_kernels: [[bool; 2]; 3],
+    (composed, x, context): (&B, &Tensor<2>, Option<&Tensor<2>>),
+) {
+    let mixed = Sequential::new(vec![mixed]);
+    assert_eq!(runs_by_kernels(&mixed), by_kernels.concat(), "{place}");
+    let what = format!("no kernel {place}, context {}", context.is_some());
+    compare(&what, (&mixed, composed), x, context, tolerance(FloatDType::F64));
+    let swapped = (Inverse::new(mixed), Inverse::new(composed.clone()));
+    let what = format!("inverse, {what}");
+    compare(&what, (&swapped.0, &swapped.1), x, context, tolerance(FloatDType::F64));
+}
+
 #[test]
 fn other_bases_and_samples_with_gradients_agree() {
     let device = Device::flex().autodiff();
@@ -393,7 +440,7 @@ fn other_bases_and_samples_with_gradients_agree() {
     let pair = pair(&configs, FloatDType::F32, &device);
     let base = DiagonalNormalConfig::new(vec![0.5, -0.5, 0.0], vec![1.0, 2.0, 0.5])
         .with_learnable(true)
-        .init(&device);
+        .init(&device, &mut rng(0));
     let fused = NormalizingFlow::new(base.clone(), pair.fused);
     let composed = NormalizingFlow::new(base, pair.composed);
     let x = noise([300, 3], FloatDType::F32, &device, &mut rng(1));
@@ -471,7 +518,7 @@ fn gradients_of_several_uses_add_up() {
     let x = noise([90, 3], FloatDType::F64, &device, &mut rng(1));
     let y = noise([50, 3], FloatDType::F64, &device, &mut rng(2));
     fn loss<F: Flow>(flow: &F, x: &Tensor<2>, y: &Tensor<2>) -> ParameterGradients {
-        let base = cast(StandardNormal::new(3, &x.device()), FloatDType::F64);
+        let base = StandardNormal::new(3, &x.device());
         let model = NormalizingFlow::new(base, flow.clone());
         let of_x = model.log_prob(x.clone());
         let difference = of_x.clone().mean() - model.log_prob(y.clone()).mean() * 0.5;
@@ -489,7 +536,7 @@ fn gradients_of_several_uses_add_up() {
 #[test]
 fn training_and_records_are_those_of_a_normal_network() {
     fn train<F: Flow>(flow: F, x: &Tensor<2>) -> F {
-        let base = cast(StandardNormal::new(3, &x.device()), FloatDType::F64);
+        let base = StandardNormal::new(3, &x.device());
         let mut model = NormalizingFlow::new(base, flow);
         let mut adam = AdamConfig::new().init();
         for _ in 0..20 {
@@ -503,15 +550,16 @@ fn training_and_records_are_those_of_a_normal_network() {
     let configs = alternating(3, 2, &relu(&[8]));
     let x = noise([40, 3], FloatDType::F64, &device, &mut rng(1));
     let Pair { fused, composed } = pair(&configs, FloatDType::F64, &device);
-    let before = host(fused.inverse(x.clone()).1);
+    let before = host(fused.inverse(x.clone(), None).1);
     let (fused, composed) = (train(fused, &x), train(composed, &x));
-    let (a, b) = (host(fused.inverse(x.clone()).1), host(composed.inverse(x.clone()).1));
+    let (a, b) =
+        (host(fused.inverse(x.clone(), None).1), host(composed.inverse(x.clone(), None).1));
     assert!(a.iter().zip(&before).any(|(a, b)| (a - b).abs() > 1e-2), "nothing was learnt");
-    // Twenty steps carry roundings on.
+    // Twenty steps add to the roundings.
     assert_agree("trained", &a, &b, 1e-9);
 
     let saved = fused.clone().into_record();
     let fresh = pair(&configs, FloatDType::F64, &device).fused;
     let loaded = fresh.load_record(saved);
-    assert_eq!(host(loaded.inverse(x).1), a);
+    assert_eq!(host(loaded.inverse(x, None).1), a);
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// A stack as the kernels run it, and the same stack of the same parameters by tensor operations.
+/// A stack as the kernels run it, and the same stack of the same parameters by tensor operations: none
+/// of its layers is known to the kernels, which would run one that they know among others.
 pub struct Pair {
     pub fused: Sequential<MaskedCoupling>,
     pub composed: Sequential<MaskedCoupling<Opaque<Network>, UnivariateMap>>,
@@ -21,8 +22,16 @@ pub fn composed_of(configs: &[MaskedCouplingConfig], fused: Sequential<MaskedCou
         let network = Opaque { inner: layer.conditioner.clone() };
         MaskedCoupling::new(&config.mask, network, layer.univariate.clone(), &device)
     });
-    let composed = Sequential::new(layers.collect());
+    // No `Sequential::new`, which refuses layers that share parameters: one test shares them on purpose.
+    let composed = Sequential { layers: layers.collect() };
+    assert!(runs_by_kernels(&fused).iter().all(|by_kernels| *by_kernels), "{fused}");
+    assert!(runs_by_kernels(&composed).iter().all(|by_kernels| !by_kernels), "{composed}");
     Pair { fused, composed }
+}
+
+/// Whether each layer of a stack runs by the kernels, as its table says.
+pub fn runs_by_kernels<F: Flow>(stack: &Sequential<F>) -> Vec<bool> {
+    stack.to_string().lines().skip(1).map(|line| line.ends_with("kernels")).collect()
 }
 
 /// A stack of `n` layers of alternating masks.
@@ -82,9 +91,9 @@ pub fn tolerance(dtype: FloatDType) -> f64 {
 pub enum Loss {
     /// The mean negative log-likelihood.
     Mean,
-    /// A factor for every row.
+    /// The same factor for every row.
     Sum,
-    /// A weight a row.
+    /// A weight per row.
     Weighted,
     /// A function of rows and log-determinants.
     Forward,
@@ -109,10 +118,9 @@ impl Loss {
         };
         let model = |flow: &F| {
             let base = StandardNormal::new(d, &x.device());
-            let base = cast(base, dtype_of(x));
             let model = NormalizingFlow::new(base, flow.clone());
             match context {
-                Some(context) => model.log_prob_given(x.clone(), context),
+                Some(context) => model.given(context).log_prob(x.clone()),
                 None => model.log_prob(x.clone()),
             }
         };
@@ -120,29 +128,23 @@ impl Loss {
             let log_prob = model(flow);
             (host(log_prob.clone()), (log_prob * weights).sum())
         };
-        match (self, context) {
-            (Self::Mean, _) => {
+        match self {
+            Self::Mean => {
                 let log_prob = model(flow);
                 (host(log_prob.clone()), -log_prob.mean())
             }
-            (Self::Sum, _) => {
+            Self::Sum => {
                 let log_prob = model(flow);
                 (host(log_prob.clone()), log_prob.sum() * 2.5)
             }
-            (Self::Weighted, _) => {
+            Self::Weighted => {
                 let weights = x.clone().detach().narrow(1, 0, 1).squeeze_dim(1).sin();
                 with_weights(weights)
             }
-            (Self::Forward, Some(context)) => both(flow.forward_given(x.clone(), context)),
-            (Self::Forward, None) => both(flow.forward(x.clone())),
-            (Self::Inverse, Some(context)) => both(flow.inverse_given(x.clone(), context)),
-            (Self::Inverse, None) => both(flow.inverse(x.clone())),
+            Self::Forward => both(flow.forward(x.clone(), context)),
+            Self::Inverse => both(flow.inverse(x.clone(), context)),
         }
     }
-}
-
-pub fn dtype_of(x: &Tensor<2>) -> FloatDType {
-    if x.dtype() == DType::F64 { FloatDType::F64 } else { FloatDType::F32 }
 }
 
 /// A gradient for every float parameter, in the order of the module; frozen ones have none.

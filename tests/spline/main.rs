@@ -1,5 +1,5 @@
-//! The rational quadratic spline where others break: beyond the box, on the knots, with huge and tiny
-//! parameters; in value and gradient, both directions, by the kernels and by tensor operations.
+//! The rational quadratic spline where others break: beyond the interval, on the knots, with huge and
+//! tiny parameters; in value and gradient, both directions, by the kernels and by tensor operations.
 
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 
@@ -24,7 +24,7 @@ const ENDS: [BoundarySlopes; 3] =
 const DTYPES: [FloatDType; 2] = [FloatDType::F32, FloatDType::F64];
 
 fn n_parameters(spline: &RationalQuadraticSplineConfig) -> usize {
-    spline.init().n_parameters()
+    spline.init(&cpu(), &mut rng(0)).n_parameters()
 }
 
 fn normals(n: usize, scale: f64, rng: &mut ChaCha8Rng) -> Vec<f64> {
@@ -85,7 +85,7 @@ fn ten_thousand_adversarial_cases_are_finite_in_value_and_gradient() {
             })
         })
         .chain([
-            // Boxes of other sizes and places.
+            // An interval of another width and place.
             RationalQuadraticSplineConfig::new().with_interval([1000.0, 1001.0]),
         ])
         // The smallest floors that are allowed.
@@ -97,7 +97,7 @@ fn ten_thousand_adversarial_cases_are_finite_in_value_and_gradient() {
                 .with_min_bin_height(least)
                 .with_min_slope(1e-6)
         }))
-        // The same in the smallest and the largest box.
+        // The same over the narrowest and the widest interval.
         .chain([[-4e-19, 7e-19], [-4e17, 6e17]].map(|interval| {
             RationalQuadraticSplineConfig::new()
                 .with_interval(interval)
@@ -170,7 +170,7 @@ fn whole_knots(config: &RationalQuadraticSplineConfig, rng: &mut ChaCha8Rng) -> 
 }
 
 /// On a knot the second derivative jumps: the gradient is that of the bin to the right, and at the
-/// right end of the box that of the last bin.
+/// right end of the interval that of the last bin.
 #[test]
 fn values_exactly_on_knots_have_the_gradient_of_one_side() {
     let step = 1e-5;
@@ -243,32 +243,32 @@ fn both_ways_agree_where_formulas_change() {
     }
 }
 
-/// A diverged network must not look like a sound one: a single sick parameter shows, be it a width, a
-/// height or a slope at the value's own bin.
+/// A diverged network must not look like a sound one: a single parameter that is not finite shows, be it
+/// a width, a height or a slope at the value's own bin.
 #[test]
-fn sick_parameters_show() {
+fn a_parameter_that_is_not_finite_shows() {
     for ends in ENDS {
         let config = RationalQuadraticSplineConfig::new().with_boundary_slopes(ends);
-        let mut healthy = normals(n_parameters(&config), 1.0, &mut rng(11));
+        let mut finite = normals(n_parameters(&config), 1.0, &mut rng(11));
         // Bins of equal size: 0.7 is in the fifth of eight, after the knot in the middle.
-        healthy[..2 * config.n_bins].fill(0.0);
+        finite[..2 * config.n_bins].fill(0.0);
         let inner = if ends == BoundarySlopes::One { 3 } else { 4 };
         let slopes = [inner, inner + 1].map(|slope| 2 * config.n_bins + slope);
-        for (parameter, sick) in (0..2 * config.n_bins)
+        for (parameter, bad) in (0..2 * config.n_bins)
             .flat_map(|parameter| [(parameter, f64::NAN), (parameter, f64::INFINITY)])
             .chain(slopes.map(|slope| (slope, f64::NAN)))
         {
-            let mut parameters = healthy.clone();
-            parameters[parameter] = sick;
+            let mut parameters = finite.clone();
+            parameters[parameter] = bad;
             for (way, [value, log_slope]) in shared(&config, 0.7, parameters) {
-                let what = format!("{ends:?}, {way}, parameter {parameter} is {sick}");
+                let what = format!("{ends:?}, {way}, parameter {parameter} is {bad}");
                 assert!(
                     !value.is_finite() && !log_slope.is_finite(),
                     "{what}: {value}, {log_slope}"
                 );
             }
         }
-        for (way, numbers) in shared(&config, 0.7, healthy) {
+        for (way, numbers) in shared(&config, 0.7, finite) {
             assert!(numbers.iter().all(|number| number.is_finite()), "{way}: {numbers:?}");
         }
     }
@@ -281,8 +281,9 @@ fn shared(
     parameters: Vec<f64>,
 ) -> Vec<(&'static str, [f64; 2])> {
     let (device, n) = (cpu(), parameters.len());
-    let spline = config.init();
-    let mut layer = ElementwiseConfig::new(1).with_univariate(config.clone().into()).init(&device);
+    let spline = config.init(&device, &mut rng(0));
+    let layer = ElementwiseConfig::new(1).with_univariate(config.clone().into());
+    let mut layer = layer.init(&device, &mut rng(0));
     layer.parameters = Param::from_data(TensorData::new(parameters, [n, 1]), &device);
     let x = Tensor::<2>::from_data([[x]], &device);
     let of_row = layer.parameters.val().unsqueeze_dim::<3>(0);
@@ -290,17 +291,17 @@ fn shared(
     let of_layer = |(y, log_det): (Tensor<2>, Tensor<1>)| [number(y), host(log_det)[0]];
     let of_map = |(y, log_slope): (Tensor<2>, Tensor<2>)| [number(y), number(log_slope)];
     vec![
-        ("forward by kernels", of_layer(layer.forward(x.clone()))),
-        ("inverse by kernels", of_layer(layer.inverse(x.clone()))),
+        ("forward by kernels", of_layer(layer.forward(x.clone(), None))),
+        ("inverse by kernels", of_layer(layer.inverse(x.clone(), None))),
         ("forward by tensor operations", of_map(spline.forward(x.clone(), of_row.clone()))),
         ("inverse by tensor operations", of_map(spline.inverse(x, of_row))),
     ]
 }
 
-/// Rows all within the box, all beyond it, and one beyond: with linear tails what is outside passes as
+/// Rows all within the interval, all beyond it, and one beyond: with linear tails what is outside passes as
 /// it is and moves no parameter, and what is inside does not notice.
 #[test]
-fn rows_inside_and_outside_of_the_box_leave_each_other_alone() {
+fn rows_inside_and_outside_of_the_interval_do_not_affect_each_other() {
     let config = RationalQuadraticSplineConfig::new();
     let mut rng = rng(4);
     let parameters: Vec<_> =
@@ -385,7 +386,7 @@ fn huge_and_tiny_logits_have_the_same_gradients_both_ways() {
                 let largest = numbers[1].iter().fold(1.0_f64, |most, x| most.max(x.abs()));
                 for (a, b) in numbers[0].iter().zip(&numbers[1]) {
                     // Roundings of knots of 1e-16, amplified by slopes that change by up to 1e6 within
-                    // a thousandth of the box; the largest number says how much.
+                    // a thousandth of the interval; the largest number says how much.
                     let tolerance = 1e-9 * largest;
                     assert!(
                         (a - b).abs() <= tolerance,
@@ -397,9 +398,9 @@ fn huge_and_tiny_logits_have_the_same_gradients_both_ways() {
     }
 }
 
-/// Twice as large a box, twice as large values, to the bit; whatever its size.
+/// Twice as wide an interval, twice as large values, to the bit; whatever its width.
 #[test]
-fn boxes_of_all_sizes_have_the_same_curve() {
+fn intervals_of_all_widths_have_the_same_curve() {
     for ends in ENDS {
         let config = |scale: f64| {
             RationalQuadraticSplineConfig::new()
@@ -441,7 +442,7 @@ fn boxes_of_all_sizes_have_the_same_curve() {
 }
 
 #[test]
-fn a_circle_keeps_its_turns_and_the_box_its_values() {
+fn a_circle_keeps_its_turns_and_the_interval_its_values() {
     let config = RationalQuadraticSplineConfig::new()
         .with_interval([-std::f64::consts::PI, std::f64::consts::PI])
         .with_boundary_slopes(BoundarySlopes::Periodic);
@@ -492,8 +493,8 @@ fn a_circle_keeps_its_turns_and_the_box_its_values() {
     }
 }
 
-/// In f32 the turns of a large number are rounded: the value is then put at the end of the box, and
-/// keeps its gradient.
+/// In f32 the turns of a large number are rounded: the value is then put at the end of the interval,
+/// and keeps its gradient.
 #[test]
 fn far_turns_keep_their_gradients() {
     let config = RationalQuadraticSplineConfig::new()
@@ -517,7 +518,7 @@ fn far_turns_keep_their_gradients() {
     }
 }
 
-/// A straight line beyond the box, of the slope at its end: values go on smoothly, and so do
+/// A straight line beyond the interval, of the slope at its end: values go on smoothly, and so do
 /// gradients of both ends' slopes.
 #[test]
 fn free_ends_go_on_in_straight_lines() {
@@ -546,9 +547,9 @@ fn free_ends_go_on_in_straight_lines() {
     }
 }
 
-/// A box far away has the curve of one at the origin; only the result is rounded to where it is.
+/// An interval far away has the curve of one at the origin; only the result is rounded to where it is.
 #[test]
-fn a_box_far_from_the_origin_is_a_box_all_the_same() {
+fn an_interval_far_from_the_origin_has_the_curve_of_one_at_the_origin() {
     let config = RationalQuadraticSplineConfig::new().with_interval([4095.0, 4097.0]);
     let near = RationalQuadraticSplineConfig::new().with_interval([-1.0, 1.0]);
     let mut rng = rng(7);
@@ -569,31 +570,31 @@ fn a_box_far_from_the_origin_is_a_box_all_the_same() {
 #[test]
 #[should_panic(expected = "`n_bins` must be at least 2 and at most 1999, got 1")]
 fn one_bin_is_refused() {
-    RationalQuadraticSplineConfig::new().with_n_bins(1).init();
+    RationalQuadraticSplineConfig::new().with_n_bins(1).init(&cpu(), &mut rng(0));
 }
 
 #[test]
 #[should_panic(
-    expected = "`interval` must be ascending and of a size from 1e-18 to 1e18, got [3, -3]"
+    expected = "`interval` must be ascending and of a width from 1e-18 to 1e18, got [3, -3]"
 )]
-fn a_box_upside_down_is_refused() {
-    RationalQuadraticSplineConfig::new().with_interval([3.0, -3.0]).init();
+fn an_interval_upside_down_is_refused() {
+    RationalQuadraticSplineConfig::new().with_interval([3.0, -3.0]).init(&cpu(), &mut rng(0));
 }
 
 #[test]
 #[should_panic(expected = "with 8 bins it must be at least 2e-6 and below 1.25e-1, got 0.125")]
 fn bins_that_do_not_fit_are_refused() {
-    RationalQuadraticSplineConfig::new().with_min_bin_height(0.125).init();
+    RationalQuadraticSplineConfig::new().with_min_bin_height(0.125).init(&cpu(), &mut rng(0));
 }
 
 #[test]
 #[should_panic(expected = "`min_slope` must be at least 1e-6 and below 1, got 0")]
 fn slopes_down_to_zero_are_refused() {
-    RationalQuadraticSplineConfig::new().with_min_slope(0.0).init();
+    RationalQuadraticSplineConfig::new().with_min_slope(0.0).init(&cpu(), &mut rng(0));
 }
 
 #[test]
 fn a_spline_shows_what_it_is() {
-    let text = RationalQuadraticSplineConfig::new().init().to_string();
+    let text = RationalQuadraticSplineConfig::new().init(&cpu(), &mut rng(0)).to_string();
     assert!(text.contains('8') && text.contains("[-5.0, 5.0]") && text.contains("One"), "{text}");
 }

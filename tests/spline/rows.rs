@@ -72,10 +72,10 @@ impl Spline {
         let parameters = rows.iter().flat_map(|(_, parameters)| parameters.clone()).collect();
         let context = self.tensor(parameters, self.n_parameters);
         let (y, log_slope) = match (inverse, fused) {
-            (false, true) => self.fused.forward_given(x.clone(), &context),
-            (false, false) => self.composed.forward_given(x.clone(), &context),
-            (true, true) => self.fused.inverse_given(x.clone(), &context),
-            (true, false) => self.composed.inverse_given(x.clone(), &context),
+            (false, true) => self.fused.forward(x.clone(), Some(&context)),
+            (false, false) => self.composed.forward(x.clone(), Some(&context)),
+            (true, true) => self.fused.inverse(x.clone(), Some(&context)),
+            (true, false) => self.composed.inverse(x.clone(), Some(&context)),
         };
         let y = y.narrow(1, 1, 1);
         let loss = (y.clone() * weights[0]).sum() + (log_slope.clone() * weights[1]).sum();

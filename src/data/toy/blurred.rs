@@ -112,13 +112,13 @@ pub(super) fn entropy(noise: f64, nodes: impl FnOnce() -> Vec<Node>) -> Option<f
     }
     let mut nodes = nodes();
     let step = noise / RESOLUTION;
-    let reach = CUTOFF * noise;
+    let cutoff = CUTOFF * noise;
     nodes.sort_by(|a, b| a.centre[1].total_cmp(&b.centre[1]));
     let (left, right) = extent(nodes.iter().map(|node| node.centre[0]));
     let (bottom, top) = extent(nodes.iter().map(|node| node.centre[1]));
-    let (left, bottom) = (left - reach, bottom - reach);
-    let n_columns = ((right + reach - left) / step).ceil() as usize + 1;
-    let n_rows = ((top + reach - bottom) / step).ceil() as usize + 1;
+    let (left, bottom) = (left - cutoff, bottom - cutoff);
+    let n_columns = ((right + cutoff - left) / step).ceil() as usize + 1;
+    let n_rows = ((top + cutoff - bottom) / step).ceil() as usize + 1;
     let gaussian = |distance: f64| (-0.5 * (distance / noise).powi(2)).exp() / (noise * TAU.sqrt());
 
     let mut row = vec![0.0; n_columns];
@@ -126,11 +126,11 @@ pub(super) fn entropy(noise: f64, nodes: impl FnOnce() -> Vec<Node>) -> Option<f
     for i in 0..n_rows {
         let y = bottom + step * i as f64;
         row.fill(0.0);
-        let first = nodes.partition_point(|node| node.centre[1] < y - reach);
-        for node in nodes[first..].iter().take_while(|node| node.centre[1] <= y + reach) {
+        let first = nodes.partition_point(|node| node.centre[1] < y - cutoff);
+        for node in nodes[first..].iter().take_while(|node| node.centre[1] <= y + cutoff) {
             let weight = node.weight * gaussian(y - node.centre[1]);
-            let from = ((node.centre[0] - reach - left) / step).ceil().max(0.0) as usize;
-            let to = ((node.centre[0] + reach - left) / step).floor() as usize;
+            let from = ((node.centre[0] - cutoff - left) / step).ceil().max(0.0) as usize;
+            let to = ((node.centre[0] + cutoff - left) / step).floor() as usize;
             for (j, density) in (from..).zip(&mut row[from..=to.min(n_columns - 1)]) {
                 *density += weight * gaussian(left + step * j as f64 - node.centre[0]);
             }

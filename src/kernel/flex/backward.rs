@@ -8,29 +8,29 @@ use super::super::row::Real;
 use super::super::threads::share;
 use super::super::tile::{Offsets, Step, Steps};
 use super::buffers::{give_back, take_buffer};
-use super::lane::{Goal, Pass};
+use super::shard::{BackwardTarget, Pass};
 use super::steps::with_steps;
 use super::{FlexTensor, Stored, with_float};
 use crate::direction::Direction;
 
-/// The least rows of a lane where there are more than two: each lane costs a pass over the gradients
+/// The least rows of a shard where there are more than two: each shard costs a pass over the gradients
 /// of all weights.
-const LANE_ROWS: usize = 256;
-/// The same for a small flow, of fewer weights than [`SMALL`], and of two lanes.
-const LANE_ROWS_SMALL: usize = 64;
+const SHARD_ROWS: usize = 256;
+/// The same for a small flow, of fewer weights than [`SMALL`], and of two shards.
+const SHARD_ROWS_SMALL: usize = 64;
 const SMALL: usize = 1 << 18;
-/// More lanes need more memory for sums.
-const MAX_LANES: usize = 8;
+/// More shards need more memory for sums.
+const MAX_SHARDS: usize = 8;
 
 /// Which gradients somebody wants.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Wanted {
+pub(in super::super) struct WantedGradients {
     pub input: bool,
     pub context: bool,
     pub floats: Vec<bool>,
 }
 
-impl Wanted {
+impl WantedGradients {
     pub fn any(&self) -> bool {
         self.input || self.context || self.floats.contains(&true)
     }
@@ -48,10 +48,10 @@ pub(in super::super) struct Gradients {
 pub(in super::super) fn gradients(
     input: &FlexTensor,
     flow: &FlowTensors<Flex>,
-    goal: &Goal<'_>,
-    wanted: &Wanted,
+    target: &BackwardTarget<'_>,
+    wanted: &WantedGradients,
 ) -> Gradients {
-    with_float!(input, R => pass::<R>(input, flow, goal, wanted).1)
+    with_float!(input, R => pass::<R>(input, flow, target, wanted).1)
 }
 
 /// The log-densities under the standard normal and, in the same pass, the gradients of all inputs if
@@ -60,21 +60,21 @@ pub(in super::super) fn log_prob_with_gradients(
     input: &FlexTensor,
     flow: &FlowTensors<Flex>,
     weight: f64,
-    wanted: &Wanted,
+    wanted: &WantedGradients,
 ) -> (FlexTensor, Gradients) {
     with_float!(input, R => {
-        let (log_prob, gradients) = pass::<R>(input, flow, &Goal::LogProb(weight), wanted);
+        let (log_prob, gradients) = pass::<R>(input, flow, &BackwardTarget::LogProb(weight), wanted);
         let batch = log_prob.len();
         (R::tensor(log_prob, &[batch]), gradients)
     })
 }
 
-/// The gradients, and the log-densities if the goal asks for them.
+/// The gradients, and the log-densities if the target asks for them.
 fn pass<R: Stored>(
     input: &FlexTensor,
     flow: &FlowTensors<Flex>,
-    goal: &Goal<'_>,
-    wanted: &Wanted,
+    target: &BackwardTarget<'_>,
+    wanted: &WantedGradients,
 ) -> (Vec<R>, Gradients) {
     let (batch, d_features) = (input.shape()[0], input.shape()[1]);
     let d_context = flow.context.as_ref().map_or(0, |context| context.shape()[1]);
@@ -92,29 +92,29 @@ fn pass<R: Stored>(
         .collect();
 
     let n_weights = shapes.iter().map(Shape::num_elements).sum();
-    let lane_rows = lane_rows(batch, n_weights);
-    let n_lanes = batch.div_ceil(lane_rows);
+    let shard_rows = shard_rows(batch, n_weights);
+    let n_shards = batch.div_ceil(shard_rows);
     let mut log_prob = vec![R::ZERO; batch];
     let mut input_gradient = wanted.input.then(|| vec![R::ZERO; batch * d_features]);
     let mut context_gradient = wanted.context.then(|| vec![R::ZERO; batch * d_context]);
-    let lanes = with_steps::<R, _>(flow, goal.direction(), batch, |steps| {
-        let offsets = steps_offsets(steps, &offsets, goal.direction());
-        let log_probs = log_prob.chunks_mut(lane_rows);
-        let inputs = chunks(&mut input_gradient, lane_rows * d_features, n_lanes);
-        let contexts = chunks(&mut context_gradient, lane_rows * d_context, n_lanes);
+    let shards = with_steps::<R, _>(flow, target.direction(), batch, |steps| {
+        let offsets = steps_offsets(steps, &offsets, target.direction());
+        let log_probs = log_prob.chunks_mut(shard_rows);
+        let inputs = chunks(&mut input_gradient, shard_rows * d_features, n_shards);
+        let contexts = chunks(&mut context_gradient, shard_rows * d_context, n_shards);
         let places = log_probs.zip(inputs).zip(contexts).collect();
         let layout = steps.tape_layout();
-        let pass = Pass { steps, layout: &layout, offsets: &offsets, goal, input, flow };
+        let pass = Pass { steps, layout: &layout, offsets: &offsets, target, input, flow };
         share(places, |index, ((log_prob, input), context)| {
             let mut weights = take_buffer::<R>(n_wanted);
-            pass.lane(index * lane_rows, log_prob, input, context, &mut weights);
+            pass.shard(index * shard_rows, log_prob, input, context, &mut weights);
             weights
         })
     });
 
     let sums = |shape: &Shape, offset: Option<usize>| {
         let range = offset?..offset? + shape.num_elements();
-        Some(R::tensor(sum_in_order(&lanes, range), shape.as_slice()))
+        Some(R::tensor(sum_in_order(&shards, range), shape.as_slice()))
     };
     let weights: Vec<_> = shapes.iter().zip(offsets).collect();
     let floats = if n_wanted < SMALL {
@@ -122,7 +122,7 @@ fn pass<R: Stored>(
     } else {
         share(weights, |_, (shape, offset)| sums(shape, offset))
     };
-    give_back(lanes);
+    give_back(shards);
     let gradients = Gradients {
         input: input_gradient.map(|gradient| R::tensor(gradient, &[batch, d_features])),
         context: context_gradient.map(|gradient| R::tensor(gradient, &[batch, d_context])),
@@ -131,17 +131,17 @@ fn pass<R: Stored>(
     (log_prob, gradients)
 }
 
-/// The rows of a lane: two lanes if the batch allows, more where they are worth their cost.
-fn lane_rows(batch: usize, n_weights: usize) -> usize {
-    let least = if n_weights < SMALL { LANE_ROWS_SMALL } else { LANE_ROWS };
-    let two = 2.min(batch.div_ceil(LANE_ROWS_SMALL));
-    let n_lanes = (batch / least).clamp(two, MAX_LANES);
-    batch.div_ceil(n_lanes).next_multiple_of(32)
+/// The rows of a shard: two shards if the batch allows, more where they are worth their cost.
+fn shard_rows(batch: usize, n_weights: usize) -> usize {
+    let least = if n_weights < SMALL { SHARD_ROWS_SMALL } else { SHARD_ROWS };
+    let two = 2.min(batch.div_ceil(SHARD_ROWS_SMALL));
+    let n_shards = (batch / least).clamp(two, MAX_SHARDS);
+    batch.div_ceil(n_shards).next_multiple_of(32)
 }
 
-/// The sum of the same range of all lanes, the first lane first.
-fn sum_in_order<R: Real>(lanes: &[Vec<R>], range: std::ops::Range<usize>) -> Vec<R> {
-    let (first, rest) = lanes.split_first().expect("a batch has at least one lane");
+/// The sum of the same range of all shards, the first shard first.
+fn sum_in_order<R: Real>(shards: &[Vec<R>], range: std::ops::Range<usize>) -> Vec<R> {
+    let (first, rest) = shards.split_first().expect("a batch has at least one shard");
     let mut sums = match rest.first() {
         None => first[range.clone()].to_vec(),
         Some(second) => {
@@ -149,8 +149,8 @@ fn sum_in_order<R: Real>(lanes: &[Vec<R>], range: std::ops::Range<usize>) -> Vec
             pairs.map(|(&a, &b)| a + b).collect()
         }
     };
-    for lane in rest.iter().skip(1) {
-        sums.iter_mut().zip(&lane[range.clone()]).for_each(|(sum, &term)| *sum += term);
+    for shard in rest.iter().skip(1) {
+        sums.iter_mut().zip(&shard[range.clone()]).for_each(|(sum, &term)| *sum += term);
     }
     sums
 }

@@ -1,10 +1,11 @@
-//! Rows carried through a flow without gradients: tiles are independent of each other.
+//! Rows through a flow without gradients: tiles are independent of each other.
 
 use burn::backend::{Flex, TensorMetadata};
 
 use super::super::ops::FlowTensors;
 use super::super::row::Real;
 use super::super::threads::share;
+use super::super::tile::Tile;
 use super::buffers::split;
 use super::steps::with_steps;
 use super::strided::{Rows, write_rows};
@@ -22,10 +23,16 @@ pub(super) fn transform<R: Stored>(
     let mut output = vec![R::ZERO; batch * d_features];
     let mut log_det = vec![R::ZERO; batch];
     let places = output.chunks_mut(tile_rows * d_features).zip(log_det.chunks_mut(tile_rows));
-    carry(input, flow, direction, places.collect(), |state, log_det, (rows, log_det_place)| {
-        write_rows(state, log_det.len(), rows);
-        log_det_place.copy_from_slice(log_det);
-    });
+    for_each_tile(
+        input,
+        flow,
+        direction,
+        places.collect(),
+        |state, log_det, (rows, log_det_place)| {
+            write_rows(state, log_det.len(), rows);
+            log_det_place.copy_from_slice(log_det);
+        },
+    );
     (R::tensor(output, &[batch, d_features]), R::tensor(log_det, &[batch]))
 }
 
@@ -34,13 +41,13 @@ pub(super) fn log_prob<R: Stored>(input: &FlexTensor, flow: &FlowTensors<Flex>) 
     let batch = input.shape()[0];
     let mut log_prob = vec![R::ZERO; batch];
     let places = log_prob.chunks_mut(tile_rows(batch)).collect();
-    carry(input, flow, Direction::Inverse, places, standard_normal_log_prob::<R>);
+    for_each_tile(input, flow, Direction::Inverse, places, standard_normal_log_prob::<R>);
     R::tensor(log_prob, &[batch])
 }
 
-/// Carries all tiles of `input` through the flow; `finish` takes the rows and log-determinants of
+/// Takes all tiles of `input` through the flow; `finish` takes the rows and log-determinants of
 /// each to its place.
-fn carry<R: Stored, T: Send>(
+fn for_each_tile<R: Stored, T: Send>(
     input: &FlexTensor,
     flow: &FlowTensors<Flex>,
     direction: Direction,
@@ -65,7 +72,9 @@ fn carry<R: Stored, T: Send>(
                     context.read(first, rows, context_tile);
                 }
                 log_det.fill(R::ZERO);
-                steps.carry(&layout, work, state, context_tile, log_det);
+                let mut tile = Tile { state, context: context_tile, log_det, work };
+                steps.forward(&layout, &mut tile);
+                let Tile { state, log_det, .. } = tile;
                 finish(state, log_det, place);
             });
         });

@@ -2,14 +2,14 @@
 //!
 //! Work is split by numbers of rows that depend on the batch and the weights alone, and partial sums
 //! are added in a fixed order, so any number of threads gives the same bits. Without gradients
-//! (`forward`), tiles are independent. With gradients (`backward`), a *lane* is a range of rows whose
-//! tiles one thread carries one after another, adding up the gradients of the weights; the sums of
-//! the lanes are then added in order.
+//! (`forward`), tiles are independent. With gradients (`backward`), a *shard* is a range of rows whose
+//! tiles one thread takes one after another, adding up the gradients of the weights; the sums of
+//! the shards are then added in order.
 
 mod backward;
 mod buffers;
 mod forward;
-mod lane;
+mod shard;
 mod steps;
 mod strided;
 
@@ -21,8 +21,8 @@ use super::ops::{FlowTensors, KernelOps};
 use super::row::Real;
 use crate::direction::Direction;
 
-pub(super) use backward::{Gradients, Wanted, gradients, log_prob_with_gradients, scale};
-pub(super) use lane::Goal;
+pub(super) use backward::{Gradients, WantedGradients, gradients, log_prob_with_gradients, scale};
+pub(super) use shard::BackwardTarget;
 pub(super) use strided::uniform_value;
 
 /// The rows of a tile. Enough of them that reading the weights is nothing beside computing with

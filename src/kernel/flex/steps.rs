@@ -4,12 +4,12 @@ use burn::backend::tensor::IntTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{DType, Shape};
 
+use super::super::lower::{LayerSpec, LinearSpec, OperationSpec};
 use super::super::ops::FlowTensors;
 use super::super::row::Linear;
 use super::super::row::linear::{copies_weight, transpose};
-use super::super::spec::{LayerSpec, LinearSpec, SourceSpec};
 use super::super::threads::share;
-use super::super::tile::{Block, Network, Source, Step, Steps};
+use super::super::tile::{Block, Coupling, Elementwise, Network, Operation, Step, Steps};
 use super::buffers::{give_back, take_buffer};
 use super::{FlexTensor, Stored, tile_rows};
 use crate::direction::Direction;
@@ -121,14 +121,14 @@ fn step<'a, R: Stored>(
         Direction::Forward => layer.direction,
         Direction::Inverse => layer.direction.reversed(),
     };
-    let map = layer.map.cast(R::from_f64);
-    match &layer.source {
-        SourceSpec::Shared => {
-            let Weight { data, shape, .. } = weight();
-            let transformed = (0..shape[1]).collect();
-            Step { direction, map, transformed, source: Source::Shared(data) }
+    let operation = match &layer.operation {
+        OperationSpec::Elementwise { map } => {
+            let map = map.cast(R::from_f64);
+            let Weight { data: parameters, shape, .. } = weight();
+            Operation::Elementwise(Elementwise { map, d_features: shape[1], parameters })
         }
-        SourceSpec::Networks { takes_context, networks } => {
+        OperationSpec::Coupling { map, takes_context, networks } => {
+            let map = map.cast(R::from_f64);
             let mut linear = |layer: &LinearSpec| {
                 let Weight { data, shape, columns } = weight();
                 let bias = layer.bias.then(|| weight().data);
@@ -149,10 +149,10 @@ fn step<'a, R: Stored>(
             });
             let networks = networks.collect();
             let (kept, transformed, takes_context) = (int(), int(), *takes_context);
-            let source = Source::Networks { kept, takes_context, networks };
-            Step { direction, map, transformed, source }
+            Operation::Coupling(Coupling { map, kept, transformed, takes_context, networks })
         }
-    }
+    };
+    Step { direction, operation }
 }
 
 /// The numbers of a contiguous tensor.

@@ -7,7 +7,7 @@
 //! `s` is the bounded log-scale of the raw parameter `a`. With `g` the gradient of the output and
 //! `h` that of the log-determinant, the gradients of 1 are `dz = g exp(s)`, `dt = g` and
 //! `ds = g z exp(s) + h`; those of 2 are `dx = g exp(-s)`, `dt = -dx` and `ds = -(g z + h)`: both
-//! need `z`, which is kept. A value has the relative error of the exponential, two roundings, and the
+//! need `z`, which is saved. A value has the relative error of the exponential, two roundings, and the
 //! absolute error of `s`.
 
 use super::Loop;
@@ -80,20 +80,20 @@ pub(super) fn scale_and_shift<R: Real>(
     direction: Direction,
     rows: MapRows<'_, R>,
 ) {
-    let MapRows { value, log_det, mut parameters, kept } = rows;
+    let MapRows { value, log_det, mut parameters, saved } = rows;
     let (shift, raw) = parameters.first_two();
     let (before, after) = match direction {
-        Direction::Forward => (kept, None),
-        Direction::Inverse => (None, kept),
+        Direction::Forward => (saved, None),
+        Direction::Inverse => (None, saved),
     };
-    if let Some(kept) = before {
-        kept.copy_from_slice(value);
+    if let Some(saved) = before {
+        saved.copy_from_slice(value);
     }
     with_log_scale!(bound, R, log_scale => {
         ScaleAndShift { direction, value: &mut *value, shift, raw, log_det, log_scale }.run();
     });
-    if let Some(kept) = after {
-        kept.copy_from_slice(value);
+    if let Some(saved) = after {
+        saved.copy_from_slice(value);
     }
 }
 
@@ -103,10 +103,10 @@ pub(super) fn scale_and_shift_gradient<R: Real>(
     direction: Direction,
     rows: MapGradient<'_, R>,
 ) {
-    let MapGradient { kept, log_det, value, mut parameters } = rows;
+    let MapGradient { saved, log_det, value, mut parameters } = rows;
     let (shift, raw) = parameters.first_two();
     with_log_scale!(bound, R, log_scale => {
-        ScaleAndShiftGradient { direction, kept, log_det, value, shift, raw, log_scale }.run();
+        ScaleAndShiftGradient { direction, saved, log_det, value, shift, raw, log_scale }.run();
     });
 }
 
@@ -190,7 +190,7 @@ impl<R: Real, F: Fn(R) -> (R, R)> Loop for ScaleAndShift<'_, R, F> {
 
 struct ScaleAndShiftGradient<'a, R, F> {
     direction: Direction,
-    kept: &'a [R],
+    saved: &'a [R],
     log_det: &'a [R],
     value: &'a mut [R],
     shift: &'a mut [R],
@@ -201,9 +201,9 @@ struct ScaleAndShiftGradient<'a, R, F> {
 impl<R: Real, F: Fn(R) -> (R, R)> Loop for ScaleAndShiftGradient<'_, R, F> {
     #[inline(always)]
     fn body(self) {
-        let Self { direction, kept, log_det, value, shift, raw, log_scale } = self;
+        let Self { direction, saved, log_det, value, shift, raw, log_scale } = self;
         let parameters = shift.iter_mut().zip(raw);
-        let rows = value.iter_mut().zip(parameters).zip(kept.iter().zip(log_det));
+        let rows = value.iter_mut().zip(parameters).zip(saved.iter().zip(log_det));
         match direction {
             Direction::Forward => {
                 for ((g, (t, a)), (&z, &h)) in rows {

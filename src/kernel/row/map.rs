@@ -24,12 +24,12 @@ impl<R: Real> Map<R> {
         }
     }
 
-    /// How many numbers a row and feature are kept for the gradient.
-    pub(crate) fn n_kept(&self) -> usize {
+    /// How many numbers per row and feature are saved for the gradient.
+    pub(crate) fn n_saved(&self) -> usize {
         match self {
             Self::Affine(_) => 1,
             Self::Additive => 0,
-            Self::Spline(_) => spline::N_KEPT,
+            Self::Spline(_) => spline::N_SAVED,
         }
     }
 

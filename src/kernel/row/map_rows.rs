@@ -1,6 +1,6 @@
 //! What a map is handed: the rows of one feature, forward and back.
 
-/// The parameters of one feature, a number a row each, within those of all features: the first
+/// The parameters of one feature, a number per row each, within those of all features: the first
 /// parameter of every feature, then the second.
 pub(crate) struct Parameters<'a, R> {
     pub tile: &'a mut [R],
@@ -41,9 +41,9 @@ pub(crate) struct MapRows<'a, R> {
     pub log_det: &'a mut [R],
     /// In: the parameters. Out: what the gradient needs in their place.
     pub parameters: Parameters<'a, R>,
-    /// Out: what else the gradient needs, [`Map::n_kept`](super::Map::n_kept) numbers a row; `None` if
+    /// Out: what else the gradient needs, [`Map::n_saved`](super::Map::n_saved) numbers per row; `None` if
     /// there will be no gradient.
-    pub kept: Option<&'a mut [R]>,
+    pub saved: Option<&'a mut [R]>,
 }
 
 /// The rows of one feature on the way back.
@@ -54,6 +54,6 @@ pub(crate) struct MapGradient<'a, R> {
     pub log_det: &'a [R],
     /// In: what [`Map::apply`](super::Map::apply) left there. Out: the gradients of the parameters.
     pub parameters: Parameters<'a, R>,
-    /// What [`Map::apply`](super::Map::apply) kept.
-    pub kept: &'a [R],
+    /// What [`Map::apply`](super::Map::apply) saved.
+    pub saved: &'a [R],
 }

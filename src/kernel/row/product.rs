@@ -35,7 +35,7 @@ impl<R> Matrix<'_, R> {
 ///
 /// # Panics
 ///
-/// If a slice has not the size of its matrix.
+/// If a slice does not have the size of its matrix.
 #[expect(unsafe_code, reason = "the rows of a matrix are reached by pointers")]
 pub(super) fn product<R: Real>(
     [m, n, k]: [usize; 3],

@@ -1,12 +1,11 @@
-//! The gradients of a tile carried back through the steps.
+//! The gradients of a tile back through the steps.
 
-use super::super::row::gate::add;
 use super::super::row::linear::sum_rows;
-use super::super::row::map_rows::{MapGradient, Parameters};
-use super::super::row::{Linear, Real, feature, feature_mut};
-use super::layout::Layout;
-use super::network::{Gradients, Input, NetworkPlaces};
-use super::steps::{Source, Steps, Widths};
+use super::super::row::{Linear, Real};
+use super::layout::{Layout, StepPlaces};
+use super::network::NetworkPlaces;
+use super::steps::{Operation, Steps, Widths};
+use crate::direction::Direction;
 
 /// Where the gradients of a step's weights go: an offset for each weight, bias or shared parameter,
 /// in the order of the step; `None` for those that are not wanted.
@@ -20,8 +19,8 @@ pub(in super::super) struct WeightSums<'t, R> {
 }
 
 /// What a backward pass needs besides the tape.
-pub(in super::super) struct Back<'t, R> {
-    /// In: the gradient of the carried features. Out: that of the features that came in.
+pub(in super::super) struct Backward<'t, R> {
+    /// In: the gradient of the features that came out. Out: that of the features that came in.
     pub state: &'t mut [R],
     /// The gradient of the log-determinants.
     pub log_det: &'t [R],
@@ -33,86 +32,60 @@ pub(in super::super) struct Back<'t, R> {
     pub input_wanted: bool,
 }
 
+/// Room for the gradients inside of a step.
+pub(super) struct Scratch<'t, R> {
+    /// Of what the networks of a step see.
+    pub input_gradient: &'t mut [R],
+    /// Of three layers.
+    pub buffers: [&'t mut [R]; NetworkPlaces::N_BUFFERS],
+}
+
+/// What the backward pass of one step is told.
+#[derive(Clone, Copy)]
+pub(super) struct StepBackward<'s> {
+    pub direction: Direction,
+    pub places: &'s StepPlaces,
+    pub offsets: &'s Offsets,
+    /// Whether no step comes before.
+    pub is_first: bool,
+}
+
 impl<R: Real> Steps<'_, R> {
-    /// How many numbers a row needs in the scratch of [`carry_back`](Self::carry_back).
-    pub(in super::super) fn back_per_row(&self) -> usize {
+    /// How many numbers per row the scratch of [`backward`](Self::backward) needs.
+    pub(in super::super) fn backward_per_row(&self) -> usize {
         let Widths { input, hidden, .. } = self.widths();
         input + NetworkPlaces::N_BUFFERS * hidden
     }
 
-    /// Carries the gradients of a tile back through all steps. `tape` is as
-    /// [`carry`](Self::carry) left it; the gradients of the maps' parameters take the place of the
-    /// parameters. `scratch` holds [`back_per_row`](Self::back_per_row) numbers a row.
-    pub(in super::super) fn carry_back(
+    /// Takes the gradients of a tile back through all steps. `tape` is as
+    /// [`forward`](Self::forward) left it; the gradients of the maps' parameters take the place of the
+    /// parameters. `scratch` holds [`backward_per_row`](Self::backward_per_row) numbers per row.
+    pub(in super::super) fn backward(
         &self,
         layout: &Layout,
         offsets: &[Offsets],
         tape: &mut [R],
         scratch: &mut [R],
-        back: &mut Back<'_, R>,
+        back: &mut Backward<'_, R>,
     ) {
         let rows = back.log_det.len();
         let Widths { input, hidden, .. } = self.widths();
         let (input_gradient, scratch) = scratch.split_at_mut(input * rows);
         let (first, scratch) = scratch.split_at_mut(hidden * rows);
         let (second, third) = scratch.split_at_mut(hidden * rows);
+        let mut scratch = Scratch { input_gradient, buffers: [first, second, third] };
         if let Some(context) = &mut back.context {
             context.fill(R::ZERO);
         }
         let steps = self.steps.iter().zip(&layout.places).zip(offsets).enumerate().rev();
         for (position, ((step, places), offsets)) in steps {
-            let (tape, rest) = tape.split_at_mut(places.parameters * rows);
-            let (parameters, kept_values) = rest.split_at_mut(step.n_parameters() * rows);
-            let per_feature = step.map.n_kept() * rows;
-            let n_features = step.transformed.len();
-            for (i, &index) in step.transformed.iter().enumerate() {
-                let gradient = MapGradient {
-                    value: feature_mut(back.state, index, rows),
-                    log_det: back.log_det,
-                    parameters: Parameters { tile: parameters, n_features, feature: i, rows },
-                    kept: &kept_values[i * per_feature..][..per_feature],
-                };
-                step.map.gradient(step.direction, gradient);
-            }
-            match &step.source {
-                Source::Shared(_) => back.weights.add_rows(offsets[0], parameters, rows),
-                Source::Networks { kept, takes_context, networks } => {
-                    // What comes before the first step is needed only by who asks for it.
-                    let context_wanted = *takes_context && back.context.is_some();
-                    let goes_on = position > 0 || back.input_wanted || context_wanted;
-                    let input_gradient = &mut input_gradient[..step.d_input(self.d_context) * rows];
-                    let input = Input { start: places.input, context: places.input + kept.len() };
-                    let (mut offsets, mut parameters) = (&offsets[..], &*parameters);
-                    for (i, (network, places)) in networks.iter().zip(&places.networks).enumerate()
-                    {
-                        let (output_gradient, others) =
-                            parameters.split_at(network.output.d_output * rows);
-                        parameters = others;
-                        let (of_network, others) = offsets.split_at(network.n_weights());
-                        offsets = others;
-                        let gradients = Gradients {
-                            tape,
-                            rows,
-                            offsets: of_network,
-                            weights: &mut back.weights,
-                            buffers: [&mut *first, &mut *second, &mut *third],
-                            context: back.context.as_deref_mut(),
-                        };
-                        let below = network.carry_back(places, input, output_gradient, gradients);
-                        if goes_on {
-                            network.first().input_gradient(below, input_gradient, rows, i > 0);
-                        }
-                    }
-                    if goes_on {
-                        for (i, &index) in kept.iter().enumerate() {
-                            let gradient = feature(input_gradient, i, rows);
-                            add(feature_mut(back.state, index, rows), gradient);
-                        }
-                    }
-                    if context_wanted && let Some(context) = &mut back.context {
-                        add(context, &input_gradient[kept.len() * rows..]);
-                    }
+            let direction = step.direction;
+            let of_step = StepBackward { direction, places, offsets, is_first: position == 0 };
+            match &step.operation {
+                Operation::Coupling(coupling) => {
+                    coupling.backward(of_step, tape, &mut scratch, back);
                 }
+                Operation::Elementwise(elementwise) => elementwise.backward(of_step, tape, back),
             }
         }
     }

@@ -4,21 +4,21 @@ use super::super::row::Real;
 use super::network::NetworkPlaces;
 use super::steps::{Steps, Widths};
 
-/// Where a step keeps its intermediate values, in units of rows.
-pub(super) struct Places {
+/// Where the intermediate values of a step lie, in units of rows.
+pub(super) struct StepPlaces {
     /// The features that the networks see, and the context after them.
     pub input: usize,
     pub networks: Vec<NetworkPlaces>,
-    /// In a tape, what the maps keep for their gradients follows.
+    /// In a tape, what the maps save for their gradients follows.
     pub parameters: usize,
+    /// Whether this is a tape: every value has a place of its own, for the backward pass.
+    pub is_tape: bool,
 }
 
-/// The places of all steps, and how many numbers a row needs.
+/// The places of all steps, and how many numbers there are per row.
 pub(in super::super) struct Layout {
-    pub(super) places: Vec<Places>,
+    pub(super) places: Vec<StepPlaces>,
     pub per_row: usize,
-    /// Whether every value has a place of its own, for the backward pass.
-    pub(super) is_tape: bool,
 }
 
 impl<R: Real> Steps<'_, R> {
@@ -27,7 +27,7 @@ impl<R: Real> Steps<'_, R> {
         let Widths { input, hidden, parameters } = self.widths();
         let buffers = std::array::from_fn(|i| input + i * hidden);
         let parameters_place = input + NetworkPlaces::N_BUFFERS * hidden;
-        let places = self.steps.iter().map(|step| Places {
+        let places = self.steps.iter().map(|step| StepPlaces {
             input: 0,
             networks: step
                 .networks()
@@ -35,9 +35,10 @@ impl<R: Real> Steps<'_, R> {
                 .map(|network| NetworkPlaces::scratch(network, buffers))
                 .collect(),
             parameters: parameters_place,
+            is_tape: false,
         });
         let places = places.collect();
-        Layout { places, per_row: parameters_place + parameters, is_tape: false }
+        Layout { places, per_row: parameters_place + parameters }
     }
 
     /// A layout in which every value of every step has a place of its own.
@@ -47,16 +48,17 @@ impl<R: Real> Steps<'_, R> {
             per_row += n;
             per_row - n
         };
-        let places = self.steps.iter().map(|step| Places {
+        let places = self.steps.iter().map(|step| StepPlaces {
             input: reserve(step.d_input(self.d_context)),
             networks: step
                 .networks()
                 .iter()
                 .map(|network| NetworkPlaces::tape(network, &mut reserve))
                 .collect(),
-            parameters: reserve(step.n_parameters() + step.n_kept()),
+            parameters: reserve(step.n_parameters() + step.n_saved()),
+            is_tape: true,
         });
         let places = places.collect();
-        Layout { places, per_row, is_tape: true }
+        Layout { places, per_row }
     }
 }

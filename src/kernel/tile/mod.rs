@@ -1,16 +1,22 @@
-//! A tile of rows carried through all steps of a flow, and its gradients carried back.
+//! A tile of rows through all steps of a flow, and its gradients back.
 //!
-//! [`Steps::carry`] takes a tile through. With the [`Layout`] of a tape it leaves what
-//! [`Steps::carry_back`] needs: the inputs of every linear layer, the parameters of every map, and
-//! what its gradient asks for.
+//! [`Steps::forward`] takes a tile through. With the [`Layout`] of a tape it leaves what
+//! [`Steps::backward`] needs: the inputs of every linear layer, the parameters of every map, and
+//! what its gradient asks for. Each operation has its file: `coupling`, `elementwise`.
 
 mod backward;
+mod coupling;
+mod elementwise;
+mod features;
 mod forward;
 mod layout;
 mod network;
 mod steps;
 
-pub(super) use backward::{Back, Offsets, WeightSums};
+pub(super) use backward::{Backward, Offsets, WeightSums};
+pub(super) use coupling::Coupling;
+pub(super) use elementwise::Elementwise;
+pub(super) use forward::Tile;
 pub(super) use layout::Layout;
 pub(super) use network::{Block, Network};
-pub(super) use steps::{Source, Step, Steps};
+pub(super) use steps::{Operation, Step, Steps};

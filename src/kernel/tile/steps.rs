@@ -1,6 +1,8 @@
 //! The layers of a flow in the order in which the rows meet them, with their weights as slices.
 
 use super::super::row::{Map, Real};
+use super::coupling::Coupling;
+use super::elementwise::Elementwise;
 use super::network::Network;
 use crate::direction::Direction;
 
@@ -15,67 +17,68 @@ pub(in super::super) struct Steps<'a, R> {
 /// One layer.
 pub(in super::super) struct Step<'a, R> {
     pub direction: Direction,
-    pub map: Map<R>,
-    /// The features that the map transforms, ascending.
-    pub transformed: Vec<usize>,
-    pub source: Source<'a, R>,
+    pub operation: Operation<'a, R>,
 }
 
-/// Where the parameters of a map come from.
-pub(in super::super) enum Source<'a, R> {
-    /// Networks that see the kept features and perhaps the context. Their outputs one after another
-    /// are the parameters.
-    Networks { kept: Vec<usize>, takes_context: bool, networks: Vec<Network<'a, R>> },
-    /// Numbers that are the same for all rows: the first parameter of all features, then the second.
-    Shared(&'a [R]),
+/// What a layer does.
+pub(in super::super) enum Operation<'a, R> {
+    Coupling(Coupling<'a, R>),
+    Elementwise(Elementwise<'a, R>),
 }
 
 impl<'a, R: Real> Step<'a, R> {
-    /// The features that the networks see, context included.
+    /// The numbers that networks see of a row, context included.
     pub(super) fn d_input(&self, d_context: usize) -> usize {
-        match &self.source {
-            Source::Networks { kept, takes_context, .. } => {
-                kept.len() + if *takes_context { d_context } else { 0 }
-            }
-            Source::Shared(_) => 0,
+        match &self.operation {
+            Operation::Coupling(coupling) => coupling.d_input(d_context),
+            Operation::Elementwise(_) => 0,
         }
     }
 
-    /// All features, kept and transformed.
+    /// All features that a row has.
     pub(in super::super) fn d_features(&self) -> usize {
-        let n_kept = match &self.source {
-            Source::Networks { kept, .. } => kept.len(),
-            Source::Shared(_) => 0,
-        };
-        n_kept + self.transformed.len()
-    }
-
-    pub(super) fn n_parameters(&self) -> usize {
-        self.map.n_parameters() * self.transformed.len()
+        match &self.operation {
+            Operation::Coupling(coupling) => coupling.d_features(),
+            Operation::Elementwise(elementwise) => elementwise.d_features,
+        }
     }
 
     /// How many weights, biases and shared parameters the step has.
     pub(in super::super) fn n_weights(&self) -> usize {
-        match &self.source {
-            Source::Networks { networks, .. } => networks.iter().map(Network::n_weights).sum(),
-            Source::Shared(_) => 1,
+        match &self.operation {
+            Operation::Coupling(coupling) => coupling.n_weights(),
+            Operation::Elementwise(_) => 1,
         }
     }
 
-    /// How many numbers a row its maps keep for their gradients.
-    pub(super) fn n_kept(&self) -> usize {
-        self.map.n_kept() * self.transformed.len()
+    pub(super) fn n_parameters(&self) -> usize {
+        let (map, n_transformed) = self.map();
+        map.n_parameters() * n_transformed
+    }
+
+    /// How many numbers per row its maps save for their gradients.
+    pub(super) fn n_saved(&self) -> usize {
+        let (map, n_transformed) = self.map();
+        map.n_saved() * n_transformed
     }
 
     pub(super) fn networks(&self) -> &[Network<'a, R>] {
-        match &self.source {
-            Source::Networks { networks, .. } => networks,
-            Source::Shared(_) => &[],
+        match &self.operation {
+            Operation::Coupling(coupling) => &coupling.networks,
+            Operation::Elementwise(_) => &[],
+        }
+    }
+
+    /// The map, and how many features it transforms.
+    fn map(&self) -> (&Map<R>, usize) {
+        match &self.operation {
+            Operation::Coupling(coupling) => (&coupling.map, coupling.transformed.len()),
+            Operation::Elementwise(elementwise) => (&elementwise.map, elementwise.d_features),
         }
     }
 }
 
-/// The most that any step needs, in numbers a row.
+/// The most that any step needs, in numbers per row.
 pub(super) struct Widths {
     pub input: usize,
     /// Of one hidden layer.

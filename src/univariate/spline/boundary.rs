@@ -1,9 +1,9 @@
-//! [`BoundarySlopes`]: the slopes at the ends of a spline's box, and what follows from them outside.
+//! [`BoundarySlopes`]: the slopes at the ends of a spline's interval, and what follows from them outside.
 
 use burn::config::Config;
 
 /// The slopes of a [`RationalQuadraticSpline`](super::RationalQuadraticSpline) at the two ends of
-/// its box, and with them the map outside of the box.
+/// its interval, and with them the map outside of the interval.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BoundarySlopes {
@@ -11,13 +11,12 @@ pub enum BoundarySlopes {
     One,
     /// Both are learnt, and the map goes on in straight lines of these slopes.
     Free,
-    /// Both are the same, and learnt: the box is a circle whose ends meet. A value outside is a
-    /// number of turns and a value inside; the map keeps the turns. So the map is continuously
-    /// differentiable on all of the real line, angles in the box stay in the box, and
-    /// `f(x + period) = f(x) + period`.
+    /// Both are the same, and learnt, and the map is continued periodically: `f(x + period) = f(x) +
+    /// period`. So it is continuously differentiable on all of the real line, and angles in the interval
+    /// stay in the interval.
     ///
-    /// The end of the box is a fixed point. An [`Additive`](crate::univariate::Additive) map before
-    /// or after turns the circle.
+    /// The end of the interval is a fixed point. An [`Additive`](crate::univariate::Additive) map before
+    /// or after rotates the circle.
     Periodic,
 }
 

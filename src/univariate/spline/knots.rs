@@ -7,7 +7,7 @@ use super::boundary::BoundarySlopes;
 use super::config::RationalQuadraticSplineConfig;
 
 /// The knots of a spline for each row and feature, `[batch, n_bins + 1, d]` each, around the middle
-/// of the box and in [`unit`](RationalQuadraticSplineConfig::unit)s.
+/// of the interval and in [`unit`](RationalQuadraticSplineConfig::unit)s.
 pub(super) struct Knots {
     x: Tensor<3>,
     y: Tensor<3>,
@@ -27,18 +27,18 @@ impl Knots {
         }
     }
 
-    /// The slopes at the two ends of the box, `[batch, d]`.
+    /// The slopes at the two ends of the interval, `[batch, d]`.
     pub(super) fn end_slopes(&self) -> [Tensor<2>; 2] {
         let [_, n_knots, _] = self.slopes.dims();
         [0, n_knots - 1].map(|knot| self.slopes.clone().narrow(1, knot, 1).squeeze_dim(1))
     }
 
-    /// The bins of values of x, `[batch, 1, d]` and within the box.
+    /// The bins of values of x, `[batch, 1, d]` and within the interval.
     pub(super) fn bin_of_x(&self, x: &Tensor<3>) -> Bin {
         self.bin(below(&self.x, x))
     }
 
-    /// The bins of values of y, `[batch, 1, d]` and within the box.
+    /// The bins of values of y, `[batch, 1, d]` and within the interval.
     pub(super) fn bin_of_y(&self, y: &Tensor<3>) -> Bin {
         self.bin(below(&self.y, y))
     }
@@ -66,15 +66,15 @@ fn below(knots: &Tensor<3>, values: &Tensor<3>) -> Tensor<3, Int> {
 }
 
 /// The knots along one axis: the sizes of the bins are a softmax of the raw ones over a floor. The
-/// two ends are those of the box to the bit.
+/// two ends are those of the interval to the bit.
 fn positions(config: &RationalQuadraticSplineConfig, raw: Tensor<3>, min_size: f64) -> Tensor<3> {
     let [batch, n_bins, d] = raw.dims();
     let (half, floor) = (config.half_units(), config.floor(min_size));
-    let shares = activation::softmax(raw, 1).narrow(1, 0, n_bins - 1).cumsum(1);
-    let options = (&shares.device(), shares.dtype());
+    let fractions = activation::softmax(raw, 1).narrow(1, 0, n_bins - 1).cumsum(1);
+    let options = (&fractions.device(), fractions.dtype());
     let floors: Vec<f64> = (1..n_bins).map(|k| floor * k as f64 - half).collect();
     let floors = Tensor::<1>::from_data(floors.as_slice(), options).reshape([1, n_bins - 1, 1]);
-    let inner = shares * config.shared(min_size) + floors;
+    let inner = fractions * config.distributed(min_size) + floors;
     let end = |value: f64| Tensor::full([batch, 1, d], value, options);
     Tensor::cat(vec![end(-half), inner, end(half)], 1)
 }

@@ -1,8 +1,8 @@
 //! Monotone splines.
 //!
 //! - `config`: its sizes, and which of them are allowed
-//! - `rational_quadratic`: the map, and what it does beyond its box
-//! - `boundary`: which slopes the ends of the box have
+//! - `rational_quadratic`: the map, and what it does beyond its interval
+//! - `boundary`: which slopes the ends of the interval have
 //! - `knots`: from the parameters to knots and slopes, and to the bin that a value falls into
 //! - `bin`: the formulas of one bin
 

@@ -1,19 +1,20 @@
 //! [`RationalQuadraticSpline`]: the monotone spline of neural spline flows.
 
-use burn::module::{Content, DisplaySettings, Module, ModuleDisplay};
-use burn::tensor::Tensor;
+use burn::module::{Content, Module, ModuleDisplay};
+use burn::tensor::{Device, Tensor};
 
 use super::boundary::BoundarySlopes;
 use super::config::RationalQuadraticSplineConfig;
 use super::knots::Knots;
 use crate::direction::Direction;
+use crate::kernel::KernelMap;
+use crate::parameters::Settings;
 use crate::univariate::interface::Univariate;
-use crate::univariate::map::UnivariateMap;
 
 /// A monotone spline of rational quadratic pieces, differentiable and with an exact inverse: the map
 /// of neural spline flows.
 ///
-/// Inside of a box `[low, high]²` the curve runs through `n_bins + 1` knots `(x_k, y_k)` with slopes
+/// Inside of an interval `[low, high]²` the curve runs through `n_bins + 1` knots `(x_k, y_k)` with slopes
 /// `d_k`; between two of them it is a quotient of quadratic polynomials. With `s = (y_k+1 - y_k) /
 /// (x_k+1 - x_k)` and `θ = (x - x_k) / (x_k+1 - x_k)`,
 ///
@@ -26,12 +27,12 @@ use crate::univariate::map::UnivariateMap;
 /// Outside it goes on as its [`BoundarySlopes`] say, by default as the identity. The inverse solves a
 /// quadratic equation. Every finite input and parameter is safe, in value and gradient: the formulas
 /// are arranged so that nothing divides by zero, the slopes at the knots lie within `min_slope` and
-/// `1 / min_slope`, and values outside of the box never enter them. (Only on a straight tail, with
+/// `1 / min_slope`, and values outside of the interval never enter them. (Only on a straight tail, with
 /// [`BoundarySlopes::Free`], may a value or its gradient overflow, near the largest number, as in any
 /// affine map.)
 ///
 /// The parameters of a feature are `n_bins` raw widths and `n_bins` raw heights, of which a softmax
-/// makes shares of the box over a floor, and the raw slopes at the knots, `d = min_slope +
+/// makes normalised ones over a floor, and the raw slopes at the knots, `d = min_slope +
 /// softplus(a + c)` with `c` such that `a = 0` gives 1: `n_bins - 1` of them, `n_bins + 1` with free
 /// and `n_bins` with periodic ends. With all parameters at zero the map is the identity, up to
 /// roundings. Both directions cost the same, `O(n_bins)` a value.
@@ -45,9 +46,11 @@ use crate::univariate::map::UnivariateMap;
 /// ```
 /// use normalizing_flows::univariate::{RationalQuadraticSplineConfig, Univariate};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
-/// let spline = RationalQuadraticSplineConfig::new().with_n_bins(4).init();
 /// let device = Device::default();
+/// let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// let spline = RationalQuadraticSplineConfig::new().with_n_bins(4).init(&device, &mut rng);
 /// let z = Tensor::<2>::from_data([[0.3], [7.0]], &device);
 /// // A narrow, high bin beside the middle: the map is steep there.
 /// let parameters = [0.0, -2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0];
@@ -56,7 +59,7 @@ use crate::univariate::map::UnivariateMap;
 /// let (back, log_slope_back) = spline.inverse(x.clone(), parameters);
 /// assert!((back - z).abs().max().into_scalar::<f32>() < 1e-5);
 /// assert!((log_slope + log_slope_back).abs().max().into_scalar::<f32>() < 1e-4);
-/// // Outside of the box it is the identity.
+/// // Outside of the interval it is the identity.
 /// assert_eq!(x.narrow(0, 1, 1).into_scalar::<f32>(), 7.0);
 /// ```
 ///
@@ -70,11 +73,13 @@ use crate::univariate::map::UnivariateMap;
 pub struct RationalQuadraticSpline {
     #[module(skip)]
     config: RationalQuadraticSplineConfig,
+    settings: Settings,
 }
 
 impl RationalQuadraticSpline {
-    pub(super) fn new(config: RationalQuadraticSplineConfig) -> Self {
-        Self { config }
+    pub(super) fn new(config: RationalQuadraticSplineConfig, device: &Device) -> Self {
+        let settings = config.settings(device);
+        Self { config, settings }
     }
 
     /// The configuration that it was built from.
@@ -82,7 +87,7 @@ impl RationalQuadraticSpline {
         &self.config
     }
 
-    /// The box and what is beyond it, in one direction.
+    /// The interval and what is beyond it, in one direction.
     fn transform(
         &self,
         input: Tensor<2>,
@@ -93,19 +98,19 @@ impl RationalQuadraticSpline {
         let knots = Knots::new(&self.config, parameters);
         let value = input.clone() - center;
         if self.config.boundary_slopes == BoundarySlopes::Periodic {
-            let turned = self.turned(&value);
-            let turns = (value - turned.clone()).detach();
-            let (output, slope) = self.in_box(direction, &knots, turned);
-            return (output + turns + center, slope.log());
+            let wrapped = self.wrapped(&value);
+            let periods = (value - wrapped.clone()).detach();
+            let (output, slope) = self.within(direction, &knots, wrapped);
+            return (output + periods + center, slope.log());
         }
-        let in_box = value
+        let inside_interval = value
             .clone()
             .greater_equal_scalar(-half)
             .bool_and(value.clone().lower_equal_scalar(half));
-        let outside = in_box.bool_not();
+        let outside = inside_interval.bool_not();
         // Selected first: what is outside, NaN too, never enters the formulas.
         let inside = value.clone().mask_fill(outside.clone(), 0.0);
-        let (output, slope) = self.in_box(direction, &knots, inside);
+        let (output, slope) = self.within(direction, &knots, inside);
         let (tail, tail_slope) = match self.config.boundary_slopes {
             BoundarySlopes::Free => {
                 let above = value.clone().greater_scalar(0.0);
@@ -122,8 +127,8 @@ impl RationalQuadraticSpline {
         (output, slope.mask_where(outside, tail_slope).log())
     }
 
-    /// The map and its slope, of values within the box, around its middle.
-    fn in_box(
+    /// The map and its slope, of values within the interval, around its middle.
+    fn within(
         &self,
         direction: Direction,
         knots: &Knots,
@@ -138,18 +143,19 @@ impl RationalQuadraticSpline {
         (output.squeeze_dim::<2>(1) * unit, slope.squeeze_dim(1))
     }
 
-    /// Values around the middle of the box, turned by whole periods into the box.
-    fn turned(&self, value: &Tensor<2>) -> Tensor<2> {
+    /// Values around the middle of the interval, wrapped by whole periods into the interval.
+    fn wrapped(&self, value: &Tensor<2>) -> Tensor<2> {
         let half = self.config.half_width();
         let period = 2.0 * half;
         let plain = value.clone().detach();
-        let turns = (plain.clone() * period.recip() + 0.5).floor();
-        let turned = plain.clone() - turns * period;
+        let periods = (plain.clone() * period.recip() + 0.5).floor();
+        let wrapped = plain.clone() - periods * period;
         // Roundings; and numbers so large that no place on the circle can be told.
-        let (low, high) = (turned.clone().lower_scalar(-half), turned.clone().greater_scalar(half));
-        let turned = turned.mask_fill(low, -half).mask_fill(high, half);
+        let (low, high) =
+            (wrapped.clone().lower_scalar(-half), wrapped.clone().greater_scalar(half));
+        let wrapped = wrapped.mask_fill(low, -half).mask_fill(high, half);
         // The gradient is that of the value, cut or not.
-        turned.detach() + (value.clone() - plain)
+        wrapped.detach() + (value.clone() - plain)
     }
 }
 
@@ -174,24 +180,18 @@ impl Univariate for RationalQuadraticSpline {
         self.transform(x, &parameters, Direction::Inverse)
     }
 
-    fn as_known(&self) -> Option<UnivariateMap> {
-        Some(self.clone().into())
+    fn kernel(&self) -> Option<KernelMap> {
+        Some(KernelMap::RationalQuadraticSpline(self.config.clone()))
     }
 }
 
+/// As "rational quadratic spline, 8 bins in [-5.0, 5.0], One ends".
 impl ModuleDisplay for RationalQuadraticSpline {
-    fn custom_settings(&self) -> Option<DisplaySettings> {
-        DisplaySettings::new().with_new_line_after_attribute(false).optional()
-    }
-
     fn custom_content(&self, content: Content) -> Option<Content> {
-        content
-            .add_debug_attribute("n_bins", &self.config.n_bins)
-            .add_debug_attribute("interval", &self.config.interval)
-            .add_debug_attribute("boundary_slopes", &self.config.boundary_slopes)
-            .add_debug_attribute("min_bin_width", &self.config.min_bin_width)
-            .add_debug_attribute("min_bin_height", &self.config.min_bin_height)
-            .add_debug_attribute("min_slope", &self.config.min_slope)
-            .optional()
+        let RationalQuadraticSplineConfig { n_bins, interval, boundary_slopes, .. } = self.config;
+        let text = format!(
+            "rational quadratic spline, {n_bins} bins in {interval:?}, {boundary_slopes:?} ends"
+        );
+        content.add_formatted(&text).optional()
     }
 }

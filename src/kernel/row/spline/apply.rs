@@ -3,7 +3,7 @@
 use super::Spline;
 use super::bins::By;
 use super::curve::Place;
-use super::lanes::{N_KEPT, load, store};
+use super::lanes::{N_SAVED, load, store};
 use crate::kernel::row::map_rows::MapRows;
 use crate::kernel::row::real::Real;
 use crate::univariate::BoundarySlopes;
@@ -27,7 +27,7 @@ impl<R: Real> Spline<R> {
         let bins = self.bins(&rows.parameters, first, by, &inside);
 
         let fixed = self.ends == BoundarySlopes::One;
-        let circle = self.ends == BoundarySlopes::Periodic;
+        let periodic = self.ends == BoundarySlopes::Periodic;
         let (mut theta, mut eta) = ([R::ZERO; N], [R::ZERO; N]);
         for l in 0..N {
             let (curve, ends) = self.curve(&bins, l);
@@ -46,27 +46,27 @@ impl<R: Real> Spline<R> {
             } else {
                 bins.bottom[l] + curve.height * point.rise
             };
-            let outside = !circle & (beyond[l] != R::ZERO);
+            let outside = !periodic & (beyond[l] != R::ZERO);
             let tail_slope = self.tail_slope(beyond[l], ends);
             let tail_slope = if INVERSE { R::ONE / tail_slope } else { tail_slope };
             let tail = tail_slope * beyond[l];
             let end = if beyond[l] > R::ZERO { self.half } else { -self.half };
-            let turns = if circle { beyond[l] } else { R::ZERO };
-            let around = if outside { end + tail } else { output * self.unit + turns };
+            let periods = if periodic { beyond[l] } else { R::ZERO };
+            let around = if outside { end + tail } else { output * self.unit + periods };
             let slope = if outside { tail_slope } else { slope };
             value[l] = if fixed & outside { value[l] } else { around + self.center };
             log_det[l] += slope.ln();
             (theta[l], eta[l]) = (place.theta, place.eta);
             // In the latent space, where the gradient is told from.
             let latent = if INVERSE { tail } else { beyond[l] };
-            beyond[l] = if circle { R::ZERO } else { latent };
+            beyond[l] = if periodic { R::ZERO } else { latent };
         }
         store(rows.value, first, &value);
         store(rows.log_det, first, &log_det);
-        if let Some(kept) = &mut rows.kept {
-            let n = kept.len() / N_KEPT;
+        if let Some(saved) = &mut rows.saved {
+            let n = saved.len() / N_SAVED;
             for (i, lanes) in [&bins.index, &theta, &eta, &beyond].into_iter().enumerate() {
-                store(kept, i * n + first, lanes);
+                store(saved, i * n + first, lanes);
             }
         }
     }

@@ -23,13 +23,13 @@ pub(super) struct Bins<R, const N: usize> {
     pub top: [R; N],
     /// The raw slopes at the two ends; 0 where they are fixed.
     pub raw_slopes: [[R; N]; 2],
-    /// Of both axes, the shares of the bins before it, and its own.
+    /// Of both axes, the fractions of the bins before it, and its own.
     pub before: [[R; N]; 2],
     pub own: [[R; N]; 2],
 }
 
 impl<R: Real> Axis<R> {
-    /// The knot before which the shares add up to `sum`, around the middle of the box.
+    /// The knot before which the fractions add up to `sum`, around the middle of the interval.
     #[inline(always)]
     fn knot(&self, index: R, sum: R, half: R) -> R {
         index * self.floor - half + self.scale * sum
@@ -37,7 +37,7 @@ impl<R: Real> Axis<R> {
 }
 
 impl<R: Real> Spline<R> {
-    /// Raw widths and heights to shares of the box, in place.
+    /// Raw widths and heights to normalised ones, in place.
     #[inline(always)]
     pub(super) fn softmax<const N: usize>(&self, parameters: &mut Parameters<'_, R>, first: usize) {
         for axis in 0..2 {
@@ -51,25 +51,25 @@ impl<R: Real> Spline<R> {
             }
             let mut sum = [R::ZERO; N];
             for k in bins.clone() {
-                let mut share = load::<R, N>(parameters.get(k), first);
+                let mut fraction = load::<R, N>(parameters.get(k), first);
                 for l in 0..N {
-                    share[l] = (share[l] - most[l]).exp();
-                    sum[l] += share[l];
+                    fraction[l] = (fraction[l] - most[l]).exp();
+                    sum[l] += fraction[l];
                 }
-                store(parameters.get_mut(k), first, &share);
+                store(parameters.get_mut(k), first, &fraction);
             }
             let scale = sum.map(|sum| R::ONE / sum);
             for k in bins {
-                let mut share = load::<R, N>(parameters.get(k), first);
+                let mut fraction = load::<R, N>(parameters.get(k), first);
                 for l in 0..N {
-                    share[l] *= scale[l];
+                    fraction[l] *= scale[l];
                 }
-                store(parameters.get_mut(k), first, &share);
+                store(parameters.get_mut(k), first, &fraction);
             }
         }
     }
 
-    /// The bin into which each value falls, from the shares. A value on a knot is in the bin to the
+    /// The bin into which each value falls, from the fractions. A value on a knot is in the bin to the
     /// right; NaN is in the first bin.
     #[inline(always)]
     pub(super) fn bins<const N: usize>(
@@ -80,16 +80,16 @@ impl<R: Real> Spline<R> {
         value: &[R; N],
     ) -> Bins<R, N> {
         let (n, half) = (self.n_bins, self.half_units);
-        let shares = |k: usize| {
+        let fractions = |k: usize| {
             [load::<R, N>(parameters.get(k), first), load::<R, N>(parameters.get(n + k), first)]
         };
         let raw_slope = |knot: usize| match self.slope_parameter(knot) {
             Some(parameter) => load::<R, N>(parameters.get(parameter), first),
             None => [R::ZERO; N],
         };
-        let mut previous = shares(0);
-        // NaN where the widths are: no comparison below would notice, and the bin would be the box.
-        let right = previous[0].map(|share| share * R::ZERO + half);
+        let mut previous = fractions(0);
+        // NaN where the widths are: no comparison below would notice, and the bin would be the interval.
+        let right = previous[0].map(|fraction| fraction * R::ZERO + half);
         let mut bins = Bins {
             index: [R::ZERO; N],
             left: [-half; N],
@@ -105,7 +105,7 @@ impl<R: Real> Spline<R> {
         for k in 1..n {
             index += R::ONE;
             let raw = raw_slope(k);
-            let own = shares(k);
+            let own = fractions(k);
             for l in 0..N {
                 sum[0][l] += previous[0][l];
                 sum[1][l] += previous[1][l];

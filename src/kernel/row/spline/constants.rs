@@ -9,22 +9,22 @@ pub(crate) struct Spline<R> {
     pub(super) n_bins: usize,
     n_parameters: usize,
     pub(super) ends: BoundarySlopes,
-    /// The middle of the box, and half its size.
+    /// The middle of the interval, and half its size.
     pub(super) center: R,
     pub(super) half: R,
     /// A power of two in which the curve is computed, and its reciprocal.
     pub(super) unit: R,
     pub(super) inverse_unit: R,
-    /// Half the size of the box in units.
+    /// Half the size of the interval in units.
     pub(super) half_units: R,
-    /// The reciprocal of the size of the box.
+    /// The reciprocal of the size of the interval.
     pub(super) inverse_period: R,
     pub(super) axes: [Axis<R>; 2],
     pub(super) slopes: SlopeRange<R>,
 }
 
-/// How the knots along one axis follow from shares of the box: knot `k`, with `sum` the shares of the
-/// bins before it, is at `k * floor + sum * scale` units from the end of the box.
+/// How the knots along one axis follow from fractions of the interval: knot `k`, with `sum` the fractions of the
+/// bins before it, is at `k * floor + sum * scale` units from the end of the interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Axis<R> {
     pub floor: R,
@@ -42,7 +42,7 @@ pub(super) struct SlopeRange<R> {
 impl Spline<f64> {
     pub(crate) fn new(config: &RationalQuadraticSplineConfig) -> Self {
         let axes = [config.min_bin_width, config.min_bin_height]
-            .map(|min| Axis { floor: config.floor(min), scale: config.shared(min) });
+            .map(|min| Axis { floor: config.floor(min), scale: config.distributed(min) });
         let slopes = SlopeRange {
             least: config.min_slope,
             most: config.max_slope(),

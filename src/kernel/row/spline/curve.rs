@@ -55,7 +55,7 @@ impl<R: Real> Spline<R> {
         (Curve::new(width, height, [left.slope, right.slope]), [left, right])
     }
 
-    /// The slope of the straight line beyond the box, on the side of a value that lies there.
+    /// The slope of the straight line beyond the interval, on the side of a value that lies there.
     #[inline(always)]
     pub(super) fn tail_slope(&self, beyond: R, [left, right]: [Slope<R>; 2]) -> R {
         let slope = if beyond > R::ZERO { right.slope } else { left.slope };

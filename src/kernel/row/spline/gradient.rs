@@ -11,21 +11,21 @@
 //! from which those of the corners and slopes of the bin follow by the chain rule, and with `f(x; p) =
 //! y` those of the inverse: `dx/dy = 1 / f'`, `dx/dp = -(∂f/∂p) / f'`.
 //!
-//! A knot is a sum of shares `p_i`, which are a softmax. If `g` is the gradient of the knot to the left
+//! A knot is a sum of fractions `p_i`, which are a softmax. If `g` is the gradient of the knot to the left
 //! of bin `k` over the scale of the axis, and `h` that of the bin's size, then that of raw size `i` is
 //! `p_i (g ([i < k] - Σ_{j<k} p_j) + h ([i = k] - p_k))`.
 
 use super::Spline;
 use super::bins::{Bins, By};
 use super::curve::Place;
-use super::lanes::{N_KEPT, load, store};
+use super::lanes::{N_SAVED, load, store};
 use crate::kernel::row::map_rows::{MapGradient, Parameters};
 use crate::kernel::row::real::Real;
 use crate::univariate::BoundarySlopes;
 
-/// Where a value is, as [`apply`](super::apply) kept it.
+/// Where a value is, as [`apply`](super::apply) saved it.
 #[derive(Clone, Copy)]
-struct Kept<R> {
+struct Saved<R> {
     place: Place<R>,
     beyond: R,
 }
@@ -49,9 +49,9 @@ impl<R: Real> Spline<R> {
         rows: &mut MapGradient<'_, R>,
         first: usize,
     ) {
-        let n_rows = rows.kept.len() / N_KEPT;
-        let kept = |i: usize| load::<R, N>(rows.kept, i * n_rows + first);
-        let (index, theta, eta, beyond) = (kept(0), kept(1), kept(2), kept(3));
+        let n_rows = rows.saved.len() / N_SAVED;
+        let saved = |i: usize| load::<R, N>(rows.saved, i * n_rows + first);
+        let (index, theta, eta, beyond) = (saved(0), saved(1), saved(2), saved(3));
         let mut value = load::<R, N>(rows.value, first);
         let log_det = load::<R, N>(rows.log_det, first);
         let bins = self.bins(&rows.parameters, first, By::Index, &index);
@@ -60,8 +60,8 @@ impl<R: Real> Spline<R> {
         let mut slopes = [[R::ZERO; N]; 2];
         for l in 0..N {
             let place = Place { theta: theta[l], eta: eta[l] };
-            let kept = Kept { place, beyond: beyond[l] };
-            let gradient = self.bin_gradient::<N, INVERSE>(&bins, l, kept, value[l], log_det[l]);
+            let saved = Saved { place, beyond: beyond[l] };
+            let gradient = self.bin_gradient::<N, INVERSE>(&bins, l, saved, value[l], log_det[l]);
             for i in 0..2 {
                 corner[i][l] = gradient.corner[i];
                 size[i][l] = gradient.size[i];
@@ -89,7 +89,7 @@ impl<R: Real> Spline<R> {
         &self,
         bins: &Bins<R, N>,
         lane: usize,
-        Kept { place, beyond }: Kept<R>,
+        Saved { place, beyond }: Saved<R>,
         result: R,
         log_det: R,
     ) -> BinGradient<R> {
@@ -108,7 +108,7 @@ impl<R: Real> Spline<R> {
         let log_slope = n_slope / n - two * (d_slope / d);
         let slope = curve.mean_slope * point.rise_slope;
 
-        // Of the log-slope of the forward map, of its result (in the box, in units, and beyond it), of
+        // Of the log-slope of the forward map, of its result (in the interval, in units, and beyond it), of
         // the place in the bin, and of the argument of the map that was applied.
         let outside = beyond != zero;
         let of_log_slope = if INVERSE { -log_det } else { log_det };
@@ -134,18 +134,18 @@ impl<R: Real> Spline<R> {
         let of_b =
             -(of_rise * (both * point.rise / d)) + of_log_slope * (theta * theta / n - shared);
         let of_size = of_log_slope - of_a * a - of_b * b;
-        let in_box = |gradient: R| if outside { zero } else { gradient };
-        let corner = [in_box(-(of_place / width)), in_box(of_result)];
+        let within = |gradient: R| if outside { zero } else { gradient };
+        let corner = [within(-(of_place / width)), within(of_result)];
         let size = [
-            in_box(-((of_size + of_place * theta) / width)),
-            in_box(of_result * point.rise + of_size / height),
+            within(-((of_size + of_place * theta) / width)),
+            within(of_result * point.rise + of_size / height),
         ];
 
         // A slope that is fixed has no parameter: whatever its gradient, it goes nowhere. One that does
         // not change has none, even where that of a far value overflows.
         let of_tail_slope = of_tail * beyond + of_log_slope / tail_slope;
         let of_raw = |in_tail: bool, inner: R, derivative: R| {
-            let of_slope = if in_tail { of_tail_slope } else { in_box(inner) };
+            let of_slope = if in_tail { of_tail_slope } else { within(inner) };
             if derivative == zero { zero } else { of_slope * derivative }
         };
         let [left, right] = ends;
@@ -156,7 +156,7 @@ impl<R: Real> Spline<R> {
         BinGradient { corner, size, slopes, argument }
     }
 
-    /// The gradients of the raw widths or heights take the place of their shares.
+    /// The gradients of the raw widths or heights take the place of their fractions.
     #[inline(always)]
     fn shares_gradient<const N: usize>(
         &self,
@@ -173,20 +173,20 @@ impl<R: Real> Spline<R> {
         }
         let mut k = R::ZERO;
         for parameter in axis * self.n_bins..(axis + 1) * self.n_bins {
-            let mut share = load::<R, N>(parameters.get(parameter), first);
+            let mut fraction = load::<R, N>(parameters.get(parameter), first);
             for l in 0..N {
                 let is_before = if k < bins.index[l] { R::ONE } else { R::ZERO };
                 let is_own = if k == bins.index[l] { R::ONE } else { R::ZERO };
-                share[l] *= corner[l] * (is_before - bins.before[axis][l])
+                fraction[l] *= corner[l] * (is_before - bins.before[axis][l])
                     + size[l] * (is_own - bins.own[axis][l]);
             }
-            store(parameters.get_mut(parameter), first, &share);
+            store(parameters.get_mut(parameter), first, &fraction);
             k += R::ONE;
         }
     }
 
     /// The gradients of the raw slopes take their place. A knot is the right end of the bin before it
-    /// and the left end of its own; on a circle the last knot is the first.
+    /// and the left end of its own; on a periodic map the last knot is the first.
     #[inline(always)]
     fn slopes_gradient<const N: usize>(
         &self,
@@ -196,11 +196,11 @@ impl<R: Real> Spline<R> {
         [left, right]: [[R; N]; 2],
     ) {
         let last = R::from_f64((self.n_bins - 1) as f64);
-        let circle = self.ends == BoundarySlopes::Periodic;
+        let periodic = self.ends == BoundarySlopes::Periodic;
         let mut knot = R::ZERO;
-        for k in 0..self.n_bins + usize::from(!circle) {
+        for k in 0..self.n_bins + usize::from(!periodic) {
             if let Some(parameter) = self.slope_parameter(k) {
-                let bin_before = if circle & (k == 0) { last } else { knot - R::ONE };
+                let bin_before = if periodic & (k == 0) { last } else { knot - R::ONE };
                 let mut gradient = [R::ZERO; N];
                 for l in 0..N {
                     let as_left = if index[l] == knot { left[l] } else { R::ZERO };

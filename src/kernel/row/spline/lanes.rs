@@ -1,10 +1,10 @@
-//! Rows side by side, and what is kept of each.
+//! Rows side by side, and what is saved of each.
 
 use crate::kernel::row::real::Real;
 
 /// What the gradient needs besides the parameters: the index of the bin, the places in the bin from
-/// the left and from the right, and how far beyond the box the latent value is.
-pub(in super::super) const N_KEPT: usize = 4;
+/// the left and from the right, and how far beyond the interval the latent value is.
+pub(in super::super) const N_SAVED: usize = 4;
 
 /// The rows of a block: enough for a register of AVX-512 in `f32`. The rest of a tile is done row by
 /// row.

@@ -7,7 +7,7 @@ use super::{Block, Network};
 use crate::kernel::row::gate::{GatedGradient, add};
 use crate::kernel::row::{Activation, Linear, Real};
 
-/// What carrying gradients back through a network takes.
+/// What the backward pass of a network takes.
 pub(in super::super) struct Gradients<'t, 'w, R> {
     /// What [`Network::run`] left.
     pub tape: &'t [R],
@@ -24,7 +24,7 @@ pub(in super::super) struct Gradients<'t, 'w, R> {
 impl<R: Real> Network<'_, R> {
     /// Adds up the gradients of all weights, from that of the outputs, and gives that of the outputs of
     /// the first layer, before its activation: from it follows that of the input.
-    pub(in super::super) fn carry_back<'g>(
+    pub(in super::super) fn backward<'g>(
         &self,
         places: &NetworkPlaces,
         input: Input,
@@ -94,26 +94,26 @@ impl<'t, R: Real> Back<'t, '_, R> {
         activation.backward(self.values(output, width), slope, gradient);
     }
 
-    /// Turns `carried`, the gradient of a block's output, into that of its input.
+    /// Turns `residual`, the gradient of a block's output, into that of its input.
     fn block(
         &mut self,
         block: &Block<'_, R>,
         places: &BlockPlaces,
         input: Input,
-        [carried, first, second]: [&mut [R]; 3],
+        [residual, first, second]: [&mut [R]; 3],
         context: Option<&mut [R]>,
     ) {
         let (rows, d_inner) = (self.rows, block.second.d_input);
-        let width = carried.len() / rows;
+        let width = residual.len() / rows;
         // Where there is a gate, the gradient of the second layer's outputs is not that of the sum.
         let of_outer: &[R] = match block.gate.as_ref().zip(places.gated) {
-            None => carried,
+            None => residual,
             Some((gate, [outer, gates])) => {
                 debug_assert!(gate.activation.keeps_slope(), "the tape holds the slope of a gate");
                 let (of_values, of_gate) =
-                    (&mut second[..carried.len()], &mut first[..carried.len()]);
+                    (&mut second[..residual.len()], &mut first[..residual.len()]);
                 GatedGradient {
-                    gradient: carried,
+                    gradient: residual,
                     values: self.values(outer, width),
                     gate: self.values(gates, width),
                     slope: self.values(gates + width, width),
@@ -131,11 +131,11 @@ impl<'t, R: Real> Back<'t, '_, R> {
         let of_inner = &mut first[..d_inner * rows];
         self.weights_of(&block.second, places.inner, of_outer);
         block.second.input_gradient(of_outer, of_inner, rows, false);
-        let of_activated = &mut second[..carried.len()];
+        let of_activated = &mut second[..residual.len()];
         self.activation(&block.first.activation, places.inner, of_inner);
         self.weights_of(&block.first, places.activated, of_inner);
         block.first.input_gradient(of_inner, of_activated, rows, false);
         self.activation(&block.activation, places.activated, of_activated);
-        add(carried, of_activated);
+        add(residual, of_activated);
     }
 }

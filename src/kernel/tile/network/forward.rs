@@ -52,7 +52,7 @@ impl<R: Real> Work<'_, R> {
         place * self.rows..(place + width) * self.rows
     }
 
-    /// How many numbers a row the slopes of an activation take.
+    /// How many numbers per row the slopes of an activation take.
     fn slopes(&self, activation: &Activation<R>, width: usize) -> usize {
         if self.is_tape && activation.keeps_slope() { width } else { 0 }
     }
@@ -71,7 +71,7 @@ impl<R: Real> Work<'_, R> {
         layer.forward(input, output, (slopes > 0).then_some(slope), rows);
     }
 
-    /// `activated = activation(carried)`.
+    /// `activated = activation(residual)`.
     fn activate(&mut self, activation: &Activation<R>, width: usize, from: usize, to: usize) {
         let rows = self.rows;
         let slopes = self.slopes(activation, width);
@@ -86,26 +86,26 @@ impl<R: Real> Work<'_, R> {
         &mut self,
         block: &Block<'_, R>,
         places: &BlockPlaces,
-        carried: usize,
+        residual: usize,
         context: usize,
     ) {
         let rows = self.rows;
-        self.activate(&block.activation, block.first.d_input, carried, places.activated);
+        self.activate(&block.activation, block.first.d_input, residual, places.activated);
         self.linear(&block.first, places.activated, places.inner);
         let width = block.second.d_output;
         match block.gate.as_ref().zip(places.gated) {
             None => {
                 let ranges =
-                    [self.range(carried, width), self.range(places.inner, block.second.d_input)];
-                let [carried, inner] = self.parts(ranges);
-                block.second.add_to(carried, inner, rows);
+                    [self.range(residual, width), self.range(places.inner, block.second.d_input)];
+                let [residual, inner] = self.parts(ranges);
+                block.second.add_to(residual, inner, rows);
             }
             Some((gate, [outer, gates])) => {
                 self.linear(&block.second, places.inner, outer);
                 self.linear(gate, context, gates);
-                let ranges = [carried, outer, gates].map(|place| self.range(place, width));
-                let [carried, outer, gates] = self.parts(ranges);
-                add_gated(carried, outer, gates);
+                let ranges = [residual, outer, gates].map(|place| self.range(place, width));
+                let [residual, outer, gates] = self.parts(ranges);
+                add_gated(residual, outer, gates);
             }
         }
     }

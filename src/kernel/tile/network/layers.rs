@@ -2,7 +2,7 @@
 
 use crate::kernel::row::{Activation, Linear, Real};
 
-/// A network as `conditioner::Parts` tells it.
+/// A network as `conditioner::NetworkLayers` tells it.
 pub(in crate::kernel) struct Network<'a, R> {
     pub hidden: Vec<Linear<'a, R>>,
     pub blocks: Vec<Block<'a, R>>,

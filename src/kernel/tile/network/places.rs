@@ -34,8 +34,8 @@ impl NetworkPlaces {
         let hidden: Vec<usize> = (0..network.hidden.len()).map(|i| buffers[i % 2]).collect();
         // The blocks add to the last one and use the others; what is read for the last time makes
         // room for what is written next.
-        let carried = hidden.last().copied().unwrap_or(buffers[0]);
-        let other = if carried == buffers[0] { buffers[1] } else { buffers[0] };
+        let residual = hidden.last().copied().unwrap_or(buffers[0]);
+        let other = if residual == buffers[0] { buffers[1] } else { buffers[0] };
         let (activated, inner) = (other, buffers[2]);
         let places = |block: &Block<'_, R>| BlockPlaces {
             activated,
@@ -45,7 +45,7 @@ impl NetworkPlaces {
         Self { hidden, blocks: network.blocks.iter().map(places).collect() }
     }
 
-    /// A place of its own for every value. `reserve` gives room for so many numbers a row.
+    /// A place of its own for every value. `reserve` gives room for so many numbers per row.
     pub(in super::super) fn tape<R: Real>(
         network: &Network<'_, R>,
         mut reserve: impl FnMut(usize) -> usize,

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 /// The rows that go through a model at once. Larger calls are cut into chunks of this size, so that
 /// the memory of activations does not grow with the batch.
-const CHUNK_ROWS: usize = 1 << 14;
+pub(super) const CHUNK_ROWS: usize = 1 << 14;
 
 /// Runs `f` over chunks of rows and puts the results together.
 pub(super) fn in_chunks(

@@ -1,4 +1,4 @@
-//! A [`Stack`] as the kernels take it: constants and tensors apart.
+//! From what a layer tells about itself to what the kernels apply: constants and tensors apart.
 
 use burn::backend::{DispatchTensor, DispatchTensorKind, TensorMetadata};
 use burn::nn::Linear;
@@ -8,21 +8,21 @@ use burn::tensor::{DType, Int, Tensor};
 use super::row::affine::Bound;
 use super::row::spline::Spline;
 use super::row::{Activation, Map};
-use super::stack::{Description, Parameters, Stack};
-use crate::conditioner::{Parts, ResidualBlock};
+use super::{KernelMap, Operation, Reason};
+use crate::conditioner::{NetworkLayers, ResidualBlock};
 use crate::direction::Direction;
-use crate::univariate::{ScaleBound, UnivariateMap};
+use crate::univariate::ScaleBound;
 
-/// A flow that the kernels can carry rows through.
+/// A layer that the kernels can apply.
 #[derive(Debug)]
-pub(super) struct Spec {
-    dtype: DType,
-    /// The layers in `forward` order.
-    pub layers: Vec<LayerSpec>,
-    /// Weights, biases and shared parameters, in the order of the layers.
-    pub floats: Vec<DispatchTensor>,
-    /// Kept and transformed features, in the order of the layers.
-    pub ints: Vec<DispatchTensor>,
+pub(crate) struct Lowered {
+    pub(super) operation: OperationSpec,
+    /// Weights, biases and shared parameters, in the order of the operation.
+    pub(super) floats: Vec<DispatchTensor>,
+    /// Kept and transformed features.
+    pub(super) ints: Vec<DispatchTensor>,
+    /// The number of context features that it takes; 0 for none.
+    pub(super) d_context: usize,
 }
 
 /// One layer without its tensors.
@@ -30,17 +30,16 @@ pub(super) struct Spec {
 pub(super) struct LayerSpec {
     /// The direction in which `forward` of the whole flow applies the layer.
     pub direction: Direction,
-    pub map: Map<f64>,
-    pub source: SourceSpec,
+    pub operation: OperationSpec,
 }
 
-/// Where the parameters of a layer's map come from.
+/// An operation without its tensors.
 #[derive(Debug, Clone)]
-pub(super) enum SourceSpec {
+pub(super) enum OperationSpec {
     /// Two of the ints, and a weight and perhaps a bias of the floats for each linear layer.
-    Networks { takes_context: bool, networks: Vec<NetworkSpec> },
+    Coupling { map: Map<f64>, takes_context: bool, networks: Vec<NetworkSpec> },
     /// One of the floats.
-    Shared,
+    Elementwise { map: Map<f64> },
 }
 
 /// A network without its weights and biases. They come in the order of the hidden layers, then of the
@@ -68,137 +67,156 @@ pub(super) struct LinearSpec {
     pub activation: Activation<f64>,
 }
 
-impl Spec {
-    /// `None` if the kernels cannot carry rows of so many features, of this type, through the stack:
-    /// if it has something that they do not know, sizes that do not fit together, or tensors
-    /// elsewhere than on Flex or of other types.
-    pub(super) fn new(stack: Stack<'_>, d_features: usize, dtype: DType) -> Option<Self> {
-        let mut spec = Self { dtype, layers: Vec::new(), floats: Vec::new(), ints: Vec::new() };
-        for layer in stack.layers {
-            spec.add(layer, d_features)?;
+/// An operation on rows of so many features of this type, or the reason why the kernels cannot apply
+/// it: it has something that they do not know, sizes that do not fit together, or tensors elsewhere
+/// than on Flex or of other types.
+pub(crate) fn lower(
+    operation: Operation<'_>,
+    d_features: usize,
+    dtype: DType,
+) -> Result<Lowered, Reason> {
+    let mut lowering =
+        Lowering { dtype, floats: Vec::with_capacity(8), ints: Vec::with_capacity(2) };
+    let (operation, d_context) = match operation {
+        Operation::Coupling { kept, transformed, networks, map } => {
+            lowering.coupling([kept, transformed], &networks, &map, d_features)?
         }
-        let float = |tensor: &DispatchTensor| on_flex(tensor) && tensor.dtype() == dtype;
-        let int = |tensor: &DispatchTensor| {
-            on_flex(tensor) && matches!(tensor.dtype(), DType::I32 | DType::I64)
-        };
-        let known = matches!(dtype, DType::F32 | DType::F64)
-            && !spec.layers.is_empty()
-            && spec.floats.iter().all(float)
-            && spec.ints.iter().all(int);
-        known.then_some(spec)
-    }
+        Operation::Elementwise { parameters, map } => {
+            let map = lower_map(&map);
+            fits(parameters.dims() == [map.n_parameters(), d_features])?;
+            lowering.floats.push(parameters.into_dispatch());
+            (OperationSpec::Elementwise { map }, 0)
+        }
+    };
+    let Lowering { floats, ints, .. } = lowering;
+    let int = |tensor: &DispatchTensor| matches!(tensor.dtype(), DType::I32 | DType::I64);
+    require(floats.iter().chain(&ints).all(on_flex), Reason::Backend)?;
+    require(
+        matches!(dtype, DType::F32 | DType::F64)
+            && floats.iter().all(|tensor| tensor.dtype() == dtype)
+            && ints.iter().all(int),
+        Reason::FloatType,
+    )?;
+    require(floats.len() <= super::autodiff::MAX_WEIGHTS, Reason::Weights)?;
+    Ok(Lowered { operation, floats, ints, d_context })
+}
 
-    fn add(&mut self, layer: Description<'_>, d_features: usize) -> Option<()> {
-        let direction = if layer.inverted { Direction::Inverse } else { Direction::Forward };
-        let map = known_map(&layer.map);
-        let source = match layer.parameters {
-            Parameters::Shared(parameters) => {
-                (parameters.dims() == [map.n_parameters(), d_features]).then_some(())?;
-                self.floats.push(parameters.into_dispatch());
-                SourceSpec::Shared
-            }
-            Parameters::Networks { kept, transformed, networks } => {
-                self.add_networks(&map, (kept, transformed), &networks, d_features)?
-            }
-        };
-        self.layers.push(LayerSpec { direction, map, source });
-        Some(())
-    }
+fn require(condition: bool, reason: Reason) -> Result<(), Reason> {
+    if condition { Ok(()) } else { Err(reason) }
+}
 
-    fn add_networks(
+fn fits(condition: bool) -> Result<(), Reason> {
+    require(condition, Reason::Sizes)
+}
+
+/// The tensors of a layer as they come up.
+struct Lowering {
+    dtype: DType,
+    floats: Vec<DispatchTensor>,
+    ints: Vec<DispatchTensor>,
+}
+
+impl Lowering {
+    /// The operation, and the number of context features.
+    fn coupling(
         &mut self,
-        map: &Map<f64>,
-        (kept, transformed): (Tensor<1, Int>, Tensor<1, Int>),
-        networks: &[Parts<'_>],
+        [kept, transformed]: [Tensor<1, Int>; 2],
+        networks: &[NetworkLayers<'_>],
+        map: &KernelMap,
         d_features: usize,
-    ) -> Option<SourceSpec> {
+    ) -> Result<(OperationSpec, usize), Reason> {
+        let map = lower_map(map);
         let ([n_kept], [n_transformed]) = (kept.dims(), transformed.dims());
-        (n_kept + n_transformed == d_features).then_some(())?;
-        let d_context = networks.first()?.d_context;
+        fits(n_kept + n_transformed == d_features)?;
+        let d_context = networks.first().ok_or(Reason::Conditioner)?.d_context;
         let (mut n_outputs, mut specs) = (0, Vec::with_capacity(networks.len()));
         for network in networks {
-            (network.d_context == d_context).then_some(())?;
-            let (layers, d_output) = self.add_network(network, n_kept + d_context)?;
+            fits(network.d_context == d_context)?;
+            let (spec, d_output) = self.network(network, n_kept + d_context)?;
             n_outputs += d_output;
-            specs.push(layers);
+            specs.push(spec);
         }
-        (n_outputs == map.n_parameters() * n_transformed).then_some(())?;
+        fits(n_outputs == map.n_parameters() * n_transformed)?;
         self.ints.extend([kept.into_dispatch(), transformed.into_dispatch()]);
-        Some(SourceSpec::Networks { takes_context: d_context > 0, networks: specs })
+        let takes_context = d_context > 0;
+        Ok((OperationSpec::Coupling { map, takes_context, networks: specs }, d_context))
     }
 
     /// A network, and the number of its outputs.
-    fn add_network(&mut self, parts: &Parts<'_>, d_input: usize) -> Option<(NetworkSpec, usize)> {
-        let Parts { d_context, hidden, activations, blocks, output } = *parts;
+    fn network(
+        &mut self,
+        network: &NetworkLayers<'_>,
+        d_input: usize,
+    ) -> Result<(NetworkSpec, usize), Reason> {
+        let NetworkLayers { d_context, hidden, activations, blocks, output } = *network;
         // What the blocks add to must not pass through an activation first.
-        (blocks.is_empty() || (activations.is_empty() && !hidden.is_empty())).then_some(())?;
+        fits(blocks.is_empty() || (activations.is_empty() && !hidden.is_empty()))?;
         let mut width = d_input;
         let mut hidden_specs = Vec::with_capacity(hidden.len());
         for (i, linear) in hidden.iter().enumerate() {
-            let spec = self.add_linear(linear, width, activations.get(i))?;
+            let spec = self.linear(linear, width, activations.get(i))?;
             width = linear.weight.dims()[1];
             hidden_specs.push(spec);
         }
         let mut block_specs = Vec::with_capacity(blocks.len());
         for block in blocks {
-            block_specs.push(self.add_block(block, width, d_context)?);
+            block_specs.push(self.block(block, width, d_context)?);
         }
-        let output_spec = self.add_linear(output, width, None)?;
+        let output_spec = self.linear(output, width, None)?;
         let spec = NetworkSpec { hidden: hidden_specs, blocks: block_specs, output: output_spec };
-        Some((spec, output.weight.dims()[1]))
+        Ok((spec, output.weight.dims()[1]))
     }
 
-    fn add_block(
+    fn block(
         &mut self,
         block: &ResidualBlock,
         width: usize,
         d_context: usize,
-    ) -> Option<BlockSpec> {
+    ) -> Result<BlockSpec, Reason> {
         let [before_first, before_second] = &block.activations;
-        let first = self.add_linear(&block.first, width, Some(before_second))?;
+        let first = self.linear(&block.first, width, Some(before_second))?;
         let d_inner = block.first.weight.dims()[1];
-        let second = self.add_linear(&block.second, d_inner, None)?;
+        let second = self.linear(&block.second, d_inner, None)?;
         let gate = match &block.gate {
             None => None,
             Some(gate) => {
-                let spec = self.add_linear(gate, d_context, None)?;
+                let spec = self.linear(gate, d_context, None)?;
                 Some(LinearSpec { activation: Activation::Sigmoid, ..spec })
             }
         };
         let widths = block.gate.iter().chain([&block.second]).map(|layer| layer.weight.dims()[1]);
-        widths.into_iter().all(|d_output| d_output == width).then_some(())?;
-        let activation = known_activation(before_first, self.dtype)?;
-        Some(BlockSpec { activation, first, second, gate })
+        fits(widths.into_iter().all(|d_output| d_output == width))?;
+        let activation = lower_activation(before_first, self.dtype)?;
+        Ok(BlockSpec { activation, first, second, gate })
     }
 
     /// A linear layer of so many inputs and the activation after it.
-    fn add_linear(
+    fn linear(
         &mut self,
         linear: &Linear,
         d_input: usize,
         activation: Option<&BurnActivation>,
-    ) -> Option<LinearSpec> {
+    ) -> Result<LinearSpec, Reason> {
         let activation = match activation {
-            Some(activation) => known_activation(activation, self.dtype)?,
+            Some(activation) => lower_activation(activation, self.dtype)?,
             None => Activation::Identity,
         };
         let weight = linear.weight.val();
         let bias = linear.bias.as_ref().map(|bias| bias.val());
         let [d_in, d_out] = weight.dims();
-        let fits = d_in == d_input && bias.as_ref().is_none_or(|bias| bias.dims() == [d_out]);
-        fits.then_some(())?;
+        fits(d_in == d_input && bias.as_ref().is_none_or(|bias| bias.dims() == [d_out]))?;
         let spec = LinearSpec { bias: bias.is_some(), activation };
         self.floats.push(weight.into_dispatch());
         self.floats.extend(bias.map(Tensor::into_dispatch));
-        Some(spec)
+        Ok(spec)
     }
 }
 
-fn known_map(map: &UnivariateMap) -> Map<f64> {
+fn lower_map(map: &KernelMap) -> Map<f64> {
     match map {
-        UnivariateMap::RationalQuadraticSpline(spline) => Map::Spline(Spline::new(spline.config())),
-        UnivariateMap::Additive(_) => Map::Additive,
-        UnivariateMap::Affine(affine) => Map::Affine(match affine.bound() {
+        KernelMap::RationalQuadraticSpline(config) => Map::Spline(Spline::new(config)),
+        KernelMap::Additive => Map::Additive,
+        KernelMap::Affine(bound) => Map::Affine(match *bound {
             ScaleBound::SoftClip { bound } => Bound::SoftClip { bound },
             ScaleBound::Tanh { bound } => Bound::Tanh { bound },
             ScaleBound::Clamp { min, max } => Bound::Clamp { min, max },
@@ -208,9 +226,9 @@ fn known_map(map: &UnivariateMap) -> Map<f64> {
     }
 }
 
-/// The activation as the kernels know it; `None` for those that are not elementwise or have weights.
-fn known_activation(activation: &BurnActivation, dtype: DType) -> Option<Activation<f64>> {
-    Some(match activation {
+/// The activation as the kernels know it; not those that are not elementwise or have weights.
+fn lower_activation(activation: &BurnActivation, dtype: DType) -> Result<Activation<f64>, Reason> {
+    Ok(match activation {
         BurnActivation::Identity(_) => Activation::Identity,
         BurnActivation::Relu(_) => Activation::Relu,
         BurnActivation::LeakyRelu(a) => Activation::LeakyRelu { negative_slope: a.negative_slope },
@@ -233,7 +251,7 @@ fn known_activation(activation: &BurnActivation, dtype: DType) -> Option<Activat
         BurnActivation::HardShrink(a) => Activation::HardShrink { lambda: a.lambda },
         BurnActivation::SoftShrink(a) => Activation::Shrink { lambda: a.lambda, bias: a.lambda },
         BurnActivation::Shrink(a) => Activation::Shrink { lambda: a.lambda, bias: a.bias },
-        _ => return None,
+        _ => return Err(Reason::Activation),
     })
 }
 

@@ -1,21 +1,18 @@
-//! [`Parts`]: a network as the fused kernels see it.
+//! [`NetworkLayers`]: a network as the fused kernels see it.
 
 use burn::nn::Linear;
 use burn::nn::activation::Activation;
 
 use super::residual_block::ResidualBlock;
 
-/// A network taken apart. It runs its input (and the context after it) through the hidden layers,
+/// The layers of a network. It takes its input (and the context after it) through the hidden layers,
 /// then through the residual blocks, then through the output layer.
 #[derive(Debug)]
 #[cfg_attr(
     not(feature = "flex"),
-    expect(
-        dead_code,
-        reason = "networks take themselves apart, and no backend with kernels looks"
-    )
+    expect(dead_code, reason = "networks show their layers, and no backend with kernels looks")
 )]
-pub struct Parts<'a> {
+pub struct NetworkLayers<'a> {
     pub(crate) d_context: usize,
     pub(crate) hidden: &'a [Linear],
     /// One after each hidden layer, or none at all.

@@ -1,51 +1,70 @@
-//! [`Laws`]: what the laws are judged on. The laws themselves stand in the files beside this one.
+//! [`Laws`]: a case, and the list of its checks, which stand in the files beside this one.
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use super::list::list_of_laws;
 use super::parameters::perturb;
-use crate::cast::cast;
 use crate::direction::Direction;
-use crate::flow::{Flow, forward_with, inverse_with};
+use crate::flow::Flow;
+pub(super) use crate::flow::run::apply;
+use crate::parameters::cast;
 
 /// Rows of a batch.
 pub(super) const BATCH: usize = 6;
 /// Standard deviation of the noise that takes the parameters away from their start.
 const PERTURBATION: f64 = 0.3;
 
-/// Builds the flow that is judged.
+/// Builds the flow that is checked.
 type Build<F> = Box<dyn Fn(&Device, &mut ChaCha8Rng) -> F>;
 
-/// A law: a method of [`Laws`] that panics when it is broken.
-pub type Law<F> = fn(&Laws<F>, &Device);
+/// The `forward` of a new flow.
+type Start = Box<dyn Fn(Tensor<2>) -> (Tensor<2>, Tensor<1>)>;
 
-/// The laws of a flow, each a method that panics when the law is broken.
+/// The invariants of a flow, each checked by a method that panics when the flow does not satisfy it.
 ///
-/// Every law but [`starts_as_the_identity`](Laws::starts_as_the_identity) perturbs the parameters
-/// first, by [`perturb`]. Layers that are random in training are judged as
-/// [`valid`](burn::module::Module::valid) only by the laws that need no gradients.
+/// Every check but [`starts_as_expected`](Laws::starts_as_expected) perturbs the trained parameters
+/// first, by [`perturb`]. Layers that are random in training are checked as
+/// [`valid`](burn::module::Module::valid) only where no gradients are needed.
 ///
-/// The gradient law evaluates in `f64`, so it needs a device that can; the others run on any.
+/// The check of gradients evaluates in `f64`, so it needs a device that can; the others run on any.
 pub struct Laws<F: Flow> {
     pub(super) build: Build<F>,
     pub(super) d_features: usize,
     pub(super) dtype: FloatDType,
-    pub(super) reach: f64,
-    pub(super) start_roundings: Option<u32>,
+    pub(super) max_abs_input: f64,
+    pub(super) start: Option<Start>,
+    pub(super) start_roundings: u32,
     tolerance: Option<f64>,
 }
 
+list_of_laws! {
+    $ Laws<F: Flow>, flow_laws;
+    round_trips
+    log_dets_cancel
+    log_det_is_that_of_the_jacobian
+    gradients_match_finite_differences
+    rows_are_independent
+    non_finite_rows_affect_only_their_own_outputs
+    takes_batches_of_0_and_1
+    stays_finite
+    starts_as_expected
+    saves_and_loads
+    ignores_or_demands_its_context
+}
+
 impl<F: Flow> Laws<F> {
-    /// Laws of the flow over `d_features` features that `build` makes.
+    /// A case: the flow over `d_features` features that `build` makes.
     pub fn new(d_features: usize, build: impl Fn(&Device, &mut ChaCha8Rng) -> F + 'static) -> Self {
         Self {
             build: Box::new(build),
             d_features,
             dtype: FloatDType::F32,
-            reach: 1e9,
-            start_roundings: Some(0),
+            max_abs_input: 1e9,
+            start: None,
+            start_roundings: 0,
             tolerance: None,
         }
     }
@@ -60,8 +79,8 @@ impl<F: Flow> Laws<F> {
     /// The largest absolute value in the domain, for [`stays_finite`](Laws::stays_finite); the
     /// default is 1e9.
     #[must_use]
-    pub fn with_reach(mut self, reach: f64) -> Self {
-        self.reach = reach;
+    pub fn with_max_abs_input(mut self, max_abs_input: f64) -> Self {
+        self.max_abs_input = max_abs_input;
         self
     }
 
@@ -73,42 +92,22 @@ impl<F: Flow> Laws<F> {
         self
     }
 
-    /// Leaves out [`starts_as_the_identity`](Laws::starts_as_the_identity), for a flow that starts
-    /// elsewhere; say why beside the call.
+    /// What `forward` of a new flow gives, output and log-determinant; the default is the identity.
     #[must_use]
-    pub fn without_identity_start(mut self) -> Self {
-        self.start_roundings = None;
+    pub fn with_start(
+        mut self,
+        start: impl Fn(Tensor<2>) -> (Tensor<2>, Tensor<1>) + 'static,
+    ) -> Self {
+        self.start = Some(Box::new(start));
         self
     }
 
-    /// Lets a new flow differ from the identity by so many roundings of 1, for a map whose formulas
+    /// Lets a new flow differ from its start by so many roundings of 1, for a map whose formulas
     /// round even there. The default is 0: the same bits.
     #[must_use]
     pub fn with_rounded_start(mut self, roundings: u32) -> Self {
-        self.start_roundings = Some(roundings);
+        self.start_roundings = roundings;
         self
-    }
-
-    /// Every law with its name, in the order of [`check_all`](Laws::check_all).
-    pub const ALL: [(&'static str, Law<F>); 11] = [
-        ("round_trips", Self::round_trips),
-        ("log_dets_cancel", Self::log_dets_cancel),
-        ("log_det_is_that_of_the_jacobian", Self::log_det_is_that_of_the_jacobian),
-        ("gradients_match_finite_differences", Self::gradients_match_finite_differences),
-        ("rows_are_independent", Self::rows_are_independent),
-        ("a_sick_row_poisons_only_itself", Self::a_sick_row_poisons_only_itself),
-        ("takes_batches_of_0_and_1", Self::takes_batches_of_0_and_1),
-        ("stays_finite", Self::stays_finite),
-        ("starts_as_the_identity", Self::starts_as_the_identity),
-        ("saves_and_loads", Self::saves_and_loads),
-        ("ignores_or_demands_its_context", Self::ignores_or_demands_its_context),
-    ];
-
-    /// All laws on one device.
-    pub fn check_all(&self, device: &Device) {
-        for (_, law) in Self::ALL {
-            law(self, device);
-        }
     }
 
     pub(super) fn tolerance(&self) -> f64 {
@@ -125,7 +124,7 @@ impl<F: Flow> Laws<F> {
     pub(super) fn tracked(&self, device: &Device) -> (F, Tensor<2>, Option<Tensor<2>>) {
         let device = device.clone().autodiff();
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        // Cast first: the noise is then drawn in the type that is judged, and not rounded to f32.
+        // Cast first: the noise is then drawn in the type that is checked, and not rounded to f32.
         let flow = cast((self.build)(&device, &mut rng), self.dtype);
         let flow = perturb(flow, PERTURBATION, &mut rng);
         let mut normal = |d: usize| {
@@ -150,18 +149,6 @@ impl<F: Flow> Laws<F> {
 
 pub(super) fn both_ways() -> [(Direction, Direction); 2] {
     [Direction::Forward, Direction::Inverse].map(|there| (there, there.reversed()))
-}
-
-pub(super) fn apply<F: Flow>(
-    flow: &F,
-    direction: Direction,
-    x: Tensor<2>,
-    context: Option<&Tensor<2>>,
-) -> (Tensor<2>, Tensor<1>) {
-    match direction {
-        Direction::Forward => forward_with(flow, x, context),
-        Direction::Inverse => inverse_with(flow, x, context),
-    }
 }
 
 /// A scalar in which every output has a weight of its own.

@@ -1,9 +1,9 @@
-//! A lane: a range of rows whose tiles one thread carries forward and back, one after another.
+//! A shard: a range of rows whose tiles one thread takes forward and back, one after another.
 
 use burn::backend::{Flex, TensorMetadata};
 
 use super::super::ops::FlowTensors;
-use super::super::tile::{Back, Layout, Offsets, Steps, WeightSums};
+use super::super::tile::{Backward, Layout, Offsets, Steps, Tile, WeightSums};
 use super::buffers::split;
 use super::forward::standard_normal_log_prob;
 use super::strided::{Column, Rows, write_rows};
@@ -11,7 +11,7 @@ use super::{FlexTensor, Stored, tile_rows};
 use crate::direction::Direction;
 
 /// Where the backward pass starts, and what else it gives.
-pub(in super::super) enum Goal<'g> {
+pub(in super::super) enum BackwardTarget<'g> {
     /// From the log-density under the standard normal; every row's has this gradient.
     LogProb(f64),
     /// The same with a gradient for each row, `[batch]`.
@@ -21,7 +21,7 @@ pub(in super::super) enum Goal<'g> {
     Transform(Direction, &'g FlexTensor),
 }
 
-impl Goal<'_> {
+impl BackwardTarget<'_> {
     pub(super) fn direction(&self) -> Direction {
         match self {
             Self::LogProb(_) | Self::WeightedLogProb(_) => Direction::Inverse,
@@ -30,19 +30,19 @@ impl Goal<'_> {
     }
 }
 
-/// A pass over all rows, of which each lane is a part.
+/// A pass over all rows, of which each shard is a part.
 pub(super) struct Pass<'p, R> {
     pub steps: &'p Steps<'p, R>,
     pub layout: &'p Layout,
     pub offsets: &'p [Offsets],
-    pub goal: &'p Goal<'p>,
+    pub target: &'p BackwardTarget<'p>,
     pub input: &'p FlexTensor,
     pub flow: &'p FlowTensors<Flex>,
 }
 
 impl<R: Stored> Pass<'_, R> {
-    /// One lane, whose rows are those of `log_prob`.
-    pub fn lane(
+    /// One shard, whose rows are those of `log_prob`.
+    pub fn shard(
         &self,
         start: usize,
         log_prob: &mut [R],
@@ -56,14 +56,14 @@ impl<R: Stored> Pass<'_, R> {
         let context = self.flow.context.as_ref().map(Rows::<R>::new);
         for (index, log_prob) in log_prob.chunks_mut(tile_rows).enumerate() {
             let rows = log_prob.len();
-            let (first, in_lane) = (start + index * tile_rows, index * tile_rows);
+            let (first, in_shard) = (start + index * tile_rows, index * tile_rows);
             let sizes = [
                 d_features,
                 1,
                 d_context,
                 if context_gradient.is_some() { d_context } else { 0 },
                 self.layout.per_row,
-                self.steps.back_per_row(),
+                self.steps.backward_per_row(),
             ];
             R::with_scratch(sizes.iter().sum::<usize>() * rows, |scratch| {
                 let [state, log_det, context_tile, context_back, tape, scratch] =
@@ -73,25 +73,27 @@ impl<R: Stored> Pass<'_, R> {
                     context.read(first, rows, context_tile);
                 }
                 log_det.fill(R::ZERO);
-                self.steps.carry(self.layout, tape, state, context_tile, log_det);
+                let mut tile = Tile { state, context: context_tile, log_det, work: tape };
+                self.steps.forward(self.layout, &mut tile);
+                let Tile { state, log_det, work: tape, .. } = tile;
                 self.seed(first, state, log_det, log_prob);
-                let mut back = Back {
+                let mut back = Backward {
                     state,
                     log_det,
                     context: context_gradient.is_some().then_some(&mut *context_back),
                     weights: WeightSums { sums: weights, accumulate: index > 0 },
                     input_wanted: input_gradient.is_some(),
                 };
-                self.steps.carry_back(self.layout, self.offsets, tape, scratch, &mut back);
+                self.steps.backward(self.layout, self.offsets, tape, scratch, &mut back);
                 if let Some(gradient) = &mut input_gradient {
                     write_rows(
                         state,
                         rows,
-                        &mut gradient[in_lane * d_features..][..rows * d_features],
+                        &mut gradient[in_shard * d_features..][..rows * d_features],
                     );
                 }
                 if let Some(gradient) = &mut context_gradient {
-                    let to = &mut gradient[in_lane * d_context..][..rows * d_context];
+                    let to = &mut gradient[in_shard * d_context..][..rows * d_context];
                     write_rows(context_back, rows, to);
                 }
             });
@@ -106,18 +108,18 @@ impl<R: Stored> Pass<'_, R> {
                 values.iter_mut().zip(log_det).for_each(|(z, &weight)| *z = -(*z * weight));
             }
         };
-        match self.goal {
-            Goal::LogProb(weight) => {
+        match self.target {
+            BackwardTarget::LogProb(weight) => {
                 standard_normal_log_prob(state, log_det, log_prob);
                 log_det.fill(R::from_f64(*weight));
                 scale_rows(state, log_det);
             }
-            Goal::WeightedLogProb(weights) => {
+            BackwardTarget::WeightedLogProb(weights) => {
                 let weights = Column::<R>::new(weights);
                 log_det.iter_mut().enumerate().for_each(|(i, h)| *h = weights.at(first + i));
                 scale_rows(state, log_det);
             }
-            Goal::Transform(_, gradient) => {
+            BackwardTarget::Transform(_, gradient) => {
                 let gradient = Rows::<R>::new(gradient);
                 gradient.read(first, rows, state);
                 gradient.read_column(first, state.len() / rows, log_det);

@@ -1,0 +1,64 @@
+//! Samples of which each row comes from one of several distributions.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use rand::Rng;
+
+use super::interface::Distribution;
+use super::noise::Noise;
+
+/// Draws row `i` from the distribution at `assignment[i]`, given row `i` of the context. Each
+/// distribution draws all of its rows at once, the first distribution first.
+pub(super) fn draw_assigned<D: Distribution, R: Rng + ?Sized>(
+    distributions: &[D],
+    assignment: &[usize],
+    context: Option<&Tensor<2>>,
+    noise: &mut Noise<'_, R>,
+) -> Tensor<2> {
+    let (mut parts, mut drawn) = (Vec::new(), Vec::with_capacity(assignment.len()));
+    for (index, distribution) in distributions.iter().enumerate() {
+        let rows: Vec<i64> =
+            (0..assignment.len()).filter(|&i| assignment[i] == index).map(|i| i as i64).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let n = rows.len();
+        let context = context.filter(|_| distribution.d_context() > 0).map(|context| {
+            let device = context.device();
+            let rows = Tensor::<1, Int>::from_data(TensorData::new(rows.clone(), [n]), &device);
+            context.clone().select(0, rows)
+        });
+        parts.push(distribution.draw(n, context.as_ref(), noise));
+        drawn.extend(rows);
+    }
+    if parts.is_empty() {
+        let d_features = distributions.first().map_or(0, Distribution::d_features);
+        return noise.tensor(Vec::new(), [0, d_features]);
+    }
+    // Where each row of the result is among those that were drawn.
+    let mut places = vec![0_i64; drawn.len()];
+    for (place, row) in drawn.into_iter().enumerate() {
+        places[row as usize] = place as i64;
+    }
+    let drawn = Tensor::cat(parts, 0);
+    let n = places.len();
+    let places = Tensor::<1, Int>::from_data(TensorData::new(places, [n]), &drawn.device());
+    drawn.select(0, places)
+}
+
+/// The log-density of each row by those under each distribution, `[batch, n]`.
+pub(super) fn combined<D: Distribution>(
+    distributions: &[D],
+    x: Tensor<2>,
+    context: Option<&Tensor<2>>,
+    combine: impl FnOnce(Tensor<2>) -> Tensor<1>,
+) -> Tensor<1> {
+    if x.dims()[0] == 0 {
+        // Some backends cannot differentiate a concatenation of empty tensors.
+        return x.sum_dim(1).squeeze_dim(1);
+    }
+    let columns = distributions.iter().map(|distribution| {
+        let context = context.filter(|_| distribution.d_context() > 0);
+        distribution.log_density(x.clone(), context).unsqueeze_dim(1)
+    });
+    combine(Tensor::cat(columns.collect(), 1))
+}

@@ -1,0 +1,229 @@
+//! [`Checked`]: a distribution whose calls return errors in the place of panics.
+
+use burn::tensor::Tensor;
+use rand::Rng;
+
+use super::interface::{Distribution, Reparameterized};
+use super::noise::Noise;
+use super::normalizing_flow::NormalizingFlow;
+use crate::error::Error;
+use crate::flow::Flow;
+use crate::flow::run::check_float_types;
+use crate::parameters::Place;
+
+/// A view of a distribution, perhaps given a context, whose verbs return an [`Error`] for a wrong shape,
+/// float type, device or context in the place of a panic: for servers, and wherever inputs come from
+/// outside.
+///
+/// The verbs are those of [`Distribution`], [`Reparameterized`] and [`NormalizingFlow`].
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::{Error, RealNvpConfig, distribution::Checked};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default();
+/// let model = RealNvpConfig::new(2).init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+/// let checked = Checked::new(&model, None);
+/// assert_eq!(checked.log_prob(Tensor::zeros([4, 2], &device)).unwrap().dims(), [4]);
+/// assert_eq!(
+///     checked.log_prob(Tensor::zeros([4, 3], &device)).unwrap_err(),
+///     Error::Columns { what: "input", expected: 2, found: 3 }
+/// );
+/// ```
+#[derive(Debug)]
+pub struct Checked<'a, D: Distribution> {
+    distribution: &'a D,
+    context: Option<&'a Tensor<2>>,
+}
+
+impl<'a, D: Distribution> Checked<'a, D> {
+    /// A view of a distribution, given a context of shape `[rows, d_context]` if it takes one.
+    pub fn new(distribution: &'a D, context: Option<&'a Tensor<2>>) -> Self {
+        Self { distribution, context }
+    }
+
+    /// The log-density of each row of `x`, in nats, given the same row of the context; a context of one
+    /// row is shared by all rows.
+    ///
+    /// # Errors
+    ///
+    /// All of [`Error`] but [`Error::Config`].
+    pub fn log_prob(&self, x: Tensor<2>) -> Result<Tensor<1>, Error> {
+        let context = self.context_for(&x)?;
+        Ok(self.distribution.log_density(x, context.as_ref()))
+    }
+
+    /// Draws `n` rows, or `n` rows for each row of the context: rows `i * n` to `(i + 1) * n` belong to
+    /// row `i` of the context. Without a graph.
+    ///
+    /// # Errors
+    ///
+    /// Those about the context.
+    pub fn sample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Result<Tensor<2>, Error> {
+        let (n, context) = self.repeated_context(n)?;
+        let context = context.map(Tensor::without_autodiff);
+        let plain = self.distribution.valid();
+        Ok(plain.draw(n, context.as_ref(), &mut Noise::new(&place(&plain), rng)))
+    }
+
+    /// [`sample`](Self::sample) with the log-density of each row.
+    ///
+    /// # Errors
+    ///
+    /// Those about the context.
+    pub fn sample_with_log_prob<R: Rng + ?Sized>(
+        &self,
+        n: usize,
+        rng: &mut R,
+    ) -> Result<(Tensor<2>, Tensor<1>), Error> {
+        let (n, context) = self.repeated_context(n)?;
+        let context = context.map(Tensor::without_autodiff);
+        let plain = self.distribution.valid();
+        let noise = &mut Noise::new(&place(&plain), rng);
+        Ok(plain.draw_with_log_density(n, context.as_ref(), noise))
+    }
+
+    /// The context for the rows of an input, after all checks; one of one row repeated.
+    fn context_for(&self, input: &Tensor<2>) -> Result<Option<Tensor<2>>, Error> {
+        let d_features = self.distribution.d_features();
+        let [batch, d_input] = input.dims();
+        check_columns("input", d_features, d_input)?;
+        let place = self.distribution.place();
+        check_float_types(place.as_ref(), input, None)?;
+        check_device(place.as_ref(), "input", input)?;
+        let Some(context) = self.wanted_context(place.as_ref())? else { return Ok(None) };
+        match context.dims()[0] {
+            1 => Ok(Some(repeat_rows(context.clone(), batch))),
+            rows if rows == batch => Ok(Some(context.clone())),
+            found => Err(Error::ContextRows { expected: batch, found }),
+        }
+    }
+
+    /// The rows to draw and the context of each, `n` for each row of the context.
+    fn repeated_context(&self, n: usize) -> Result<(usize, Option<Tensor<2>>), Error> {
+        let place = self.context.and_then(|_| self.distribution.place());
+        Ok(match self.wanted_context(place.as_ref())? {
+            Some(context) => (n * context.dims()[0], Some(repeat_rows(context.clone(), n))),
+            None => (n, None),
+        })
+    }
+
+    fn wanted_context(&self, place: Option<&Place>) -> Result<Option<&'a Tensor<2>>, Error> {
+        match (self.context, self.distribution.d_context()) {
+            (None, 0) => Ok(None),
+            (None, d_context) => Err(Error::MissingContext { d_context }),
+            (Some(_), 0) => Err(Error::UnwantedContext),
+            (Some(context), d_context) => {
+                check_columns("context", d_context, context.dims()[1])?;
+                if let Some((expected, found)) = place
+                    .and_then(|place| place.float_type)
+                    .map(|expected| (expected, context.dtype()))
+                    .filter(|(expected, found)| expected != found)
+                {
+                    return Err(Error::FloatType { what: "context", expected, found });
+                }
+                check_device(place, "context", context)?;
+                Ok(Some(context))
+            }
+        }
+    }
+}
+
+impl<D: Reparameterized> Checked<'_, D> {
+    /// [`sample`](Self::sample) through which gradients flow to the parameters and the context.
+    ///
+    /// # Errors
+    ///
+    /// Those about the context.
+    pub fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Result<Tensor<2>, Error> {
+        let (n, context) = self.repeated_context(n)?;
+        let noise = &mut Noise::new(&place(self.distribution), rng);
+        Ok(self.distribution.draw(n, context.as_ref(), noise))
+    }
+
+    /// [`rsample`](Self::rsample) with the log-density of each row.
+    ///
+    /// # Errors
+    ///
+    /// Those about the context.
+    pub fn rsample_with_log_prob<R: Rng + ?Sized>(
+        &self,
+        n: usize,
+        rng: &mut R,
+    ) -> Result<(Tensor<2>, Tensor<1>), Error> {
+        let (n, context) = self.repeated_context(n)?;
+        let noise = &mut Noise::new(&place(self.distribution), rng);
+        Ok(self.distribution.draw_with_log_density(n, context.as_ref(), noise))
+    }
+}
+
+impl<B: Distribution, F: Flow> Checked<'_, NormalizingFlow<B, F>> {
+    /// The latent of each row: `z = f⁻¹(x)`.
+    ///
+    /// # Errors
+    ///
+    /// All of [`Error`] but [`Error::Config`].
+    pub fn to_latent(&self, x: Tensor<2>) -> Result<Tensor<2>, Error> {
+        let context = self.context_for(&x)?;
+        Ok(self.distribution.latent(x, context.as_ref()).0)
+    }
+
+    /// The data of each latent row: `x = f(z)`.
+    ///
+    /// # Errors
+    ///
+    /// All of [`Error`] but [`Error::Config`].
+    pub fn from_latent(&self, z: Tensor<2>) -> Result<Tensor<2>, Error> {
+        let context = self.context_for(&z)?;
+        Ok(self.distribution.data(z, context.as_ref()).0)
+    }
+
+    /// The same model with the layers that initialise themselves by data set from the batch `x`.
+    ///
+    /// # Errors
+    ///
+    /// All of [`Error`] but [`Error::Config`].
+    pub fn calibrate(&self, x: Tensor<2>) -> Result<NormalizingFlow<B, F>, Error> {
+        let context = self.context_for(&x)?;
+        Ok(self.distribution.clone().calibrated(x, context.as_ref()))
+    }
+}
+
+/// Where a distribution draws its noise: where its parameters are.
+fn place<D: Distribution>(distribution: &D) -> Place {
+    distribution.place().unwrap_or_else(|| Place { device: Default::default(), float_type: None })
+}
+
+fn check_columns(what: &'static str, expected: usize, found: usize) -> Result<(), Error> {
+    if expected == found { Ok(()) } else { Err(Error::Columns { what, expected, found }) }
+}
+
+/// Whether a tensor is where the parameters are, with or without autodiff.
+fn check_device(
+    place: Option<&Place>,
+    what: &'static str,
+    tensor: &Tensor<2>,
+) -> Result<(), Error> {
+    match place {
+        Some(place) if place.device != tensor.device() => Err(Error::Device {
+            what,
+            expected: format!("{:?}", place.device),
+            found: format!("{:?}", tensor.device()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Each row `n` times in a row: `[rows, d]` to `[rows * n, d]`.
+fn repeat_rows(rows: Tensor<2>, n: usize) -> Tensor<2> {
+    let [n_rows, d] = rows.dims();
+    match (n_rows, n) {
+        (_, 1) => rows,
+        // burn's `expand` takes no zeros.
+        (0, _) | (_, 0) => Tensor::zeros([0, d], (&rows.device(), rows.dtype())),
+        _ => rows.unsqueeze_dim::<3>(1).expand([n_rows, n, d]).reshape([n_rows * n, d]),
+    }
+}

@@ -1,0 +1,118 @@
+//! [`Mixture`]: a weighted sum of densities.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, TensorData, activation};
+use rand::Rng;
+use rand_distr::{Distribution as _, weighted::WeightedIndex};
+
+use super::assigned::{combined, draw_assigned};
+use super::interface::Distribution;
+use super::logsumexp::logsumexp;
+use super::noise::Noise;
+use crate::error::{Error, ensure, or_panic};
+use crate::flow::common_d_context;
+use crate::parameters::{Place, assert_distinct};
+
+/// A mixture of distributions with learnt weights: one density with a component for each cluster, say,
+/// where a single flow would have to stretch a bridge between them.
+///
+/// ```text
+/// log p(x) = log Σ_k w_k p_k(x)        w = softmax(logits)
+/// ```
+///
+/// Evaluating costs one evaluation of every component. Samples are no differentiable function of the
+/// weights, so it is not [`Reparameterized`](super::Reparameterized).
+///
+/// # Shapes
+///
+/// As for [`Distribution`].
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::{Distribution, RealNvpConfig, distribution::Mixture};
+/// use normalizing_flows::burn::tensor::Device;
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let (device, mut rng) = (Device::default(), ChaCha8Rng::seed_from_u64(0));
+/// let components = (0..3).map(|_| RealNvpConfig::new(2).init(&device, &mut rng)).collect();
+/// let mixture = Mixture::new(components);
+/// let (x, log_prob) = mixture.sample_with_log_prob(10, &mut rng);
+/// // The components still are standard normals, and so is their mixture.
+/// let expected = mixture.components[0].log_prob(x);
+/// assert!((log_prob - expected).abs().max().into_scalar::<f32>() < 1e-5);
+/// ```
+#[derive(Module, Debug)]
+pub struct Mixture<D: Distribution> {
+    /// The components.
+    pub components: Vec<D>,
+    /// The logarithms of the weights, up to a constant: `[n_components]`.
+    pub logits: Param<Tensor<1>>,
+}
+
+impl<D: Distribution> Mixture<D> {
+    /// A mixture of equal weights, to be trained.
+    ///
+    /// # Panics
+    ///
+    /// If there is no component, if two differ in their features or contexts, or if two share
+    /// parameters, as clones do; see [`with_fresh_ids`](crate::with_fresh_ids).
+    pub fn new(components: Vec<D>) -> Self {
+        or_panic(check_alike(&components));
+        assert_distinct("components of a mixture", &components);
+        let n = components.len();
+        let place = components[0]
+            .place()
+            .unwrap_or_else(|| Place { device: Default::default(), float_type: None });
+        let zeros = TensorData::new(vec![0.0_f64; n], [n]);
+        let zeros = Tensor::from_data(zeros, (&place.device, place.float_type()));
+        Self { components, logits: Param::from_tensor(zeros) }
+    }
+}
+
+/// Whether there are distributions, all of the same features and context.
+pub(super) fn check_alike<D: Distribution>(distributions: &[D]) -> Result<(), Error> {
+    let Some(first) = distributions.first() else {
+        return Err(Error::Config("there must be at least 1 model, got 0".to_string()));
+    };
+    let d_features = first.d_features();
+    for other in distributions {
+        ensure!(
+            other.d_features() == d_features,
+            "all models must have the same features, got models with `d_features` {d_features} and \
+             {}",
+            other.d_features()
+        );
+    }
+    common_d_context(distributions.iter().map(Distribution::d_context)).map(|_| ())
+}
+
+impl<D: Distribution> Distribution for Mixture<D> {
+    fn d_features(&self) -> usize {
+        self.components[0].d_features()
+    }
+
+    fn d_context(&self) -> usize {
+        self.components.iter().map(Distribution::d_context).max().unwrap_or(0)
+    }
+
+    fn log_density(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<1> {
+        let log_weights = activation::log_softmax(self.logits.val(), 0).unsqueeze::<2>();
+        combined(&self.components, x, context, |log_densities| {
+            logsumexp(log_densities + log_weights)
+        })
+    }
+
+    fn draw<R: Rng + ?Sized>(
+        &self,
+        n: usize,
+        context: Option<&Tensor<2>>,
+        noise: &mut Noise<'_, R>,
+    ) -> Tensor<2> {
+        let weights = activation::softmax(self.logits.val(), 0).into_data();
+        let choice = WeightedIndex::new(weights.iter::<f64>())
+            .expect("the weights of a mixture must be finite and not all zero");
+        let assignment: Vec<usize> = choice.sample_iter(noise.rng()).take(n).collect();
+        draw_assigned(&self.components, &assignment, context, noise)
+    }
+}

@@ -1,0 +1,115 @@
+//! [`Error`]: what can go wrong that is no mistake of the program's.
+
+use std::fmt;
+
+use burn::tensor::DType;
+
+/// What was wrong with a configuration, an input or a context.
+///
+/// The methods of models panic with the same sentences; [`Checked`](crate::distribution::Checked)
+/// and `validate` return them.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value of a configuration is out of its range. The sentence names the value and the rule.
+    Config(String),
+    /// A tensor has another number of columns than the model takes.
+    Columns {
+        /// What the tensor is: the input or the context.
+        what: &'static str,
+        /// The columns that the model takes.
+        expected: usize,
+        /// The columns that the tensor has.
+        found: usize,
+    },
+    /// A context has neither one row nor as many as the input.
+    ContextRows {
+        /// The rows of the input.
+        expected: usize,
+        /// The rows of the context.
+        found: usize,
+    },
+    /// A conditional model was called without its context.
+    MissingContext {
+        /// The context features that the model takes.
+        d_context: usize,
+    },
+    /// A model that takes no context was called with one.
+    UnwantedContext,
+    /// A tensor has another float type than the parameters of the model.
+    FloatType {
+        /// What the tensor is: the input or the context.
+        what: &'static str,
+        /// The float type of the parameters.
+        expected: DType,
+        /// The float type of the tensor.
+        found: DType,
+    },
+    /// A tensor is on another device than the parameters of the model.
+    Device {
+        /// What the tensor is: the input or the context.
+        what: &'static str,
+        /// The device of the parameters.
+        expected: String,
+        /// The device of the tensor.
+        found: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(sentence) => f.write_str(sentence),
+            Self::Columns { what, expected, found } => {
+                write!(
+                    f,
+                    "the {what} has the wrong number of columns: expected {expected}, got {found}"
+                )
+            }
+            Self::ContextRows { expected, found } => write!(
+                f,
+                "the context must have one row, or one for each row of the input: expected \
+                 {expected}, got {found}"
+            ),
+            Self::MissingContext { d_context } => write!(
+                f,
+                "this model was built with `d_context` {d_context}: call it as \
+                 `model.given(&context)` with a context of shape [rows, {d_context}]"
+            ),
+            Self::UnwantedContext => f.write_str(
+                "neither the base nor the flow of this model takes a context (`d_context` is 0): \
+                 call it without `given`",
+            ),
+            Self::FloatType { what, expected, found } => write!(
+                f,
+                "the {what} is {found:?} and the parameters of the model are {expected:?}: cast the \
+                 {what} by `tensor.cast({expected:?})`, or the model by `cast(model, \
+                 FloatDType::{found:?})`"
+            ),
+            Self::Device { what, expected, found } => write!(
+                f,
+                "the {what} is on {found} and the parameters of the model are on {expected}: move \
+                 one by `to_device`"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The value, or a panic with the sentence of the error.
+#[track_caller]
+pub(crate) fn or_panic<T>(result: Result<T, Error>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Returns [`Error::Config`] with a formatted sentence unless a condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($sentence:tt)+) => {
+        if !$condition {
+            return Err($crate::Error::Config(format!($($sentence)+)));
+        }
+    };
+}
+
+pub(crate) use ensure;

@@ -1,0 +1,110 @@
+//! [`Layer`]: every layer of the crate in one type.
+
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use super::interface::Flow;
+use super::inverse::{Inverse, InverseConfig};
+use super::sequential::{Sequential, SequentialConfig};
+use crate::closed_enum::closed_enum;
+use crate::coupling::{MaskedCoupling, MaskedCouplingConfig};
+use crate::direction::Direction;
+use crate::elementwise::{Elementwise, ElementwiseConfig};
+use crate::kernel::Program;
+use crate::parameters::Place;
+
+closed_enum! {
+    /// Any layer of the crate, for stacks that are known only at run time and for files.
+    ///
+    /// Stacks of it are as fast as those of one type. Users with layers of their own write their own
+    /// enum, which passes [`Flow::lower`] on, or a tuple.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use normalizing_flows::{ElementwiseConfig, Flow, LayerConfig, MaskedCouplingConfig, Sequential};
+    /// use normalizing_flows::coupling::Mask;
+    /// use normalizing_flows::burn::tensor::{Device, Tensor};
+    /// use rand::{SeedableRng, rngs::ChaCha8Rng};
+    ///
+    /// let device = Device::default();
+    /// let mut rng = ChaCha8Rng::seed_from_u64(0);
+    /// let layers: [LayerConfig; 2] = [
+    ///     ElementwiseConfig::new(2).into(),
+    ///     MaskedCouplingConfig::new(Mask::alternating(2)).into(),
+    /// ];
+    /// let layers = layers.map(|layer| layer.init(&device, &mut rng));
+    /// let (x, _) = Sequential::new(layers.into()).forward(Tensor::ones([1, 2], &device), None);
+    /// assert_eq!(x.dims(), [1, 2]);
+    /// ```
+    #[expect(clippy::large_enum_variant, reason = "a boxed module is no module of burn's")]
+    pub enum Layer as on_layer($) {
+        /// A coupling layer.
+        MaskedCoupling(MaskedCoupling) from MaskedCouplingConfig;
+        /// A univariate map of every feature by itself.
+        Elementwise(Elementwise) from ElementwiseConfig;
+        /// A stack of layers.
+        Sequential(Sequential<Layer>) from SequentialConfig;
+        /// A stack of layers with its directions swapped.
+        Inverse(Inverse<Sequential<Layer>>) from InverseConfig;
+    }
+
+    /// Configuration of a [`Layer`].
+    pub enum LayerConfig as on_config;
+}
+
+impl LayerConfig {
+    /// Builds the layer on a device, its weights drawn from `rng`.
+    ///
+    /// # Panics
+    ///
+    /// With the sentence of [`validate`](Self::validate).
+    pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> Layer {
+        on_config!(self, config => config.init(device, rng).into())
+    }
+
+    /// The number of features; `None` if any will do.
+    pub fn d_features(&self) -> Option<usize> {
+        on_config!(self, config => config.d_features())
+    }
+
+    /// The number of context features; 0 for none.
+    pub fn d_context(&self) -> usize {
+        on_config!(self, config => config.d_context())
+    }
+}
+
+impl Flow for Layer {
+    fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        on_layer!(self, layer => layer.forward(z, context))
+    }
+
+    fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        on_layer!(self, layer => layer.inverse(x, context))
+    }
+
+    fn d_features(&self) -> Option<usize> {
+        on_layer!(self, layer => layer.d_features())
+    }
+
+    fn d_context(&self) -> usize {
+        on_layer!(self, layer => layer.d_context())
+    }
+
+    fn calibrate(
+        self,
+        input: Tensor<2>,
+        context: Option<&Tensor<2>>,
+        direction: Direction,
+    ) -> Self {
+        on_layer!(self, layer => layer.calibrate(input, context, direction).into())
+    }
+
+    fn place(&self) -> Option<Place> {
+        on_layer!(self, layer => layer.place())
+    }
+
+    fn lower<'a>(&'a self, program: &mut Program<'a>) {
+        on_layer!(self, layer => layer.lower(program));
+    }
+}

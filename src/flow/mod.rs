@@ -1,0 +1,21 @@
+//! Invertible maps with log-determinants, and how they compose.
+//!
+//! - `interface`: the [`Flow`] trait
+//! - `sequential`, `tuple`, `inverse`: compositions
+//! - `layer`: every layer of the crate in one enum, and their configurations
+//! - `run`: by the fused kernels or by tensor operations; the one place that asks for the kernels
+//! - `chunks`: large calls in bounded memory
+
+mod chunks;
+mod interface;
+mod inverse;
+mod layer;
+pub(crate) mod run;
+mod sequential;
+mod tuple;
+
+pub use interface::Flow;
+pub(crate) use interface::{common_d_context, common_d_features, zero_log_det};
+pub use inverse::{Inverse, InverseConfig};
+pub use layer::{Layer, LayerConfig};
+pub use sequential::{Sequential, SequentialConfig};

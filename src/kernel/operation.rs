@@ -1,0 +1,92 @@
+//! What layers, maps and bases tell the kernels about themselves, in the crate's own terms.
+
+use std::fmt;
+
+use burn::tensor::{Int, Tensor};
+
+use crate::conditioner::NetworkLayers;
+use crate::univariate::{RationalQuadraticSplineConfig, ScaleBound};
+
+/// What the kernels can apply in the place of a layer.
+///
+/// A layer that has none of these says so by a [`Reason`] and runs by tensor operations.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one per layer, for the time of a call")]
+pub enum Operation<'a> {
+    /// A map of some features, whose parameters networks give from the other features and the context,
+    /// if they take one. The outputs of the networks one after another are the parameters.
+    Coupling {
+        /// The features that the networks see, ascending.
+        kept: Tensor<1, Int>,
+        /// The features that the map transforms, ascending.
+        transformed: Tensor<1, Int>,
+        /// The networks.
+        networks: Vec<NetworkLayers<'a>>,
+        /// The map.
+        map: KernelMap,
+    },
+    /// A map of every feature, whose parameters, `[n_parameters, d_features]`, are the same for all
+    /// rows.
+    Elementwise {
+        /// The parameters.
+        parameters: Tensor<2>,
+        /// The map.
+        map: KernelMap,
+    },
+}
+
+/// A univariate map that has a kernel.
+#[derive(Debug, Clone)]
+pub enum KernelMap {
+    /// `x = z exp(s) + t`.
+    Affine(ScaleBound),
+    /// `x = z + t`.
+    Additive,
+    /// A monotone spline.
+    RationalQuadraticSpline(RationalQuadraticSplineConfig),
+}
+
+/// A base distribution whose log-density the kernels compute in the same pass as the flow.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum KernelBase {
+    /// The standard normal.
+    StandardNormal,
+}
+
+/// Why a layer runs by tensor operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// It is a layer that has no kernel.
+    Flow,
+    /// It has a conditioner that has no kernel.
+    Conditioner,
+    /// It has a univariate map that has no kernel.
+    Map,
+    /// It has an activation that has no kernel.
+    Activation,
+    /// Its sizes do not fit together.
+    Sizes,
+    /// Its parameters are not on the Flex backend.
+    Backend,
+    /// Its parameters are not all of the one float type `f32` or `f64`.
+    FloatType,
+    /// It has more weights than an operation may have.
+    Weights,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flow => "a layer without a kernel",
+            Self::Conditioner => "a conditioner without a kernel",
+            Self::Map => "a univariate map without a kernel",
+            Self::Activation => "an activation without a kernel",
+            Self::Sizes => "sizes that do not fit together",
+            Self::Backend => "not on the flex backend",
+            Self::FloatType => "neither all f32 nor all f64",
+            Self::Weights => "too many weights",
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! [`Program`]: the layers of a flow, each with what the kernels apply in its place.
+
+use burn::tensor::{DType, Tensor};
+
+use super::{Lowered, Operation, Reason, lower};
+use crate::direction::Direction;
+
+/// A layer as the kernels see it when they do not know it.
+pub(crate) trait Layered {
+    /// The layer in one direction.
+    fn apply(
+        &self,
+        direction: Direction,
+        input: Tensor<2>,
+        context: Option<&Tensor<2>>,
+    ) -> (Tensor<2>, Tensor<1>);
+
+    /// The layer in words.
+    fn text(&self) -> String;
+
+    /// The number of its parameters.
+    fn n_parameters(&self) -> usize;
+}
+
+/// The layers of a flow in `forward` order, as [`Flow::lower`](crate::Flow::lower) hands them over.
+pub struct Program<'a> {
+    d_features: usize,
+    dtype: DType,
+    steps: Vec<Step<'a>>,
+}
+
+/// One layer.
+pub(crate) struct Step<'a> {
+    /// Whether `forward` of the flow applies the layer's inverse.
+    pub swapped: bool,
+    pub layer: &'a dyn Layered,
+    pub lowered: Result<Lowered, Reason>,
+}
+
+impl<'a> Program<'a> {
+    pub(crate) fn new(d_features: usize, dtype: DType) -> Self {
+        Self { d_features, dtype, steps: Vec::new() }
+    }
+
+    pub(crate) fn into_steps(self) -> Vec<Step<'a>> {
+        self.steps
+    }
+
+    /// Adds a layer, and its operation or the reason why it has none.
+    pub(crate) fn push<F: Layered>(
+        &mut self,
+        layer: &'a F,
+        operation: Result<Operation<'a>, Reason>,
+    ) {
+        let lowered = operation.and_then(|operation| lower(operation, self.d_features, self.dtype));
+        self.steps.push(Step { swapped: false, layer, lowered });
+    }
+
+    /// Adds the layers that `push` adds, with their directions swapped.
+    pub(crate) fn push_swapped(&mut self, push: impl FnOnce(&mut Self)) {
+        let outer = std::mem::take(&mut self.steps);
+        push(self);
+        let inner = std::mem::replace(&mut self.steps, outer);
+        self.steps.extend(inner.into_iter().rev().map(|mut step| {
+            step.swapped = !step.swapped;
+            step
+        }));
+    }
+}

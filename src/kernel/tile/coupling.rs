@@ -1,0 +1,113 @@
+//! [`Coupling`]: networks read some features of a tile, and a map transforms the others.
+
+use super::super::row::gate::add;
+use super::super::row::{Map, Real, feature, feature_mut};
+use super::backward::{Backward, Scratch, StepBackward};
+use super::features::Features;
+use super::forward::Tile;
+use super::layout::StepPlaces;
+use super::network::{Gradients, Input, Network};
+use crate::direction::Direction;
+
+/// A map of some features, whose parameters networks give from the others and the context.
+pub(in super::super) struct Coupling<'a, R> {
+    pub map: Map<R>,
+    /// The features that the networks see, ascending.
+    pub kept: Vec<usize>,
+    /// The features that the map transforms, ascending.
+    pub transformed: Vec<usize>,
+    pub takes_context: bool,
+    /// Their outputs one after another are the parameters.
+    pub networks: Vec<Network<'a, R>>,
+}
+
+impl<R: Real> Coupling<'_, R> {
+    pub(super) fn d_input(&self, d_context: usize) -> usize {
+        self.kept.len() + if self.takes_context { d_context } else { 0 }
+    }
+
+    pub(super) fn d_features(&self) -> usize {
+        self.kept.len() + self.transformed.len()
+    }
+
+    pub(super) fn n_weights(&self) -> usize {
+        self.networks.iter().map(Network::n_weights).sum()
+    }
+
+    pub(super) fn forward(
+        &self,
+        direction: Direction,
+        places: &StepPlaces,
+        tile: &mut Tile<'_, R>,
+    ) {
+        let rows = tile.log_det.len();
+        let context = if self.takes_context { tile.context } else { &[] };
+        let input = &mut tile.work[places.input * rows..];
+        for (i, &index) in self.kept.iter().enumerate() {
+            feature_mut(input, i, rows).copy_from_slice(feature(tile.state, index, rows));
+        }
+        input[self.kept.len() * rows..][..context.len()].copy_from_slice(context);
+        let mut output = places.parameters;
+        for (network, network_places) in self.networks.iter().zip(&places.networks) {
+            let input = self.input(places);
+            network.run(network_places, input, output, tile.work, rows, places.is_tape);
+            output += network.output.d_output;
+        }
+        self.features(direction).forward(self.transformed.iter().copied(), places, tile);
+    }
+
+    /// The gradients of [`forward`](Self::forward).
+    pub(super) fn backward(
+        &self,
+        step: StepBackward<'_>,
+        tape: &mut [R],
+        scratch: &mut Scratch<'_, R>,
+        back: &mut Backward<'_, R>,
+    ) {
+        let StepBackward { direction, places, offsets, is_first } = step;
+        let rows = back.log_det.len();
+        let transformed = self.transformed.iter().copied();
+        let (tape, mut parameters) =
+            self.features(direction).backward(transformed, places, tape, back.state, back.log_det);
+        // What comes before the first step is needed only by who asks for it.
+        let context_wanted = self.takes_context && back.context.is_some();
+        let goes_on = !is_first || back.input_wanted || context_wanted;
+        let d_input = self.networks.first().map_or(0, |network| network.first().d_input);
+        let input_gradient = &mut scratch.input_gradient[..d_input * rows];
+        let mut offsets = &offsets[..];
+        for (i, (network, places_of)) in self.networks.iter().zip(&places.networks).enumerate() {
+            let (output_gradient, others) = parameters.split_at(network.output.d_output * rows);
+            parameters = others;
+            let (of_network, others) = offsets.split_at(network.n_weights());
+            offsets = others;
+            let gradients = Gradients {
+                tape,
+                rows,
+                offsets: of_network,
+                weights: &mut back.weights,
+                buffers: scratch.buffers.each_mut().map(|buffer| &mut **buffer),
+                context: back.context.as_deref_mut(),
+            };
+            let below = network.backward(places_of, self.input(places), output_gradient, gradients);
+            if goes_on {
+                network.first().input_gradient(below, input_gradient, rows, i > 0);
+            }
+        }
+        if goes_on {
+            for (i, &index) in self.kept.iter().enumerate() {
+                add(feature_mut(back.state, index, rows), feature(input_gradient, i, rows));
+            }
+        }
+        if context_wanted && let Some(context) = &mut back.context {
+            add(context, &input_gradient[self.kept.len() * rows..]);
+        }
+    }
+
+    fn features(&self, direction: Direction) -> Features<'_, R> {
+        Features { map: &self.map, direction, n_features: self.transformed.len() }
+    }
+
+    fn input(&self, places: &StepPlaces) -> Input {
+        Input { start: places.input, context: places.input + self.kept.len() }
+    }
+}

@@ -1,0 +1,50 @@
+//! [`Elementwise`]: a map of every feature of a tile by parameters that are the same for all rows.
+
+use super::super::row::{Map, Real};
+use super::backward::{Backward, StepBackward};
+use super::features::Features;
+use super::forward::Tile;
+use super::layout::StepPlaces;
+use crate::direction::Direction;
+
+/// A map of every feature by parameters of its own.
+pub(in super::super) struct Elementwise<'a, R> {
+    pub map: Map<R>,
+    pub d_features: usize,
+    /// The first parameter of all features, then the second.
+    pub parameters: &'a [R],
+}
+
+impl<R: Real> Elementwise<'_, R> {
+    pub(super) fn forward(
+        &self,
+        direction: Direction,
+        places: &StepPlaces,
+        tile: &mut Tile<'_, R>,
+    ) {
+        let rows = tile.log_det.len();
+        let parameters = &mut tile.work[places.parameters * rows..][..self.parameters.len() * rows];
+        for (row, &value) in parameters.chunks_exact_mut(rows).zip(self.parameters) {
+            row.fill(value);
+        }
+        self.features(direction).forward(0..self.d_features, places, tile);
+    }
+
+    /// The gradients of [`forward`](Self::forward).
+    pub(super) fn backward(
+        &self,
+        step: StepBackward<'_>,
+        tape: &mut [R],
+        back: &mut Backward<'_, R>,
+    ) {
+        let StepBackward { direction, places, offsets, .. } = step;
+        let features = self.features(direction);
+        let (_, parameters) =
+            features.backward(0..self.d_features, places, tape, back.state, back.log_det);
+        back.weights.add_rows(offsets[0], parameters, back.log_det.len());
+    }
+
+    fn features(&self, direction: Direction) -> Features<'_, R> {
+        Features { map: &self.map, direction, n_features: self.d_features }
+    }
+}

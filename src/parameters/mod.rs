@@ -1,0 +1,14 @@
+//! What belongs to the parameters of a module: their float type, device and identity, and the settings
+//! that a record of them must fit.
+
+mod cast;
+mod fresh_ids;
+mod place;
+mod settings;
+
+pub use cast::cast;
+pub(crate) use fresh_ids::assert_distinct;
+pub use fresh_ids::with_fresh_ids;
+pub use place::Place;
+pub use settings::Settings;
+pub(crate) use settings::int_parameter;

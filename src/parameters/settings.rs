@@ -1,0 +1,128 @@
+//! [`Settings`]: what a module is made of besides its parameters, in its record.
+
+use std::sync::Arc;
+
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+    Param, ParamId,
+};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// The settings of a module that its parameters do not show: an activation, a bound, an interval.
+///
+/// A record of parameters fits every module of the same shapes, and with other settings gives another
+/// density without a word. A module that holds its settings in such a field writes them into the path
+/// of an entry of its record, so that loading a record of other settings fails with an error that
+/// names them.
+///
+/// An option that is added to a module later must not appear in the text at its default: old records
+/// then still fit.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::Settings;
+/// use normalizing_flows::burn;
+/// use normalizing_flows::burn::module::Module;
+/// use normalizing_flows::burn::tensor::Device;
+///
+/// #[derive(Module, Debug)]
+/// struct Power {
+///     #[module(skip)]
+///     exponent: f64,
+///     settings: Settings,
+/// }
+///
+/// let power = |exponent: f64| Power {
+///     exponent,
+///     settings: Settings::new(format!("exponent = {exponent}"), &Device::default()),
+/// };
+/// assert!(power(2.0).try_load_record(power(2.0).into_record()).is_ok());
+/// let error = power(3.0).try_load_record(power(2.0).into_record()).unwrap_err();
+/// assert!(error.to_string().contains("exponent = 3"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Settings {
+    text: Arc<str>,
+    /// What stands in the record at the path that is the text. Being no float, it is neither trained
+    /// nor quantised, perturbed or counted; and it knows the device of a module that has no other
+    /// parameter.
+    entry: Param<Tensor<1, Int>>,
+}
+
+impl Settings {
+    /// Settings in words: `name = value` pairs, separated by commas.
+    pub fn new(text: impl Into<Arc<str>>, device: &Device) -> Self {
+        Self { text: text.into(), entry: int_parameter(&[0], &device.clone().without_autodiff()) }
+    }
+
+    /// The settings in words.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Integers that move and save with a module. Backends differ in their integer type and a record keeps
+/// the one that it was saved with, so loading casts to the device's own.
+pub(crate) fn int_parameter(values: &[usize], device: &Device) -> Param<Tensor<1, Int>> {
+    let values: Vec<i64> = values.iter().map(|&value| value as i64).collect();
+    let n = values.len();
+    let tensor = Tensor::from_data(TensorData::new(values, [n]), device);
+    Param::initialized(ParamId::new(), tensor).load_mapper(|loaded: Tensor<1, Int>| {
+        let dtype = loaded.device().settings().int_dtype;
+        loaded.cast(dtype)
+    })
+}
+
+const CONTAINER: &str = "Struct:Settings";
+
+/// By hand, for the path of the entry; else as the derive would do it.
+impl Module for Settings {
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        visitor.enter_module(&self.text, CONTAINER);
+        self.entry.visit(visitor);
+        visitor.exit_module(&self.text, CONTAINER);
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        mapper.enter_module(&self.text, CONTAINER);
+        let entry = Module::map(self.entry, mapper);
+        mapper.exit_module(&self.text, CONTAINER);
+        Self { text: self.text, entry }
+    }
+
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.entry.collect_devices(devices)
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        Self { entry: self.entry.fork(device), ..self }
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        Self { entry: self.entry.to_device(device), ..self }
+    }
+
+    fn train(self) -> Self {
+        Self { entry: self.entry.train(), ..self }
+    }
+
+    fn valid(&self) -> Self {
+        // Most often there is nothing to strip, and a clone is cheaper.
+        let is_plain = !self.entry.val().is_autodiff();
+        let entry = if is_plain { self.entry.clone() } else { self.entry.valid() };
+        Self { text: self.text.clone(), entry }
+    }
+
+    fn materialize(self) -> Self {
+        self
+    }
+}
+
+impl ModuleDisplayDefault for Settings {
+    fn content(&self, content: Content) -> Option<Content> {
+        content.add_formatted(&self.text()).optional()
+    }
+}
+
+impl ModuleDisplay for Settings {}
