@@ -1,0 +1,81 @@
+//! The checked view: errors in the place of panics, and the same numbers where there is none.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use common::{cpu, rng};
+use normalizing_flows::burn::tensor::Tensor;
+use normalizing_flows::distribution::Checked;
+use normalizing_flows::{Distribution, Error, NormalizingFlow, RealNvpConfig};
+
+fn model(d_context: usize) -> NormalizingFlow {
+    RealNvpConfig::new(2).with_d_context(d_context).init(&cpu(), &mut rng(0))
+}
+
+fn ones(rows: usize, columns: usize) -> Tensor<2> {
+    Tensor::ones([rows, columns], &cpu())
+}
+
+/// The errors of every verb that takes an input, and of every one that takes none.
+fn errors(model: &NormalizingFlow, x: &Tensor<2>, context: Option<&Tensor<2>>) -> [Vec<Error>; 2] {
+    let checked = Checked::new(model, context);
+    let of_input = vec![
+        checked.log_prob(x.clone()).err(),
+        checked.to_latent(x.clone()).err(),
+        checked.from_latent(x.clone()).err(),
+        checked.calibrate(x.clone()).err(),
+    ];
+    let of_none = vec![
+        checked.sample(3, &mut rng(0)).err(),
+        checked.sample_with_log_prob(3, &mut rng(0)).err(),
+        checked.rsample(3, &mut rng(0)).err(),
+        checked.rsample_with_log_prob(3, &mut rng(0)).err(),
+    ];
+    [of_input, of_none].map(|errors| errors.into_iter().flatten().collect())
+}
+
+#[test]
+fn wrong_columns_are_errors_of_what_takes_an_input() {
+    let error = Error::Columns { what: "input", expected: 2, found: 3 };
+    assert_eq!(errors(&model(0), &ones(4, 3), None), [vec![error; 4], vec![]]);
+}
+
+#[test]
+fn missing_unwanted_and_unfitting_contexts_are_errors_of_every_verb() {
+    let (x, context) = (ones(4, 2), ones(4, 3));
+    let missing = Error::MissingContext { d_context: 3 };
+    assert_eq!(errors(&model(3), &x, None), [vec![missing.clone(); 4], vec![missing; 4]]);
+    let unwanted = vec![Error::UnwantedContext; 4];
+    assert_eq!(errors(&model(0), &x, Some(&context)), [unwanted.clone(), unwanted]);
+    let columns = Error::Columns { what: "context", expected: 3, found: 2 };
+    assert_eq!(errors(&model(3), &x, Some(&x)), [vec![columns.clone(); 4], vec![columns; 4]]);
+    let rows = Error::ContextRows { expected: 4, found: 5 };
+    assert_eq!(errors(&model(3), &x, Some(&ones(5, 3))), [vec![rows; 4], vec![]]);
+    assert_eq!(errors(&model(3), &x, Some(&ones(1, 3))), [vec![], vec![]]);
+}
+
+#[test]
+fn where_all_fits_the_numbers_are_those_of_the_plain_calls() {
+    let (model, context) = (model(3), ones(1, 3));
+    let checked = Checked::new(&model, Some(&context));
+    let given = model.given(&context);
+    let x = given.sample(5, &mut rng(1));
+    assert_eq!(checked.sample(5, &mut rng(1)).unwrap().into_data(), x.to_data());
+    let log_prob = checked.log_prob(x.clone()).unwrap();
+    assert_eq!(log_prob.into_data(), given.log_prob(x.clone()).into_data());
+    let z = checked.to_latent(x.clone()).unwrap();
+    assert_eq!(z.into_data(), given.to_latent(x).into_data());
+}
+
+#[test]
+fn a_configuration_out_of_its_range_is_an_error_and_the_panic_of_init() {
+    let config = RealNvpConfig::new(2).with_n_layers(0);
+    let error = config.validate().unwrap_err();
+    assert_eq!(error.to_string(), "`n_layers` must be at least 1, got 0");
+    let init = std::panic::AssertUnwindSafe(|| config.init(&cpu(), &mut rng(0)));
+    let panic = std::panic::catch_unwind(init).unwrap_err();
+    assert_eq!(panic.downcast_ref::<String>(), Some(&error.to_string()));
+    assert!(RealNvpConfig::new(1).validate().is_err());
+    assert!(RealNvpConfig::new(2).validate().is_ok());
+}

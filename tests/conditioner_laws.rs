@@ -1,0 +1,145 @@
+//! Every conditioner of the crate satisfies every invariant of one, in f32 and in f64, by tensor
+//! operations. One line per case.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use normalizing_flows::burn;
+use normalizing_flows::burn::module::{Module, Param};
+use normalizing_flows::burn::nn::activation::ActivationConfig;
+use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use normalizing_flows::conditioner::{
+    AutoregressiveConditioner, Conditioner, MlpConfig, Network, NetworkConfig, ResidualMlpConfig,
+    SeparateMlpsConfig,
+};
+use normalizing_flows::testing::{AutoregressiveLaws, ConditionerLaws};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+/// Declares a module per case, with a test per check and float type, and the list of the cases' types.
+macro_rules! registry {
+    ($($name:ident: $laws:expr;)+) => {
+        $(mod $name {
+            mod in_f32 {
+                use super::super::*;
+                normalizing_flows::conditioner_laws!(
+                    $laws.with_dtype(FloatDType::F32), common::cpu());
+            }
+            mod in_f64 {
+                use super::super::*;
+                normalizing_flows::conditioner_laws!(
+                    $laws.with_dtype(FloatDType::F64), common::cpu());
+            }
+        })+
+
+        /// The type of the conditioner of every case.
+        fn registered() -> Vec<&'static str> {
+            vec![$(type_of(&$laws)),+]
+        }
+    };
+}
+
+registry! {
+    mlp: ConditionerLaws::new(0, |shape, device, rng| mlp().init(shape, device, rng));
+    mlp_context: ConditionerLaws::new(2, |shape, device, rng| mlp().init(shape, device, rng));
+    mlp_linear: ConditionerLaws::new(1, |shape, device, rng| {
+        mlp().with_d_hidden(vec![]).init(shape, device, rng)
+    });
+    separate_mlps: ConditionerLaws::new(0, |shape, device, rng| {
+        SeparateMlpsConfig::new().with_mlp(mlp()).init(shape, device, rng)
+    });
+    separate_mlps_context: ConditionerLaws::new(2, |shape, device, rng| {
+        SeparateMlpsConfig::new().with_mlp(mlp()).init(shape, device, rng)
+    });
+    residual_mlp: ConditionerLaws::new(0, |shape, device, rng| {
+        residual().init(shape, device, rng)
+    });
+    residual_mlp_context: ConditionerLaws::new(2, |shape, device, rng| {
+        residual().init(shape, device, rng)
+    });
+    in_the_enum: ConditionerLaws::new(2, |shape, device, rng| -> Network {
+        NetworkConfig::from(residual()).init(shape, device, rng)
+    });
+}
+
+/// A smooth activation: no kinks for finite differences to step over.
+fn mlp() -> MlpConfig {
+    MlpConfig::new().with_d_hidden(vec![7, 5]).with_activation(ActivationConfig::Tanh)
+}
+
+fn residual() -> ResidualMlpConfig {
+    ResidualMlpConfig::new().with_d_hidden(6).with_activation(ActivationConfig::Tanh)
+}
+
+fn type_of<C: Conditioner>(_: &ConditionerLaws<C>) -> &'static str {
+    std::any::type_name::<C>()
+}
+
+/// A conditioner that is in `Network` but in no case above fails here.
+#[test]
+fn every_conditioner_of_the_crate_is_registered() {
+    common::assert_registered(Network::NAMES, &registered());
+}
+
+/// The smallest autoregressive network: one matrix, of which the order leaves some entries.
+#[derive(Module, Debug)]
+struct Triangular {
+    weight: Param<Tensor<2>>,
+    of_context: Param<Tensor<2>>,
+    mask: Vec<usize>,
+}
+
+/// The place of each feature in the order.
+const ORDER: [usize; 3] = [1, 2, 0];
+
+impl Triangular {
+    fn new(device: &Device, rng: &mut ChaCha8Rng) -> Self {
+        let mut draw = |rows: usize| {
+            let values: Vec<f64> = (0..rows * 6).map(|_| rng.random_range(0.5..1.0)).collect();
+            Param::from_data(TensorData::new(values, [rows, 6]), device)
+        };
+        Self { weight: draw(3), of_context: draw(2), mask: ORDER.to_vec() }
+    }
+}
+
+impl AutoregressiveConditioner for Triangular {
+    fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
+        let allowed: Vec<f64> =
+            (0..18).map(|i| f64::from(u8::from(self.mask[i / 6] < self.mask[i % 6 % 3]))).collect();
+        let options = (&input.device(), input.dtype());
+        let allowed = Tensor::<2>::from_data(TensorData::new(allowed, [3, 6]), options);
+        let context = context.expect("it takes a context").clone();
+        input.matmul(self.weight.val() * allowed) + context.matmul(self.of_context.val())
+    }
+
+    fn order(&self) -> Vec<usize> {
+        ORDER.to_vec()
+    }
+
+    fn d_context(&self) -> usize {
+        2
+    }
+}
+
+mod an_autoregressive_network {
+    use super::*;
+    normalizing_flows::autoregressive_laws!(
+        AutoregressiveLaws::new(2, Triangular::new),
+        common::cpu()
+    );
+}
+
+#[test]
+#[should_panic(
+    expected = "the parameters of feature 0 (place 1) must not depend on feature 1 (place 2)"
+)]
+fn a_network_that_looks_ahead_is_found() {
+    let laws = AutoregressiveLaws::new(2, |device, rng| {
+        let mut network = Triangular::new(device, rng);
+        // Feature 1 is last in the order, and here feeds the others.
+        network.mask[1] = 0;
+        network
+    });
+    laws.parameters_depend_on_all_earlier_features_and_on_no_others(&common::cpu());
+}

@@ -1,0 +1,125 @@
+//! Every distribution of the crate satisfies every invariant of one, in f32 and in f64. One line per case.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use normalizing_flows::burn::tensor::{Device, FloatDType};
+use normalizing_flows::conditioner::{MlpConfig, NetworkConfig};
+use normalizing_flows::distribution::{
+    DiagonalNormal, DiagonalNormalConfig, Ensemble, Mixture, StandardNormalConfig,
+};
+use normalizing_flows::testing::DistributionLaws;
+use normalizing_flows::univariate::{AffineConfig, ScaleBound};
+use normalizing_flows::{
+    Base, BaseConfig, Distribution, NiceConfig, NormalizingFlow, RealNvpConfig, StandardNormal,
+};
+use rand::rngs::ChaCha8Rng;
+
+/// Declares a module per case, with a test per check and float type, and the list of the cases' types.
+macro_rules! registry {
+    ($($name:ident: $laws:expr;)+) => {
+        $(mod $name {
+            mod in_f32 {
+                use super::super::*;
+                normalizing_flows::distribution_laws!(
+                    $laws.with_dtype(FloatDType::F32), common::cpu());
+            }
+            mod in_f64 {
+                use super::super::*;
+                normalizing_flows::distribution_laws!(
+                    $laws.with_dtype(FloatDType::F64), common::cpu());
+            }
+        })+
+
+        /// The type of the distribution of every case.
+        fn registered() -> Vec<&'static str> {
+            vec![$(type_of(&$laws)),+]
+        }
+    };
+}
+
+// Squares of 1e9 are within f32, those of their sums over a scale of 0.1 too.
+registry! {
+    standard_normal: standard_normal(2);
+    standard_normal_of_one_feature: standard_normal(1);
+    diagonal_normal: DistributionLaws::new(2, diagonal_normal);
+    diagonal_normal_fixed: DistributionLaws::new(1, |device, rng| {
+        DiagonalNormalConfig::new(vec![1.0], vec![0.5]).init(device, rng)
+    });
+    base: DistributionLaws::new(2, |device, rng| -> Base {
+        BaseConfig::from(StandardNormalConfig::new(2)).init(device, rng)
+    });
+    flow: DistributionLaws::new(2, |device, rng| real_nvp().init(device, rng));
+    flow_given_a_context: DistributionLaws::new(2, |device, rng| {
+        real_nvp().with_d_context(2).init(device, rng)
+    });
+    flow_over_a_learnt_base: DistributionLaws::new(2, |device, rng| {
+        let flow = NiceConfig::new(2).with_conditioner(smooth()).init(device, rng).flow;
+        NormalizingFlow::new(diagonal_normal(device, rng), flow)
+    });
+    mixture: DistributionLaws::new(2, |device, rng| {
+        Mixture::new((0..3).map(|_| diagonal_normal(device, rng)).collect())
+    });
+    mixture_of_flows_given_a_context: DistributionLaws::new(2, |device, rng| {
+        let config = real_nvp().with_d_context(1);
+        Mixture::new((0..2).map(|_| config.init(device, rng)).collect())
+    });
+    ensemble: DistributionLaws::new(2, |device, rng| {
+        Ensemble::new((0..3).map(|_| diagonal_normal(device, rng)).collect())
+    });
+}
+
+fn standard_normal(d_features: usize) -> DistributionLaws<StandardNormal> {
+    DistributionLaws::new(d_features, move |device, _| StandardNormal::new(d_features, device))
+}
+
+fn diagonal_normal(device: &Device, rng: &mut ChaCha8Rng) -> DiagonalNormal {
+    DiagonalNormalConfig::standard_learnable(2).init(device, rng)
+}
+
+/// A smooth activation: no kinks for finite differences and grids to step over.
+fn smooth() -> NetworkConfig {
+    MlpConfig::new()
+        .with_d_hidden(vec![6])
+        .with_activation(normalizing_flows::burn::nn::activation::ActivationConfig::Tanh)
+        .into()
+}
+
+/// Scales within e, so that the region holds the density and a grid resolves it.
+fn real_nvp() -> RealNvpConfig {
+    let affine = AffineConfig::new().with_bound(ScaleBound::Tanh { bound: 0.5 });
+    RealNvpConfig::new(2).with_n_layers(2).with_conditioner(smooth()).with_affine(Some(affine))
+}
+
+fn type_of<D: Distribution>(_: &DistributionLaws<D>) -> &'static str {
+    std::any::type_name::<D>()
+}
+
+/// A base that is in `Base` but in no case above fails here.
+#[test]
+fn every_base_of_the_crate_is_registered() {
+    common::assert_registered(Base::NAMES, &registered());
+}
+
+#[test]
+fn gradients_flow_through_the_samples_of_what_is_reparameterized() {
+    let device = common::cpu();
+    for dtype in [FloatDType::F32, FloatDType::F64] {
+        DistributionLaws::new(2, diagonal_normal)
+            .with_dtype(dtype)
+            .gradients_flow_through_samples(&device);
+        for d_context in [0, 2] {
+            DistributionLaws::new(2, move |device, rng| {
+                real_nvp().with_d_context(d_context).init(device, rng)
+            })
+            .with_dtype(dtype)
+            .gradients_flow_through_samples(&device);
+        }
+        DistributionLaws::new(2, |device, rng| {
+            Ensemble::new((0..3).map(|_| diagonal_normal(device, rng)).collect())
+        })
+        .with_dtype(dtype)
+        .gradients_flow_through_samples(&device);
+    }
+}
