@@ -1,43 +1,33 @@
-//! Densities are densities: they integrate to one, and samples follow them.
+//! Densities that were trained, in large calls, in training, and of rows that are not finite. That densities
+//! integrate to one and samples follow them is in `distribution_laws`.
 
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 
 mod common;
 
-use common::{host, ks_bound, ks_distance, normal_cdf, rng};
+use common::{Opaque, host, rng};
 use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
-use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig};
+use normalizing_flows::conditioner::MlpConfig;
 use normalizing_flows::data::toy::{
     Checkerboard, Circles, EightGaussians, Rings, Spirals, ToyDensity, TwoMoons,
 };
 use normalizing_flows::distribution::DiagonalNormalConfig;
 use normalizing_flows::testing::{assert_close, perturb};
-use normalizing_flows::univariate::{BoundarySlopes, RationalQuadraticSplineConfig};
 use normalizing_flows::{
-    Distribution, NiceConfig, NormalizingFlow, NsfConfig, RealNvpConfig, Reparameterized,
+    Distribution, Layer, MaskedCoupling, NiceConfig, NormalizingFlow, RealNvpConfig,
+    Reparameterized, Sequential, StandardNormal,
 };
-use rand::rngs::ChaCha8Rng;
-
-type Couplings = NormalizingFlow;
 
 /// A small Real NVP after some steps on two moons.
-fn trained(steps: usize, device: &Device) -> Couplings {
+fn trained(steps: usize, device: &Device) -> NormalizingFlow {
     let config = RealNvpConfig::new(2)
         .with_n_layers(6)
         .with_conditioner(MlpConfig::new().with_d_hidden(vec![32, 32]).into());
-    trained_from(steps, device, |device, rng| config.init(device, rng))
-}
-
-fn trained_from(
-    steps: usize,
-    device: &Device,
-    init: impl FnOnce(&Device, &mut ChaCha8Rng) -> Couplings,
-) -> Couplings {
     let mut rng = rng(3);
     let training = device.clone().autodiff();
-    let mut model = init(&training, &mut rng);
+    let mut model = config.init(&training, &mut rng);
     let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
     for _ in 0..steps {
         let x = TwoMoons::new(0.1).sample(256, &training, &mut rng);
@@ -48,116 +38,17 @@ fn trained_from(
     model.valid()
 }
 
-/// The centres of square cells that fill `[-limit, limit]²`, column by column.
-fn grid(limit: f64, cells: usize, device: &Device) -> Tensor<2> {
-    let step = 2.0 * limit / cells as f64;
-    let at = move |i: usize| -limit + (i as f64 + 0.5) * step;
-    let points: Vec<f64> =
-        (0..cells).flat_map(|i| (0..cells).flat_map(move |j| [at(i), at(j)])).collect();
-    Tensor::from_data(TensorData::new(points, [cells * cells, 2]), device)
-}
-
-#[test]
-fn a_trained_density_integrates_to_one_and_its_samples_follow_it() {
-    integrates_to_one_and_is_sampled(&trained(300, &common::cpu()));
-}
-
-/// The first box ends in the middle of the data; the tails of the second one are learnt.
-#[test]
-fn a_trained_spline_density_integrates_to_one_and_its_samples_follow_it() {
-    for (ends, bound) in [(BoundarySlopes::One, 1.0), (BoundarySlopes::Free, 3.0)] {
-        // No bin so narrow that the grid would miss a ridge of the density.
-        let spline = RationalQuadraticSplineConfig::new()
-            .with_interval([-bound, bound])
-            .with_boundary_slopes(ends)
-            .with_min_bin_width(0.03)
-            .with_min_bin_height(0.03)
-            .with_min_slope(0.1);
-        let config = NsfConfig::new(2)
-            .with_n_layers(4)
-            .with_conditioner(ResidualMlpConfig::new().with_d_hidden(32).into())
-            .with_spline(spline);
-        let model = trained_from(200, &common::cpu(), |device, rng| config.init(device, rng));
-        integrates_to_one_and_is_sampled(&model);
-    }
-}
-
-fn integrates_to_one_and_is_sampled(model: &Couplings) {
-    let device = common::cpu();
-    let (limit, cells) = (6.0, 1200);
-    let step = 2.0 * limit / cells as f64;
-    let mass: Vec<f64> = host(model.log_prob(grid(limit, cells, &device)))
-        .into_iter()
-        .map(|log_prob| log_prob.exp() * step * step)
-        .collect();
-    let total: f64 = mass.iter().sum();
-    assert!((total - 1.0).abs() < 1e-3, "the density integrates to {total}");
-
-    let n = 20_000;
-    let samples = host(model.sample(n, &mut rng(0)));
-    // Each coordinate, and their sum, which sees how the two depend on each other. A cell (i, j) of
-    // the grid belongs to bin i, j or i + j, which is about half a cell wide.
-    type Bin = fn(usize, usize) -> usize;
-    type Coordinate = fn(&[f64]) -> f64;
-    let views: [(Bin, Coordinate); 3] = [
-        (|i, _| i, |point| point[0]),
-        (|_, j| j, |point| point[1]),
-        (|i, j| i + j, |point| point[0] + point[1]),
-    ];
-    for (view, (bin, coordinate)) in views.into_iter().enumerate() {
-        let mut cumulative = vec![0.0; 2 * cells];
-        for (k, mass) in mass.iter().enumerate() {
-            cumulative[bin(k / cells, k % cells)] += mass;
-        }
-        for i in 1..cumulative.len() {
-            cumulative[i] += cumulative[i - 1];
-        }
-        let start = if view == 2 { -2.0 * limit } else { -limit };
-        let cdf = |x: f64| {
-            let position = ((x - start) / step).clamp(0.0, 2.0 * cells as f64 - 1.0);
-            let (bin, rest) = (position as usize, position.fract());
-            let before = if bin == 0 { 0.0 } else { cumulative[bin - 1] };
-            before + rest * (cumulative[bin] - before)
-        };
-        let distance = ks_distance(samples.chunks_exact(2).map(coordinate).collect(), cdf);
-        // The binning shifts the distribution function by at most a bin, that is by the mass of
-        // one.
-        let bin_mass = 0.01;
-        assert!(distance < ks_bound(n) + bin_mass, "view {view}: {distance} away");
-    }
-}
-
 #[test]
 fn training_leaves_the_best_gaussian_far_behind() {
     let device = common::cpu();
     let x = TwoMoons::new(0.1).sample(10_000, &device, &mut rng(9));
-    let nll = |model: &Couplings| host(-model.log_prob(x.clone()).mean())[0];
+    let nll = |model: &NormalizingFlow| host(-model.log_prob(x.clone()).mean())[0];
     let (before, after) = (nll(&trained(0, &device)), nll(&trained(300, &device)));
     // A new model is the standard normal, and E|x|² = (1 + 9/4 - 2/π) / 2 + 2 · 0.1² = 1.327.
     assert!((before - (1.327 / 2.0 + std::f64::consts::TAU.ln())).abs() < 0.02, "{before}");
     // 300 steps are few, but it must be far below the best Gaussian, which has ½ ln |Σ| + ln 2πe =
     // 1.908 nats; the data have 1.008.
     assert!(after < 1.6, "{after}");
-}
-
-#[test]
-fn a_diagonal_normal_samples_what_its_density_says() {
-    let device = common::cpu();
-    let normal =
-        DiagonalNormalConfig::new(vec![3.0, -1.0], vec![0.5, 4.0]).init(&device, &mut rng(0));
-    let n = 20_000;
-    let samples = host(normal.sample(n, &mut rng(5)));
-    for (feature, (loc, scale)) in [(3.0, 0.5), (-1.0, 4.0)].into_iter().enumerate() {
-        let values = samples.chunks_exact(2).map(|row| row[feature]).collect();
-        let cdf = |x: f64| normal_cdf((x - loc) / scale);
-        assert!(ks_distance(values, cdf) < ks_bound(n));
-    }
-    let limit = 30.0;
-    let mass: f64 = host(normal.log_prob(grid(limit, 1200, &device)))
-        .into_iter()
-        .map(|log_prob| log_prob.exp() * (2.0 * limit / 1200.0f64).powi(2))
-        .sum();
-    assert!((mass - 1.0).abs() < 1e-3, "{mass}");
 }
 
 #[test]
@@ -197,6 +88,46 @@ fn large_calls_give_what_small_ones_give() {
     // The draws do not depend on the chunks either.
     let many = model.given(&context.clone().narrow(0, 0, 1)).sample(n, &mut rng(3));
     let few = model.given(&context.narrow(0, 0, 1)).sample(100, &mut rng(3));
+    assert_close("samples", &many.narrow(0, 0, 100), &few, 1e-5);
+}
+
+/// By tensor operations a call of more than 16,384 rows is cut into chunks: values, samples and gradients
+/// are those of small calls.
+#[test]
+fn large_calls_by_tensor_operations_give_what_small_ones_give() {
+    let device = common::cpu().autodiff();
+    let layers =
+        RealNvpConfig::new(2).with_n_layers(2).with_d_context(1).init(&device, &mut rng(0));
+    let layers = perturb(layers, 0.3, &mut rng(1)).flow.layers.into_iter().map(|layer| {
+        let Layer::MaskedCoupling(layer) = layer else { panic!("a Real NVP is made of couplings") };
+        let (mask, network) = (layer.mask(), Opaque { inner: layer.conditioner });
+        MaskedCoupling::new(&mask, network, layer.univariate, &device)
+    });
+    let base = StandardNormal::new(2, &device);
+    let model = NormalizingFlow::new(base, Sequential::new(layers.collect()));
+    let n = 20_000;
+    let x = TwoMoons::new(0.1).sample(n, &device, &mut rng(2));
+    let context = x.clone().narrow(1, 0, 1) * 2.0 + 1.0;
+    let leaf = |tensor: &Tensor<2>| tensor.clone().detach().require_grad();
+    let run = |x: &Tensor<2>, context: &Tensor<2>| {
+        let (x, context) = (leaf(x), leaf(context));
+        let log_prob = model.given(&context).log_prob(x.clone());
+        let gradients = log_prob.clone().sum().backward();
+        (log_prob.inner(), x.grad(&gradients).unwrap(), context.grad(&gradients).unwrap())
+    };
+    let (log_prob, of_x, of_context) = run(&x, &context);
+    // On both sides of the cut, and over it.
+    for start in [0, 16_000, 16_384, 19_000] {
+        let rows = |tensor: &Tensor<2>| tensor.clone().narrow(0, start, 1000);
+        let (part, part_of_x, part_of_context) = run(&rows(&x), &rows(&context));
+        assert_close("log-density", &part, &log_prob.clone().narrow(0, start, 1000), 1e-5);
+        assert_close("gradient of the rows", &part_of_x, &rows(&of_x), 1e-4);
+        assert_close("gradient of the context", &part_of_context, &rows(&of_context), 1e-4);
+    }
+    let one = context.narrow(0, 0, 1).inner();
+    let plain = model.valid();
+    let many = plain.given(&one).sample(n, &mut rng(3));
+    let few = plain.given(&one).sample(100, &mut rng(3));
     assert_close("samples", &many.narrow(0, 0, 100), &few, 1e-5);
 }
 

@@ -5,14 +5,17 @@
 mod common;
 
 use normalizing_flows::burn::tensor::{Device, FloatDType};
-use normalizing_flows::conditioner::{MlpConfig, NetworkConfig};
+use normalizing_flows::conditioner::{MlpConfig, NetworkConfig, ResidualMlpConfig};
 use normalizing_flows::distribution::{
     DiagonalNormal, DiagonalNormalConfig, Ensemble, Mixture, StandardNormalConfig,
 };
 use normalizing_flows::testing::DistributionLaws;
-use normalizing_flows::univariate::{AffineConfig, ScaleBound};
+use normalizing_flows::univariate::{
+    AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
+};
 use normalizing_flows::{
-    Base, BaseConfig, Distribution, NiceConfig, NormalizingFlow, RealNvpConfig, StandardNormal,
+    Base, BaseConfig, Distribution, NiceConfig, NormalizingFlow, NsfConfig, RealNvpConfig,
+    StandardNormal,
 };
 use rand::rngs::ChaCha8Rng;
 
@@ -54,6 +57,8 @@ registry! {
     flow_given_a_context: DistributionLaws::new(2, |device, rng| {
         real_nvp().with_d_context(2).init(device, rng)
     });
+    spline_flow: spline_flow(BoundarySlopes::One, 2.0).with_region([-8.0, 8.0]);
+    spline_flow_with_free_ends: spline_flow(BoundarySlopes::Free, 3.0);
     flow_over_a_learnt_base: DistributionLaws::new(2, |device, rng| {
         let flow = NiceConfig::new(2).with_conditioner(smooth()).init(device, rng).flow;
         NormalizingFlow::new(diagonal_normal(device, rng), flow)
@@ -90,6 +95,27 @@ fn smooth() -> NetworkConfig {
 fn real_nvp() -> RealNvpConfig {
     let affine = AffineConfig::new().with_bound(ScaleBound::Tanh { bound: 0.5 });
     RealNvpConfig::new(2).with_n_layers(2).with_conditioner(smooth()).with_affine(Some(affine))
+}
+
+/// Of no slope so steep that a ridge of the density would need a finer grid.
+fn spline_flow(ends: BoundarySlopes, bound: f64) -> DistributionLaws<NormalizingFlow> {
+    DistributionLaws::new(2, move |device, rng| {
+        let spline = RationalQuadraticSplineConfig::new()
+            .with_interval([-bound, bound])
+            .with_boundary_slopes(ends)
+            .with_n_bins(4)
+            .with_min_bin_width(0.15)
+            .with_min_bin_height(0.15)
+            .with_min_slope(0.4);
+        let network = ResidualMlpConfig::new()
+            .with_d_hidden(8)
+            .with_activation(normalizing_flows::burn::nn::activation::ActivationConfig::Tanh);
+        NsfConfig::new(2)
+            .with_n_layers(2)
+            .with_conditioner(network.into())
+            .with_spline(spline)
+            .init(device, rng)
+    })
 }
 
 fn type_of<D: Distribution>(_: &DistributionLaws<D>) -> &'static str {

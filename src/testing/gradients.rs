@@ -87,7 +87,8 @@ impl<F: Flow> Laws<F> {
     }
 }
 
-fn shifted(tensor: &Tensor<2>, entry: usize, step: f64) -> Tensor<2> {
+/// The tensor with `step` added to one value.
+pub(super) fn shifted(tensor: &Tensor<2>, entry: usize, step: f64) -> Tensor<2> {
     let mut values = host(tensor);
     values[entry] += step;
     let data = TensorData::new(values, tensor.dims());

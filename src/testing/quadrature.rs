@@ -8,9 +8,10 @@ const MAX_CELLS: [usize; 2] = [1 << 16, 1 << 11];
 
 /// The probability of each cell of a grid over `[low, high]` in every feature, the last feature fastest.
 pub(super) struct Grid {
-    pub cells: usize,
-    pub d_features: usize,
-    pub mass: Vec<f64>,
+    cells: usize,
+    d_features: usize,
+    region: [f64; 2],
+    mass: Vec<f64>,
 }
 
 impl Grid {
@@ -43,7 +44,7 @@ impl Grid {
             let points = Tensor::from_data(TensorData::new(points, [n, d_features]), options);
             let volume = width.powi(d_features as i32);
             let mass = log_density(points).into_iter().map(|log| log.exp() * volume).collect();
-            Self { cells, d_features, mass }
+            Self { cells, d_features, region: [low, high], mass }
         };
         let mut grid = at(MIN_CELLS);
         loop {
@@ -66,21 +67,40 @@ impl Grid {
         self.mass.iter().sum()
     }
 
-    /// The cumulative probability of one feature at the end of each cell.
-    pub(super) fn cumulative(&self, feature: usize) -> Vec<f64> {
-        let mut sums = vec![0.0; self.cells];
+    /// The distribution functions of each feature, and with two features of their sum, which sees how they
+    /// depend on each other: points, and the probability of being below each.
+    pub(super) fn distribution_functions(&self) -> Vec<Vec<(f64, f64)>> {
+        let width = (self.region[1] - self.region[0]) / self.cells as f64;
+        let of_feature = |cell: &dyn Fn(usize) -> usize| {
+            let mut masses = vec![0.0; self.cells];
+            for (i, mass) in self.mass.iter().enumerate() {
+                masses[cell(i)] += mass;
+            }
+            let mut below = 0.0;
+            let end = |cell: usize| self.region[0] + width * (cell + 1) as f64;
+            masses
+                .into_iter()
+                .enumerate()
+                .map(|(cell, mass)| {
+                    below += mass;
+                    (end(cell), below)
+                })
+                .collect()
+        };
+        if self.d_features == 1 {
+            return vec![of_feature(&|i| i)];
+        }
+        let mut diagonals = vec![0.0; 2 * self.cells - 1];
         for (i, mass) in self.mass.iter().enumerate() {
-            let cell = match (self.d_features, feature) {
-                (2, 0) => i / self.cells,
-                _ => i % self.cells,
-            };
-            sums[cell] += mass;
+            diagonals[i / self.cells + i % self.cells] += mass;
         }
-        let mut total = 0.0;
-        for sum in &mut sums {
-            total += *sum;
-            *sum = total;
-        }
-        sums
+        let mut below = 0.0;
+        let of_sum = diagonals.into_iter().enumerate().map(|(diagonal, mass)| {
+            // A diagonal of cells lies with one half on each side of the line through its corners.
+            let at = below + 0.5 * mass;
+            below += mass;
+            (2.0 * self.region[0] + width * (diagonal + 1) as f64, at)
+        });
+        vec![of_feature(&|i| i / self.cells), of_feature(&|i| i % self.cells), of_sum.collect()]
     }
 }

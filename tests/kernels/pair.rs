@@ -12,8 +12,26 @@ pub struct Pair {
 pub fn pair(configs: &[MaskedCouplingConfig], dtype: FloatDType, device: &Device) -> Pair {
     let mut rng = rng(0);
     let layers = configs.iter().map(|config| config.init(device, &mut rng)).collect();
-    let fused = cast(perturb(Sequential::new(layers), 0.2, &mut rng), dtype);
+    let stack = Sequential::new(layers);
+    let noise = 0.2 * (8.0 / most_inputs(&stack) as f64).sqrt().min(1.0);
+    let fused = cast(perturb(stack, noise, &mut rng), dtype);
     composed_of(configs, fused)
+}
+
+/// The most inputs of any linear layer: noise on so many weights adds up, and with outputs of the order of
+/// 1 no network amplifies roundings much, whichever way a processor rounds.
+fn most_inputs<M: Module>(module: &M) -> usize {
+    struct MostInputs(usize);
+    impl ModuleVisitor for MostInputs {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if D == 2 {
+                self.0 = self.0.max(param.dims()[0]);
+            }
+        }
+    }
+    let mut visitor = MostInputs(1);
+    module.visit(&mut visitor);
+    visitor.0
 }
 
 pub fn composed_of(configs: &[MaskedCouplingConfig], fused: Sequential<MaskedCoupling>) -> Pair {
