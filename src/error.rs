@@ -1,4 +1,4 @@
-//! [`Error`]: what can go wrong that is no mistake of the program's.
+//! [`Error`]: what was wrong with a configuration, an input or a context.
 
 use std::fmt;
 
@@ -73,12 +73,11 @@ impl fmt::Display for Error {
             ),
             Self::MissingContext { d_context } => write!(
                 f,
-                "this model was built with `d_context` {d_context}: call it as \
-                 `model.given(&context)` with a context of shape [rows, {d_context}]"
+                "this model was built with `d_context` {d_context}: give it a context of shape \
+                 [rows, {d_context}], by `model.given(&context)`"
             ),
             Self::UnwantedContext => f.write_str(
-                "neither the base nor the flow of this model takes a context (`d_context` is 0): \
-                 call it without `given`",
+                "nothing in this model takes a context (`d_context` is 0): call it without one",
             ),
             Self::FloatType { what, expected, found } => write!(
                 f,

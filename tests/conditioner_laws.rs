@@ -90,7 +90,7 @@ struct Triangular {
     mask: Vec<usize>,
 }
 
-/// The place of each feature in the order.
+/// The rank of each feature in the order.
 const ORDER: [usize; 3] = [1, 2, 0];
 
 impl Triangular {
@@ -132,7 +132,7 @@ mod an_autoregressive_network {
 
 #[test]
 #[should_panic(
-    expected = "the parameters of feature 0 (place 1) must not depend on feature 1 (place 2)"
+    expected = "the parameters of feature 0 (rank 1) must not depend on feature 1 (rank 2)"
 )]
 fn a_network_that_looks_ahead_is_found() {
     let laws = AutoregressiveLaws::new(2, |device, rng| {

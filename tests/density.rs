@@ -188,8 +188,8 @@ fn a_fixed_base_gets_no_gradient_and_a_learnable_one_does() {
 fn a_nan_row_has_a_nan_density_and_a_nan_gradient_and_leaves_the_others_alone() {
     let device = common::cpu().autodiff();
     let model = RealNvpConfig::new(2).init(&device, &mut rng(0));
-    for sick in [[f64::NAN, 0.5], [0.5, f64::NAN], [f64::INFINITY, 0.5]] {
-        let values = [vec![0.1, 0.2], sick.to_vec(), vec![-1.0, 2.0]].concat();
+    for row in [[f64::NAN, 0.5], [0.5, f64::NAN], [f64::INFINITY, 0.5]] {
+        let values = [vec![0.1, 0.2], row.to_vec(), vec![-1.0, 2.0]].concat();
         let x = Tensor::<2>::from_data(TensorData::new(values, [3, 2]), &device).require_grad();
         let log_prob = model.log_prob(x.clone());
         let gradient = host(x.grad(&log_prob.clone().sum().backward()).unwrap());

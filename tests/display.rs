@@ -9,7 +9,8 @@ use normalizing_flows::conditioner::{ConditionerShape, MlpConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::univariate::{AdditiveConfig, RationalQuadraticSplineConfig};
 use normalizing_flows::{
-    Inverse, MaskedCoupling, MaskedCouplingConfig, NiceConfig, NormalizingFlow, StandardNormal,
+    Inverse, MaskedCoupling, MaskedCouplingConfig, NiceConfig, NormalizingFlow, Sequential,
+    StandardNormal,
 };
 
 #[test]
@@ -59,4 +60,17 @@ fn a_model_says_why_a_layer_does_not_run_by_the_kernels() {
     let last = printed.lines().last().unwrap();
     assert!(last.starts_with("inverse of coupling, 1 kept, 1 transformed, Opaque"), "{printed}");
     assert!(last.ends_with("tensor operations: a conditioner without a kernel"), "{printed}");
+}
+
+#[test]
+fn an_inverse_of_several_layers_prints_them_in_its_own_order() {
+    let (device, mut rng) = (cpu(), rng(0));
+    let layer = |mask: Mask, rng: &mut _| MaskedCouplingConfig::new(mask).init(&device, rng);
+    let layers = vec![layer(Mask::half(3), &mut rng), layer(Mask::half(3).complement(), &mut rng)];
+    let printed = Inverse::new(Sequential::new(layers)).to_string();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 3, "{printed}");
+    assert!(lines[0].starts_with("layer "), "{printed}");
+    assert!(lines[1].starts_with("inverse of coupling, 1 kept, 2 transformed"), "{printed}");
+    assert!(lines[2].starts_with("inverse of coupling, 2 kept, 1 transformed"), "{printed}");
 }

@@ -9,7 +9,7 @@ use common::{Opaque, host, rng};
 use normalizing_flows::burn;
 use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::optim::GradientsParams;
-use normalizing_flows::burn::tensor::{DType, Device, FloatDType, Tensor};
+use normalizing_flows::burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use normalizing_flows::conditioner::{MlpConfig, Network};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::testing::{assert_close, perturb};
@@ -17,6 +17,7 @@ use normalizing_flows::{
     Direction, Distribution, Flow, Inverse, MaskedCoupling, MaskedCouplingConfig, NormalizingFlow,
     Sequential, StandardNormal, cast,
 };
+use rand_distr::{Distribution as _, StandardNormal as Normal};
 
 /// A stack of known layers and one that the kernels do not know, and all of it by tensor operations.
 type Known = Sequential<MaskedCoupling>;
@@ -66,8 +67,8 @@ fn mixed(
 }
 
 fn noise(rows: usize, d: usize, seed: u64, device: &Device) -> Tensor<2> {
-    let normal = cast(StandardNormal::new(d, device), FloatDType::F64);
-    normal.sample(rows, &mut rng(seed)).cast(DType::F64)
+    let values: Vec<f64> = Normal.sample_iter(rng(seed)).take(rows * d).collect();
+    Tensor::from_data(TensorData::new(values, [rows, d]), (device, DType::F64))
 }
 
 #[test]

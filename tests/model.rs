@@ -334,7 +334,7 @@ fn probe() -> Probe {
 fn calibrated<F: Flow>(flow: F) -> F {
     let device = common::cpu();
     let model = NormalizingFlow::new(StandardNormal::new(2, &device), flow);
-    model.calibrate(Tensor::<2>::ones([4, 2], &device) * 10.0, None).flow
+    model.calibrate(Tensor::<2>::ones([4, 2], &device) * 10.0).flow
 }
 
 fn mean(probe: &Probe) -> f32 {

@@ -16,27 +16,32 @@ use normalizing_flows::distribution::{Checked, DiagonalNormalConfig, Ensemble, M
 use normalizing_flows::testing::perturb;
 use normalizing_flows::univariate::{AffineConfig, RationalQuadraticSplineConfig, ScaleBound};
 use normalizing_flows::{
-    Distribution, ElementwiseConfig, Error, Flow, FlowConfig, LayerConfig, MaskedCouplingConfig,
-    NiceConfig, NormalizingFlow, NsfConfig, RealNvpConfig, Sequential, StandardNormal, cast,
-    with_fresh_ids,
+    Base, Distribution, ElementwiseConfig, Error, Flow, FlowConfig, LayerConfig,
+    MaskedCouplingConfig, NiceConfig, NormalizingFlow, NsfConfig, RealNvpConfig, Sequential,
+    StandardNormal, cast, with_fresh_ids,
 };
 
-/// Every preset, small.
-fn presets() -> Vec<FlowConfig> {
+/// Every preset, small, one line each.
+fn presets() -> Vec<(&'static str, FlowConfig)> {
     let network = || MlpConfig::new().with_d_hidden(vec![8]).into();
-    let presets = vec![
-        RealNvpConfig::new(2).with_n_layers(2).with_conditioner(network()).into(),
-        NiceConfig::new(2).with_n_layers(2).with_conditioner(network()).into(),
-        NsfConfig::new(2).with_n_layers(2).with_conditioner(network()).into(),
+    let presets: Vec<(&str, FlowConfig)> = vec![
+        ("NiceConfig", NiceConfig::new(2).with_n_layers(2).with_conditioner(network()).into()),
+        ("NsfConfig", NsfConfig::new(2).with_n_layers(2).with_conditioner(network()).into()),
+        (
+            "RealNvpConfig",
+            RealNvpConfig::new(2).with_n_layers(2).with_conditioner(network()).into(),
+        ),
     ];
-    assert_eq!(presets.len(), normalizing_flows::preset::NAMES.len(), "a preset has no case here");
+    for name in normalizing_flows::preset::NAMES {
+        assert!(presets.iter().any(|(here, _)| here == name), "`{name}` has no case here");
+    }
     presets
 }
 
 #[test]
 fn l_bfgs_trains_every_preset() {
     let device = cpu().autodiff();
-    for preset in presets() {
+    for (name, preset) in presets() {
         // The output layers start at zero: perturbed, the loss has a slope by every parameter.
         let model = perturb(preset.init(&device, &mut rng(0)), 0.1, &mut rng(1));
         let x = TwoMoons::new(0.1).sample(64, &device, &mut rng(2));
@@ -48,7 +53,7 @@ fn l_bfgs_trains_every_preset() {
             (value.into(), GradientsParams::from_grads(loss.backward(), &model))
         });
         let after = nll(&model).into_scalar::<f32>();
-        assert!(after < before - 0.05, "{preset:?}: {before} became {after}");
+        assert!(after < before - 0.05, "{name}: {before} became {after}");
     }
 }
 
@@ -59,7 +64,7 @@ fn a_standard_normal_has_no_parameters_and_goes_where_it_is_sent() {
     assert_eq!(base.num_params(), 0);
     let training = base.clone().train();
     assert!(!training.sample(2, &mut rng(0)).is_autodiff());
-    assert_eq!(base.devices(), [device.clone()]);
+    assert_eq!(base.devices(), std::slice::from_ref(&device));
     // Under a flow it draws in the flow's float type, and in f64 numbers of f64.
     let model = RealNvpConfig::new(2).with_n_layers(2).init(&device, &mut rng(0));
     let single = model.sample(50, &mut rng(1));
@@ -77,17 +82,31 @@ fn a_standard_normal_has_no_parameters_and_goes_where_it_is_sent() {
 fn a_quantised_model_samples_and_scores() {
     let device = cpu();
     let scheme = device.settings().quantization.scheme.with_value(QuantValue::Q8S);
-    for preset in presets() {
-        let model = preset.init(&device, &mut rng(0));
+    for (name, preset) in presets() {
+        let model = perturb(preset.init(&device, &mut rng(0)), 0.1, &mut rng(2));
         let quantised =
             model.clone().quantize_weights(&mut Quantizer::new(Calibration::MinMax, scheme));
         let (x, log_prob) = quantised.sample_with_log_prob(20, &mut rng(1));
         assert_eq!((x.dims(), log_prob.dims()), ([20, 2], [20]));
-        // A new model is the identity, whatever its hidden weights are rounded to.
+        // 8 bits of the largest weight are off by half a hundredth of it.
         let expected = host(model.log_prob(x.clone()));
         for (found, expected) in host(quantised.log_prob(x)).into_iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-4, "{preset:?}: {found}, expected {expected}");
+            assert!((found - expected).abs() < 0.2, "{name}: {found}, expected {expected}");
         }
+    }
+}
+
+#[test]
+fn the_weights_of_a_mixture_train_whatever_its_components() {
+    let device = cpu().autodiff();
+    let normal = || Base::from(StandardNormal::new(2, &device));
+    let shifted = DiagonalNormalConfig::new(vec![3.0; 2], vec![1.0; 2]).with_learnable(true);
+    let learnt = Base::from(shifted.init(&device, &mut rng(0)));
+    for components in [vec![normal(), learnt], vec![normal(), normal()]] {
+        let mixture = Mixture::new(components);
+        let loss = -mixture.log_prob(Tensor::<2>::ones([4, 2], &device)).mean();
+        let gradients = loss.backward();
+        assert!(mixture.logits.val().grad(&gradients).is_some(), "{mixture}");
     }
 }
 
@@ -105,7 +124,7 @@ fn perturbing_leaves_frozen_parameters_alone() {
 #[should_panic(
     expected = "two layers of a stack share parameters, as clones do: an optimiser would \
                            train the first of them only. Give each copy parameters of its own by \
-                           `with_fresh_ids(copy)`, or build it anew"
+                           `with_fresh_ids(copies)`, or build it anew"
 )]
 fn copies_of_a_layer_in_a_stack_are_refused() {
     let layer = MaskedCouplingConfig::new(Mask::half(2)).init(&cpu(), &mut rng(0));
@@ -130,7 +149,7 @@ fn copies_of_a_model_in_a_mixture_are_refused() {
 fn copies_with_fresh_ids_all_train() {
     let device = cpu().autodiff();
     let layer = MaskedCouplingConfig::new(Mask::half(2)).init(&device, &mut rng(0));
-    let stack = Sequential::new((0..3).map(|_| with_fresh_ids(layer.clone())).collect());
+    let stack = Sequential::new(with_fresh_ids(vec![layer.clone(); 3]));
     let mut model = NormalizingFlow::new(StandardNormal::new(2, &device), stack);
     let mut adam = AdamConfig::new().init();
     for _ in 0..5 {

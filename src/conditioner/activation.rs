@@ -36,9 +36,10 @@ pub(super) fn network_settings(
     activation: &ActivationConfig,
     device: &Device,
 ) -> Settings {
-    // Of a `SwiGlu` the parameters show all.
+    // Of these the parameters show all, and the configuration only where they started.
     let activation = match activation {
         ActivationConfig::SwiGlu(_) => "SwiGlu".to_string(),
+        ActivationConfig::PRelu(_) => "PRelu".to_string(),
         activation => format!("{activation:?}"),
     };
     Settings::new(format!("d_context = {d_context}, activation = {activation}"), device)

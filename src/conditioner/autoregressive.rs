@@ -27,8 +27,7 @@ pub trait AutoregressiveConditioner: Module + ModuleDisplay {
     /// features of a lower [`order`](AutoregressiveConditioner::order) and on the context alone.
     fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2>;
 
-    /// The place of each feature in the order, from 0. Features of the same place do not see each
-    /// other.
+    /// The rank of each feature in the order, from 0. Features of the same rank do not see each other.
     fn order(&self) -> Vec<usize>;
 
     /// The number of context features that the network takes; 0 when it takes none.

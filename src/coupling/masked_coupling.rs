@@ -218,7 +218,7 @@ impl<C: Conditioner, U: Univariate> Flow for MaskedCoupling<C, U> {
             let [kept, transformed] = self.partition.indices();
             Ok(Operation::Coupling { kept, transformed, networks, map })
         });
-        program.push(self, operation);
+        program.add_layer(self, operation);
     }
 }
 

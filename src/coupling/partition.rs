@@ -66,7 +66,7 @@ impl Partition {
     ///
     /// # Panics
     ///
-    /// If `x` has not [`d_features`](Self::d_features) columns.
+    /// If `x` does not have [`d_features`](Self::d_features) columns.
     pub(super) fn split(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let d_features = self.d_features();
         assert_shape!(x, [_, d_features]);

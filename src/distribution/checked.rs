@@ -8,7 +8,6 @@ use super::noise::Noise;
 use super::normalizing_flow::NormalizingFlow;
 use crate::error::Error;
 use crate::flow::Flow;
-use crate::flow::run::check_float_types;
 use crate::parameters::Place;
 
 /// A view of a distribution, perhaps given a context, whose verbs return an [`Error`] for a wrong shape,
@@ -66,7 +65,11 @@ impl<'a, D: Distribution> Checked<'a, D> {
         let (n, context) = self.repeated_context(n)?;
         let context = context.map(Tensor::without_autodiff);
         let plain = self.distribution.valid();
-        Ok(plain.draw(n, context.as_ref(), &mut Noise::new(&place(&plain), rng)))
+        Ok(plain.draw(
+            n,
+            context.as_ref(),
+            &mut Noise::new(&plain.place().unwrap_or_default(), rng),
+        ))
     }
 
     /// [`sample`](Self::sample) with the log-density of each row.
@@ -82,7 +85,7 @@ impl<'a, D: Distribution> Checked<'a, D> {
         let (n, context) = self.repeated_context(n)?;
         let context = context.map(Tensor::without_autodiff);
         let plain = self.distribution.valid();
-        let noise = &mut Noise::new(&place(&plain), rng);
+        let noise = &mut Noise::new(&plain.place().unwrap_or_default(), rng);
         Ok(plain.draw_with_log_density(n, context.as_ref(), noise))
     }
 
@@ -92,8 +95,7 @@ impl<'a, D: Distribution> Checked<'a, D> {
         let [batch, d_input] = input.dims();
         check_columns("input", d_features, d_input)?;
         let place = self.distribution.place();
-        check_float_types(place.as_ref(), input, None)?;
-        check_device(place.as_ref(), "input", input)?;
+        check_place(place.as_ref(), "input", input)?;
         let Some(context) = self.wanted_context(place.as_ref())? else { return Ok(None) };
         match context.dims()[0] {
             1 => Ok(Some(repeat_rows(context.clone(), batch))),
@@ -118,14 +120,7 @@ impl<'a, D: Distribution> Checked<'a, D> {
             (Some(_), 0) => Err(Error::UnwantedContext),
             (Some(context), d_context) => {
                 check_columns("context", d_context, context.dims()[1])?;
-                if let Some((expected, found)) = place
-                    .and_then(|place| place.float_type)
-                    .map(|expected| (expected, context.dtype()))
-                    .filter(|(expected, found)| expected != found)
-                {
-                    return Err(Error::FloatType { what: "context", expected, found });
-                }
-                check_device(place, "context", context)?;
+                check_place(place, "context", context)?;
                 Ok(Some(context))
             }
         }
@@ -140,7 +135,7 @@ impl<D: Reparameterized> Checked<'_, D> {
     /// Those about the context.
     pub fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Result<Tensor<2>, Error> {
         let (n, context) = self.repeated_context(n)?;
-        let noise = &mut Noise::new(&place(self.distribution), rng);
+        let noise = &mut Noise::new(&self.distribution.place().unwrap_or_default(), rng);
         Ok(self.distribution.draw(n, context.as_ref(), noise))
     }
 
@@ -155,7 +150,7 @@ impl<D: Reparameterized> Checked<'_, D> {
         rng: &mut R,
     ) -> Result<(Tensor<2>, Tensor<1>), Error> {
         let (n, context) = self.repeated_context(n)?;
-        let noise = &mut Noise::new(&place(self.distribution), rng);
+        let noise = &mut Noise::new(&self.distribution.place().unwrap_or_default(), rng);
         Ok(self.distribution.draw_with_log_density(n, context.as_ref(), noise))
     }
 }
@@ -192,29 +187,14 @@ impl<B: Distribution, F: Flow> Checked<'_, NormalizingFlow<B, F>> {
     }
 }
 
-/// Where a distribution draws its noise: where its parameters are.
-fn place<D: Distribution>(distribution: &D) -> Place {
-    distribution.place().unwrap_or_else(|| Place { device: Default::default(), float_type: None })
+fn check_place(place: Option<&Place>, what: &'static str, tensor: &Tensor<2>) -> Result<(), Error> {
+    let Some(place) = place else { return Ok(()) };
+    place.check_float_type(what, tensor)?;
+    place.check_device(what, tensor)
 }
 
 fn check_columns(what: &'static str, expected: usize, found: usize) -> Result<(), Error> {
     if expected == found { Ok(()) } else { Err(Error::Columns { what, expected, found }) }
-}
-
-/// Whether a tensor is where the parameters are, with or without autodiff.
-fn check_device(
-    place: Option<&Place>,
-    what: &'static str,
-    tensor: &Tensor<2>,
-) -> Result<(), Error> {
-    match place {
-        Some(place) if place.device != tensor.device() => Err(Error::Device {
-            what,
-            expected: format!("{:?}", place.device),
-            found: format!("{:?}", tensor.device()),
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// Each row `n` times in a row: `[rows, d]` to `[rows * n, d]`.

@@ -4,11 +4,10 @@ use burn::module::{Content, Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::assigned::{combined, draw_assigned};
 use super::interface::{Distribution, Reparameterized};
 use super::logsumexp::logsumexp;
-use super::mixture::check_alike;
 use super::noise::Noise;
+use super::several::{check_alike, combined, draw_assigned};
 use crate::error::or_panic;
 use crate::parameters::{Settings, assert_distinct};
 
@@ -67,7 +66,7 @@ impl<D: Distribution> Ensemble<D> {
     pub fn new(models: Vec<D>) -> Self {
         or_panic(check_alike(&models));
         assert_distinct("models of an ensemble", &models);
-        let device = models[0].place().map_or_else(Default::default, |place| place.device);
+        let device = models[0].place().unwrap_or_default().device;
         let settings = Settings::new(settings_text(Score::MeanDensity), &device);
         Self { models, score: Score::MeanDensity, settings }
     }

@@ -7,8 +7,8 @@ use rand::Rng;
 use super::base::BaseConfig;
 use super::normalizing_flow::NormalizingFlow;
 use super::standard_normal::StandardNormalConfig;
-use crate::error::{Error, ensure, or_panic};
-use crate::flow::{LayerConfig, SequentialConfig, common_d_context};
+use crate::error::{Error, or_panic};
+use crate::flow::{LayerConfig, SequentialConfig, common_d_context, common_d_features};
 
 /// A model of the crate's own parts: a base distribution and layers. Every preset is one.
 ///
@@ -66,12 +66,7 @@ impl FlowConfig {
         self.base.validate()?;
         let flow = self.sequential();
         flow.validate()?;
-        let (of_base, of_flow) = (self.base.d_features(), flow.d_features());
-        ensure!(
-            of_flow.is_none_or(|of_flow| of_flow == of_base),
-            "the base has `d_features` {of_base} and the flow {}",
-            of_flow.unwrap_or_default()
-        );
+        common_d_features([Some(self.base.d_features()), flow.d_features()])?;
         common_d_context([self.base.d_context(), flow.d_context()])?;
         Ok(())
     }

@@ -77,4 +77,10 @@ impl<B: Distribution, F: Flow> Given<'_, NormalizingFlow<B, F>> {
     pub fn from_latent(&self, z: Tensor<2>) -> Tensor<2> {
         or_panic(self.checked.from_latent(z))
     }
+
+    /// As [`NormalizingFlow::calibrate`].
+    #[must_use]
+    pub fn calibrate(&self, x: Tensor<2>) -> NormalizingFlow<B, F> {
+        or_panic(self.checked.calibrate(x))
+    }
 }

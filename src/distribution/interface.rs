@@ -22,8 +22,8 @@ use crate::parameters::Place;
 ///
 /// # Randomness and gradients
 ///
-/// Samples are drawn on the host, row after row, from the generator that is passed in: the draws
-/// are the same on every backend. Sampling builds no autodiff graph, even on a module in training;
+/// Samples are drawn on the host from the generator that is passed in: the draws are the same on every
+/// backend. Sampling builds no autodiff graph, even on a module in training;
 /// [`Reparameterized`] is the way to gradients through samples.
 ///
 /// burn's autodiff differentiates once. The score, the gradient of the log-density by `x`, is a first

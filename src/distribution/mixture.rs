@@ -5,12 +5,11 @@ use burn::tensor::{Tensor, TensorData, activation};
 use rand::Rng;
 use rand_distr::{Distribution as _, weighted::WeightedIndex};
 
-use super::assigned::{combined, draw_assigned};
 use super::interface::Distribution;
 use super::logsumexp::logsumexp;
 use super::noise::Noise;
-use crate::error::{Error, ensure, or_panic};
-use crate::flow::common_d_context;
+use super::several::{check_alike, combined, draw_assigned};
+use crate::error::or_panic;
 use crate::parameters::{Place, assert_distinct};
 
 /// A mixture of distributions with learnt weights: one density with a component for each cluster, say,
@@ -26,6 +25,10 @@ use crate::parameters::{Place, assert_distinct};
 /// # Shapes
 ///
 /// As for [`Distribution`].
+///
+/// # Panics
+///
+/// Sampling panics when the weights are not finite.
 ///
 /// # Example
 ///
@@ -61,30 +64,11 @@ impl<D: Distribution> Mixture<D> {
         or_panic(check_alike(&components));
         assert_distinct("components of a mixture", &components);
         let n = components.len();
-        let place = components[0]
-            .place()
-            .unwrap_or_else(|| Place { device: Default::default(), float_type: None });
+        let place = Place::first(components.iter().map(Distribution::place)).unwrap_or_default();
         let zeros = TensorData::new(vec![0.0_f64; n], [n]);
         let zeros = Tensor::from_data(zeros, (&place.device, place.float_type()));
         Self { components, logits: Param::from_tensor(zeros) }
     }
-}
-
-/// Whether there are distributions, all of the same features and context.
-pub(super) fn check_alike<D: Distribution>(distributions: &[D]) -> Result<(), Error> {
-    let Some(first) = distributions.first() else {
-        return Err(Error::Config("there must be at least 1 model, got 0".to_string()));
-    };
-    let d_features = first.d_features();
-    for other in distributions {
-        ensure!(
-            other.d_features() == d_features,
-            "all models must have the same features, got models with `d_features` {d_features} and \
-             {}",
-            other.d_features()
-        );
-    }
-    common_d_context(distributions.iter().map(Distribution::d_context)).map(|_| ())
 }
 
 impl<D: Distribution> Distribution for Mixture<D> {

@@ -7,7 +7,6 @@
 //! - `mixture`, `ensemble`: several models as one
 //! - `noise`: random numbers from the host; `logsumexp`
 
-mod assigned;
 mod base;
 mod checked;
 mod diagonal_normal;
@@ -19,6 +18,7 @@ mod logsumexp;
 mod mixture;
 mod noise;
 mod normalizing_flow;
+mod several;
 mod standard_normal;
 
 pub use base::{Base, BaseConfig};

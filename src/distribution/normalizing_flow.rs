@@ -10,8 +10,8 @@ use super::interface::{Distribution, Reparameterized};
 use super::noise::Noise;
 use crate::direction::Direction;
 use crate::error::or_panic;
-use crate::flow::run::{log_density, run_large, table};
-use crate::flow::{Flow, Layer, Sequential, common_d_context, common_d_features};
+use crate::flow::run::{log_density, run_large};
+use crate::flow::{Flow, Layer, Sequential, common_d_context, common_d_features, table};
 use crate::parameters::Place;
 
 /// A density: a base distribution mapped to the data space by a flow.
@@ -97,10 +97,11 @@ impl<B: Distribution, F: Flow> NormalizingFlow<B, F> {
         or_panic(Checked::new(self, None).from_latent(z))
     }
 
-    /// Sets the layers that initialise themselves by data, from the batch `x` and its context.
+    /// The same model with the layers that initialise themselves by data (such as an ActNorm) set from the
+    /// batch `x`.
     #[must_use]
-    pub fn calibrate(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
-        or_panic(Checked::new(&self, context).calibrate(x))
+    pub fn calibrate(&self, x: Tensor<2>) -> Self {
+        or_panic(Checked::new(self, None).calibrate(x))
     }
 
     pub(super) fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {

@@ -145,7 +145,7 @@ impl<U: Univariate> Flow for Elementwise<U> {
     fn lower<'a>(&'a self, program: &mut Program<'a>) {
         let map = self.univariate.kernel().ok_or(Reason::Map);
         let parameters = self.parameters.val();
-        program.push(self, map.map(|map| Operation::Elementwise { parameters, map }));
+        program.add_layer(self, map.map(|map| Operation::Elementwise { parameters, map }));
     }
 }
 

@@ -126,7 +126,7 @@ pub trait Flow: Module + ModuleDisplay {
     /// layers and yours, passes the call on to the flow that it holds, `layer.lower(program)`: without that
     /// it is correct, and each of its layers takes a pass of its own.
     fn lower<'a>(&'a self, program: &mut Program<'a>) {
-        program.push(self, Err(Reason::Flow));
+        program.add_layer(self, Err(Reason::Flow));
     }
 }
 

@@ -8,6 +8,7 @@ use rand::Rng;
 use super::interface::Flow;
 use super::layer::{Layer, LayerConfig};
 use super::sequential::{Sequential, SequentialConfig};
+use super::table::table;
 use crate::direction::Direction;
 use crate::error::{Error, or_panic};
 use crate::kernel::Program;
@@ -127,12 +128,17 @@ impl<F: Flow> Flow for Inverse<F> {
     }
 
     fn lower<'a>(&'a self, program: &mut Program<'a>) {
-        program.push_swapped(|program| self.flow.lower(program));
+        program.add_swapped(|program| self.flow.lower(program));
     }
 }
 
+/// As "inverse of coupling, ..."; of several layers a table.
 impl<F: Flow> ModuleDisplay for Inverse<F> {
     fn format(&self, settings: DisplaySettings) -> String {
-        format!("inverse of {}", self.flow.format(settings))
+        let inner = self.flow.format(settings);
+        match inner.contains('\n') {
+            true => table(self, self.d_features().unwrap_or(0)),
+            false => format!("inverse of {inner}"),
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! - `sequential`, `tuple`, `inverse`: compositions
 //! - `layer`: every layer of the crate in one enum, and their configurations
 //! - `run`: by the fused kernels or by tensor operations; the one place that asks for the kernels
-//! - `chunks`: large calls in bounded memory
+//! - `chunks`: large calls in bounded memory; `table`: what a flow prints
 
 mod chunks;
 mod interface;
@@ -12,6 +12,7 @@ mod inverse;
 mod layer;
 pub(crate) mod run;
 mod sequential;
+mod table;
 mod tuple;
 
 pub use interface::Flow;
@@ -19,3 +20,4 @@ pub(crate) use interface::{common_d_context, common_d_features, zero_log_det};
 pub use inverse::{Inverse, InverseConfig};
 pub use layer::{Layer, LayerConfig};
 pub use sequential::{Sequential, SequentialConfig};
+pub(crate) use table::table;

@@ -2,14 +2,13 @@
 //! for the kernels.
 
 use burn::module::Module;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 
 use super::chunks::{CHUNK_ROWS, in_chunks};
 use super::interface::Flow;
 use crate::direction::Direction;
-use crate::error::{Error, or_panic};
-use crate::kernel::{KernelBase, Layered, Program, Runs};
-use crate::parameters::Place;
+use crate::error::or_panic;
+use crate::kernel::{KernelBase, Layered, Runs};
 
 /// A flow in one direction, as its implementation has it.
 pub(crate) fn apply<F: Flow>(
@@ -37,8 +36,12 @@ pub(crate) fn run<F: Flow>(
     match runs(flow, &input, context) {
         Some(runs) => runs.transform(direction, input, context),
         None => {
-            let place = flow.place();
-            or_panic(check_float_types(place.as_ref(), &input, context));
+            if let Some(place) = flow.place() {
+                or_panic(place.check_float_type("input", &input));
+                if let Some(context) = context.filter(|_| flow.d_context() > 0) {
+                    or_panic(place.check_float_type("context", context));
+                }
+            }
             composed(input)
         }
     }
@@ -78,53 +81,6 @@ fn runs<'a, F: Flow>(
     context: Option<&Tensor<2>>,
 ) -> Option<Runs<'a>> {
     Runs::new(input, context, |program| flow.lower(program))
-}
-
-/// The layers of a flow in `forward` order, one per line: what each is, its parameters, and by what it
-/// runs.
-pub(crate) fn table<F: Flow>(flow: &F, d_features: usize) -> String {
-    let dtype = flow.place().map_or(DType::F32, |place| place.float_type());
-    let mut program = Program::new(d_features, dtype);
-    flow.lower(&mut program);
-    let rows: Vec<[String; 3]> = program
-        .into_steps()
-        .into_iter()
-        .map(|step| {
-            let text = step.layer.text();
-            let first_line = text.lines().next().unwrap_or_default().trim_end_matches(" {");
-            let swapped = if step.swapped { "inverse of " } else { "" };
-            let runs_by = match step.lowered {
-                Ok(_) => "kernels".to_string(),
-                Err(reason) => format!("tensor operations: {reason}"),
-            };
-            [format!("{swapped}{first_line}"), step.layer.n_parameters().to_string(), runs_by]
-        })
-        .collect();
-    let head = ["layer", "parameters", "runs by"].map(str::to_string);
-    let width = |column: usize| {
-        [&head].into_iter().chain(&rows).map(|row| row[column].chars().count()).max().unwrap_or(0)
-    };
-    let (layer, parameters) = (width(0), width(1));
-    let lines = [&head]
-        .into_iter()
-        .chain(&rows)
-        .map(|[text, n, runs_by]| format!("{text:<layer$}  {n:>parameters$}  {runs_by}"));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Whether an input and a context are of the float type of the parameters.
-pub(crate) fn check_float_types(
-    place: Option<&Place>,
-    input: &Tensor<2>,
-    context: Option<&Tensor<2>>,
-) -> Result<(), Error> {
-    let Some(expected) = place.and_then(|place| place.float_type) else { return Ok(()) };
-    for (what, tensor) in [("input", Some(input)), ("context", context)] {
-        if let Some(found) = tensor.map(Tensor::dtype).filter(|&found| found != expected) {
-            return Err(Error::FloatType { what, expected, found });
-        }
-    }
-    Ok(())
 }
 
 impl<F: Flow> Layered for F {

@@ -7,7 +7,8 @@ use rand::Rng;
 
 use super::interface::{Flow, add_log_det, common_d_context, common_d_features, zero_log_det};
 use super::layer::{Layer, LayerConfig};
-use super::run::{apply, run, table};
+use super::run::{apply, run};
+use super::table::table;
 use crate::direction::Direction;
 use crate::error::{Error, or_panic};
 use crate::kernel::Program;

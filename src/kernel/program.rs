@@ -47,7 +47,7 @@ impl<'a> Program<'a> {
     }
 
     /// Adds a layer, and its operation or the reason why it has none.
-    pub(crate) fn push<F: Layered>(
+    pub(crate) fn add_layer<F: Layered>(
         &mut self,
         layer: &'a F,
         operation: Result<Operation<'a>, Reason>,
@@ -56,10 +56,10 @@ impl<'a> Program<'a> {
         self.steps.push(Step { swapped: false, layer, lowered });
     }
 
-    /// Adds the layers that `push` adds, with their directions swapped.
-    pub(crate) fn push_swapped(&mut self, push: impl FnOnce(&mut Self)) {
+    /// Adds the layers that `add` adds, with their directions swapped.
+    pub(crate) fn add_swapped(&mut self, add: impl FnOnce(&mut Self)) {
         let outer = std::mem::take(&mut self.steps);
-        push(self);
+        add(self);
         let inner = std::mem::replace(&mut self.steps, outer);
         self.steps.extend(inner.into_iter().rev().map(|mut step| {
             step.swapped = !step.swapped;

@@ -1,6 +1,6 @@
 //! [`with_fresh_ids`]: copies that are trained apart.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
@@ -9,7 +9,7 @@ use burn::tensor::{Bool, Int, Tensor};
 ///
 /// A clone shares the identities of its parameters with the original, and burn's optimisers go by
 /// them: of several clones in one model they train the first and leave the others as they were.
-/// Parameters that one module uses twice stay shared.
+/// A parameter that the module holds twice becomes two.
 ///
 /// # Example
 ///
@@ -21,23 +21,15 @@ use burn::tensor::{Bool, Int, Tensor};
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);
 /// let layer = MaskedCouplingConfig::new(Mask::half(2)).init(&Device::default(), &mut rng);
 /// // `vec![layer; 3]` would be refused.
-/// let stack = Sequential::new((0..3).map(|_| with_fresh_ids(layer.clone())).collect());
+/// let stack = Sequential::new(with_fresh_ids(vec![layer; 3]));
 /// assert_eq!(stack.layers.len(), 3);
 /// ```
 #[must_use]
 pub fn with_fresh_ids<M: Module>(module: M) -> M {
-    module.map(&mut Renamer { ids: HashMap::new() })
+    module.map(&mut Renamer)
 }
 
-struct Renamer {
-    ids: HashMap<ParamId, ParamId>,
-}
-
-impl Renamer {
-    fn fresh(&mut self, id: ParamId) -> ParamId {
-        *self.ids.entry(id).or_default()
-    }
-}
+struct Renamer;
 
 macro_rules! rename {
     ($method:ident, $kind:ty) => {
@@ -45,19 +37,19 @@ macro_rules! rename {
             &mut self,
             param: Param<Tensor<D, $kind>>,
         ) -> Param<Tensor<D, $kind>> {
-            let (id, value, mapper) = param.consume();
-            Param::from_mapped_value(self.fresh(id), value, mapper)
+            let (_, value, mapper) = param.consume();
+            Param::from_mapped_value(ParamId::new(), value, mapper)
         }
     };
 }
 
 impl ModuleMapper for Renamer {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (id, value, mapper) = param.consume();
+        let (_, value, mapper) = param.consume();
         let require_grad = value.is_require_grad();
         // A leaf of its own: on one leaf the gradients of both would meet.
         let value = value.detach().set_require_grad(require_grad);
-        Param::from_mapped_value(self.fresh(id), value, mapper)
+        Param::from_mapped_value(ParamId::new(), value, mapper)
     }
 
     rename!(map_int, Int);
@@ -86,7 +78,7 @@ pub(crate) fn assert_distinct<'a, M: Module + 'a>(
     assert!(
         !shared(modules),
         "two {what} share parameters, as clones do: an optimiser would train the first of them only. \
-         Give each copy parameters of its own by `with_fresh_ids(copy)`, or build it anew"
+         Give each copy parameters of its own by `with_fresh_ids(copies)`, or build it anew"
     );
 }
 

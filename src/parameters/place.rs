@@ -3,6 +3,8 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Int, Tensor};
 
+use crate::error::Error;
+
 /// Where the parameters of a module are, and of which float type they are.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -35,9 +37,39 @@ impl Place {
         without_type
     }
 
+    /// Whether a tensor is of the float type of the parameters.
+    pub(crate) fn check_float_type(
+        &self,
+        what: &'static str,
+        tensor: &Tensor<2>,
+    ) -> Result<(), Error> {
+        let found = tensor.dtype();
+        match self.float_type.filter(|&expected| expected != found) {
+            Some(expected) => Err(Error::FloatType { what, expected, found }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a tensor is where the parameters are, with or without autodiff.
+    pub(crate) fn check_device(&self, what: &'static str, tensor: &Tensor<2>) -> Result<(), Error> {
+        if self.device == tensor.device() {
+            return Ok(());
+        }
+        let [expected, found] =
+            [&self.device, &tensor.device()].map(|device| format!("{device:?}"));
+        Err(Error::Device { what, expected, found })
+    }
+
     /// The float type of what the module computes.
     pub(crate) fn float_type(&self) -> DType {
         self.float_type.unwrap_or_else(|| self.device.settings().float_dtype.into())
+    }
+}
+
+/// For a module without any parameter: the default device.
+impl Default for Place {
+    fn default() -> Self {
+        Self { device: Device::default(), float_type: None }
     }
 }
 

@@ -53,7 +53,7 @@ pub struct Settings {
 impl Settings {
     /// Settings in words: `name = value` pairs, separated by commas.
     pub fn new(text: impl Into<Arc<str>>, device: &Device) -> Self {
-        Self { text: text.into(), entry: int_parameter(&[0], &device.clone().without_autodiff()) }
+        Self { text: text.into(), entry: int_parameter(&[0], device) }
     }
 
     /// The settings in words.

@@ -35,21 +35,28 @@ macro_rules! presets {
                     or_panic(self.build()).init(device, rng)
                 }
 
+                /// The model in parts.
+                ///
+                /// # Errors
+                ///
+                /// [`Error::Config`] with a sentence that names the value and the rule.
+                pub fn flow_config(&self) -> Result<FlowConfig, Error> {
+                    let config = self.build()?;
+                    config.validate()?;
+                    Ok(config)
+                }
+
                 /// Whether every value is in its range.
                 ///
                 /// # Errors
                 ///
                 /// [`Error::Config`] with a sentence that names the value and the rule.
                 pub fn validate(&self) -> Result<(), Error> {
-                    self.build()?.validate()
+                    self.flow_config().map(|_| ())
                 }
             }
 
-            /// The parts of the model.
-            ///
-            /// # Panics
-            ///
-            /// With the sentence of `validate`.
+            /// The model in parts; panics where `flow_config` gives an error.
             impl From<$preset> for FlowConfig {
                 fn from(preset: $preset) -> Self {
                     or_panic(preset.build())
@@ -58,6 +65,7 @@ macro_rules! presets {
         )+
 
         /// The names of all presets.
+        #[doc(hidden)]
         pub const NAMES: &[&str] = &[$(stringify!($preset)),+];
     };
 }

@@ -7,7 +7,7 @@ use crate::conditioner::NetworkConfig;
 use crate::coupling::MaskedCouplingConfig;
 use crate::distribution::FlowConfig;
 use crate::error::Error;
-use crate::univariate::{AffineConfig, ScaleBound};
+use crate::univariate::{AffineConfig, LN_1000, ScaleBound};
 
 /// RealNVP: affine coupling layers whose alternating masks change parity from layer to layer.
 ///
@@ -67,7 +67,7 @@ impl RealNvpConfig {
     /// conditioners extrapolate: each layer feeds the next one values a thousand times larger.
     fn shared_bound(&self) -> AffineConfig {
         let layers_per_feature = self.n_layers.div_ceil(2).max(1) as f64;
-        let bound = 1000f64.ln() / layers_per_feature;
+        let bound = LN_1000 / layers_per_feature;
         AffineConfig::new().with_bound(ScaleBound::SoftClip { bound })
     }
 }

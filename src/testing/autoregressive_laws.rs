@@ -93,8 +93,8 @@ impl<C: AutoregressiveConditioner> AutoregressiveLaws<C> {
                 let allowed = order[other] < order[feature];
                 assert!(
                     allowed == (largest > 0.0),
-                    "the parameters of feature {feature} (place {}) must {}depend on feature {other} \
-                     (place {}), found derivatives up to {largest}",
+                    "the parameters of feature {feature} (rank {}) must {}depend on feature {other} \
+                     (rank {}), found derivatives up to {largest}",
                     order[feature],
                     if allowed { "" } else { "not " },
                     order[other],

@@ -11,8 +11,9 @@ use crate::flow::Flow;
 
 /// Features that the network sees.
 const D_INPUT: usize = 2;
-/// Features that it gives one parameter each for.
+/// Features that it gives parameters for, and how many for each.
 const D_OUTPUT: usize = 3;
+const N_PARAMETERS: usize = 2;
 
 /// The invariants of a conditioner, each checked by a method that panics when the conditioner does not
 /// satisfy it.
@@ -52,8 +53,12 @@ impl<C: Conditioner> ConditionerLaws<C> {
         d_context: usize,
         build: impl Fn(ConditionerShape, &Device, &mut ChaCha8Rng) -> C + 'static,
     ) -> Self {
-        let shape =
-            ConditionerShape { d_input: D_INPUT, d_context, d_output: D_OUTPUT, n_parameters: 1 };
+        let shape = ConditionerShape {
+            d_input: D_INPUT,
+            d_context,
+            d_output: D_OUTPUT,
+            n_parameters: N_PARAMETERS,
+        };
         let build = move |device: &Device, rng: &mut ChaCha8Rng| {
             let conditioner = build(shape, device, rng);
             assert_eq!(conditioner.d_context(), d_context, "`d_context` of the conditioner");
@@ -137,7 +142,11 @@ impl<C: Conditioner> ShiftBy<C> {
         let kept = input.clone().narrow(1, 0, D_INPUT);
         let context = context.filter(|_| self.conditioner.d_context() > 0);
         let shift = self.conditioner.forward(kept.clone(), context);
-        assert_eq!(shift.dims(), [batch, D_OUTPUT], "the shape of the parameters");
+        let n_outputs = N_PARAMETERS * D_OUTPUT;
+        assert_eq!(shift.dims(), [batch, n_outputs], "the shape of the parameters");
+        // The second parameter of a feature counts otherwise than the first.
+        let [first, second] = [0, D_OUTPUT].map(|start| shift.clone().narrow(1, start, D_OUTPUT));
+        let shift = first + second * 0.7;
         let shifted = input.narrow(1, D_INPUT, D_OUTPUT) + shift * sign;
         (Tensor::cat(vec![kept, shifted], 1), log_det)
     }

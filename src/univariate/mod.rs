@@ -15,5 +15,6 @@ pub use additive::{Additive, AdditiveConfig};
 pub use affine::{Affine, AffineConfig};
 pub use interface::Univariate;
 pub use map::{UnivariateConfig, UnivariateMap};
+pub(crate) use scale::LN_1000;
 pub use scale::ScaleBound;
 pub use spline::{BoundarySlopes, RationalQuadraticSpline, RationalQuadraticSplineConfig};

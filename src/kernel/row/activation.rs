@@ -5,7 +5,7 @@
 //! 1. Each activation is one function of one number that gives the value and the derivative.
 //! 2. The loops (`activation_loops`) are compiled for one such function at a time, and add the bias
 //!    on the way.
-//! 3. The derivative is kept for the backward pass, except where the output tells it.
+//! 3. The derivative is saved for the backward pass, except where the output tells it.
 //!
 //! The formulas are burn's, with its cancellations (`e^x - 1` near 0), except that nothing is rounded
 //! to `f32` on the way in `f64`. Absolute errors are of a few roundings of the largest
@@ -187,9 +187,9 @@ fn hard_sigmoid<R: Real>(x: R, alpha: R, beta: R) -> (R, R) {
 }
 
 impl<R: Real> Activation<R> {
-    /// Whether the derivative must be kept for the backward pass: that of the others can be told
+    /// Whether the derivative must be saved for the backward pass: that of the others can be told
     /// from the output.
-    pub(crate) fn keeps_slope(&self) -> bool {
+    pub(crate) fn saves_slope(&self) -> bool {
         !matches!(self, Self::Identity | Self::Relu)
     }
 

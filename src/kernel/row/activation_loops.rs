@@ -53,7 +53,7 @@ impl<R: Real, F: Fn(R) -> (R, R)> Loop for ForwardWithSlope<'_, R, F> {
     }
 }
 
-/// The gradient of the input by the derivatives that were kept.
+/// The gradient of the input by the derivatives that were saved.
 pub(super) struct TimesSlope<'a, R> {
     pub gradient: &'a mut [R],
     pub slope: &'a [R],

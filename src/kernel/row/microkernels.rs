@@ -36,7 +36,7 @@ pub(crate) trait Microkernels: Sized {
     ///
     /// # Panics
     ///
-    /// If the processor has them not.
+    /// If the processor does not have them.
     ///
     /// # Safety
     ///
@@ -45,7 +45,7 @@ pub(crate) trait Microkernels: Sized {
     unsafe fn capped_product(isa: Isa, call: Call<Self>);
 }
 
-/// The product by a module of microkernels, `$lanes` numbers a vector, as the macros of `gemm` make
+/// The product by a module of microkernels, `$lanes` numbers per vector, as the macros of `gemm` make
 /// it.
 macro_rules! product_by {
     ($float:ident, $microkernels:ident, $lanes:literal, $simd:ident, $call:expr) => {{

@@ -51,9 +51,9 @@ pub(super) fn product<R: Real>(
     );
     let in_place = match rhs.order {
         Order::Columns => usize::MAX,
-        Order::Rows => most_rows_in_place::<R>([n, k]),
+        Order::Rows => max_rows_in_place::<R>([n, k]),
     };
-    let strip = if m.div_ceil(in_place) <= MOST_STRIPS { in_place } else { m };
+    let strip = if m.div_ceil(in_place) <= MAX_STRIPS { in_place } else { m };
     let product = product.as_mut_ptr();
     let (lhs, rhs) = (lhs.operand(m, k), rhs.operand(k, n));
     for first in (0..m).step_by(strip) {
@@ -115,12 +115,12 @@ unsafe fn multiply<R: Real>(call: Call<R>) {
 }
 
 /// In so many strips of rows a product takes no longer than in one.
-const MOST_STRIPS: usize = 2;
+const MAX_STRIPS: usize = 2;
 
 /// The most rows that a product may have for `gemm` to read a right operand of `k × n` that lies row
 /// after row where it is. If there are more it copies it first, into memory that it allocates. What
 /// lies column after column it always reads where it is.
-fn most_rows_in_place<R: Real>([n, k]: [usize; 2]) -> usize {
+fn max_rows_in_place<R: Real>([n, k]: [usize; 2]) -> usize {
     // Single columns and sums of two have ways of their own. On aarch64 both orders are copied, so
     // that nothing is to be gained.
     let never_copied = n <= 1 || k <= 2 || cfg!(target_arch = "aarch64");
@@ -129,5 +129,5 @@ fn most_rows_in_place<R: Real>([n, k]: [usize; 2]) -> usize {
 
 /// Whether a product copies a right operand that lies row after row.
 pub(super) fn copies_rows<R: Real>([m, n, k]: [usize; 3]) -> bool {
-    m.div_ceil(most_rows_in_place::<R>([n, k])) > MOST_STRIPS
+    m.div_ceil(max_rows_in_place::<R>([n, k])) > MAX_STRIPS
 }

@@ -90,7 +90,7 @@ impl<'t, R: Real> Back<'t, '_, R> {
     /// Turns the gradient of an activation's outputs into that of its inputs.
     fn activation(&self, activation: &Activation<R>, output: usize, gradient: &mut [R]) {
         let width = gradient.len() / self.rows;
-        let slope = activation.keeps_slope().then(|| self.values(output + width, width));
+        let slope = activation.saves_slope().then(|| self.values(output + width, width));
         activation.backward(self.values(output, width), slope, gradient);
     }
 
@@ -109,7 +109,7 @@ impl<'t, R: Real> Back<'t, '_, R> {
         let of_outer: &[R] = match block.gate.as_ref().zip(places.gated) {
             None => residual,
             Some((gate, [outer, gates])) => {
-                debug_assert!(gate.activation.keeps_slope(), "the tape holds the slope of a gate");
+                debug_assert!(gate.activation.saves_slope(), "the tape holds the slope of a gate");
                 let (of_values, of_gate) =
                     (&mut second[..residual.len()], &mut first[..residual.len()]);
                 GatedGradient {

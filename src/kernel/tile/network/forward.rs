@@ -19,7 +19,7 @@ pub(in super::super) struct Input {
 struct Work<'w, R> {
     values: &'w mut [R],
     rows: usize,
-    /// Whether slopes are kept.
+    /// Whether slopes are saved.
     is_tape: bool,
 }
 
@@ -54,7 +54,7 @@ impl<R: Real> Work<'_, R> {
 
     /// How many numbers per row the slopes of an activation take.
     fn slopes(&self, activation: &Activation<R>, width: usize) -> usize {
-        if self.is_tape && activation.keeps_slope() { width } else { 0 }
+        if self.is_tape && activation.saves_slope() { width } else { 0 }
     }
 
     /// Disjoint parts of the buffer.

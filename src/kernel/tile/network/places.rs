@@ -3,7 +3,7 @@
 use super::{Block, Network};
 use crate::kernel::row::{Activation, Linear, Real};
 
-/// The places of one network. Where a tape keeps the slopes of an activation, they follow its
+/// The places of one network. Where a tape has the slopes of an activation, they follow its
 /// outputs.
 pub(in super::super) struct NetworkPlaces {
     /// The outputs of the hidden layers. The blocks add to the last of them.
@@ -51,7 +51,7 @@ impl NetworkPlaces {
         mut reserve: impl FnMut(usize) -> usize,
     ) -> Self {
         let mut outputs = |activation: &Activation<R>, width: usize| {
-            reserve(width * if activation.keeps_slope() { 2 } else { 1 })
+            reserve(width * if activation.saves_slope() { 2 } else { 1 })
         };
         let mut of_layer = |layer: &Linear<'_, R>| outputs(&layer.activation, layer.d_output);
         let hidden = network.hidden.iter().map(&mut of_layer).collect();

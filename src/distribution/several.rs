@@ -1,10 +1,29 @@
-//! Samples of which each row comes from one of several distributions.
+//! What a mixture and an ensemble share: several distributions over the same features.
 
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::Rng;
 
 use super::interface::Distribution;
 use super::noise::Noise;
+use crate::error::{Error, ensure};
+use crate::flow::common_d_context;
+
+/// Whether there are distributions, all of the same features and context.
+pub(super) fn check_alike<D: Distribution>(distributions: &[D]) -> Result<(), Error> {
+    let Some(first) = distributions.first() else {
+        return Err(Error::Config("there must be at least 1 model, got 0".to_string()));
+    };
+    let d_features = first.d_features();
+    for other in distributions {
+        ensure!(
+            other.d_features() == d_features,
+            "all models must have the same features, got models with `d_features` {d_features} and \
+             {}",
+            other.d_features()
+        );
+    }
+    common_d_context(distributions.iter().map(Distribution::d_context)).map(|_| ())
+}
 
 /// Draws row `i` from the distribution at `assignment[i]`, given row `i` of the context. Each
 /// distribution draws all of its rows at once, the first distribution first.
