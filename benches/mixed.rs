@@ -1,8 +1,10 @@
-//! A stack of coupling layers, alone, with a layer in the middle that the kernels do not know, and with
-//! nothing that they know: medians of a training step, of `log_prob` and of `sample`, in milliseconds.
+//! Eight coupling layers, alone (`known`) and with a layer in the middle that the kernels do not know: in
+//! runs around it (`runs`), and each layer by itself (`layers`). Medians of a training step, of `log_prob`
+//! and of `sample`, in milliseconds, one line of JSON each.
 //!
 //! ```text
-//! cargo bench --bench mixed
+//! cargo bench --bench mixed                 # all sizes
+//! cargo bench --bench mixed -- 2-64-256     # features, hidden units, rows
 //! ```
 
 use std::hint::black_box;
@@ -10,7 +12,6 @@ use std::time::Instant;
 
 use normalizing_flows::burn;
 use normalizing_flows::burn::module::{Module, Param};
-use normalizing_flows::burn::nn::activation::{ActivationConfig, SwiGluConfig};
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
 use normalizing_flows::conditioner::MlpConfig;
@@ -23,7 +24,7 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 const N_LAYERS: usize = 8;
 
-/// Features, hidden units, rows, and runs of each measurement.
+/// Features, hidden units, rows, and repetitions of each measurement.
 const SIZES: [(usize, usize, usize, usize); 5] = [
     (2, 64, 1, 500),
     (2, 32, 64, 400),
@@ -33,24 +34,29 @@ const SIZES: [(usize, usize, usize, usize); 5] = [
 ];
 
 fn main() {
-    println!("d_features, d_hidden, batch; stack: training step, log_prob, sample");
-    for (d_features, d_hidden, batch, runs) in SIZES {
-        let relu = || ActivationConfig::Relu;
-        let known = couplings(d_features, d_hidden, relu);
-        let mut mixed = couplings(d_features, d_hidden, relu);
+    let chosen: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    for (d_features, d_hidden, batch, repetitions) in SIZES {
+        let size = format!("{d_features}-{d_hidden}-{batch}");
+        if !chosen.is_empty() && !chosen.contains(&size) {
+            continue;
+        }
         let device = Device::default().autodiff();
-        let shift =
-            Shift { b: Param::from_data(TensorData::zeros::<f32, _>([d_features]), &device) };
-        mixed.insert(N_LAYERS / 2, Layer::Shift(shift));
-        // An activation with weights of its own, for which there is no kernel.
-        let swiglu = || ActivationConfig::SwiGlu(SwiGluConfig::new(1, 1));
-        let unknown = couplings(d_features, d_hidden, swiglu);
-        for (name, layers) in [("known", known), ("mixed", mixed), ("unknown", unknown)] {
+        let mixed = |in_runs: bool| {
+            let zeros = TensorData::zeros::<f32, _>([d_features]);
+            let shift = Shift { b: Param::from_data(zeros, &device) };
+            let mut layers = couplings(d_features, d_hidden, in_runs);
+            layers.insert(N_LAYERS / 2, Layer::Shift(shift));
+            layers
+        };
+        let known = couplings(d_features, d_hidden, true);
+        for (stack, layers) in [("known", known), ("runs", mixed(true)), ("layers", mixed(false))] {
             let base = StandardNormal::new(d_features, &device);
             let model = NormalizingFlow::new(base, Sequential::new(layers));
-            let [train, log_prob, sample] = timings(model, d_features, batch, runs);
+            let [train, log_prob, sample] = timings(model, d_features, batch, repetitions);
             println!(
-                "{d_features}, {d_hidden}, {batch}; {name}: {train:.3}, {log_prob:.3}, {sample:.3}"
+                "{{\"stack\":\"{stack}\",\"size\":\"{size}\",\"train_ms\":{train:.4},\
+                 \"log_prob_ms\":{log_prob:.4},\"sample_ms\":{sample:.4}}}"
             );
         }
     }
@@ -58,10 +64,30 @@ fn main() {
 
 /// A layer of this crate, or one of our own.
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a boxed module is no module of burn's")]
 enum Layer {
     Coupling(MaskedCoupling),
+    Alone(Alone),
     Shift(Shift),
+}
+
+/// A coupling that does not hand itself over to the kernels with its neighbours, but asks for them alone.
+#[derive(Module, Debug)]
+struct Alone {
+    coupling: MaskedCoupling,
+}
+
+impl Flow for Alone {
+    fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        self.coupling.forward(z, context)
+    }
+
+    fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        self.coupling.inverse(x, context)
+    }
+
+    fn d_features(&self) -> Option<usize> {
+        self.coupling.d_features()
+    }
 }
 
 /// `x = z + b`.
@@ -90,6 +116,7 @@ impl Flow for Layer {
     fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
         match self {
             Self::Coupling(layer) => layer.forward(z, context),
+            Self::Alone(layer) => layer.forward(z, context),
             Self::Shift(layer) => layer.forward(z, context),
         }
     }
@@ -97,6 +124,7 @@ impl Flow for Layer {
     fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
         match self {
             Self::Coupling(layer) => layer.inverse(x, context),
+            Self::Alone(layer) => layer.inverse(x, context),
             Self::Shift(layer) => layer.inverse(x, context),
         }
     }
@@ -104,6 +132,7 @@ impl Flow for Layer {
     fn d_features(&self) -> Option<usize> {
         match self {
             Self::Coupling(layer) => layer.d_features(),
+            Self::Alone(layer) => layer.d_features(),
             Self::Shift(layer) => layer.d_features(),
         }
     }
@@ -111,47 +140,45 @@ impl Flow for Layer {
     fn lower<'a>(&'a self, program: &mut Program<'a>) {
         match self {
             Self::Coupling(layer) => layer.lower(program),
+            Self::Alone(layer) => layer.lower(program),
             Self::Shift(layer) => layer.lower(program),
         }
     }
 }
 
-fn couplings(
-    d_features: usize,
-    d_hidden: usize,
-    activation: impl Fn() -> ActivationConfig,
-) -> Vec<Layer> {
+fn couplings(d_features: usize, d_hidden: usize, in_runs: bool) -> Vec<Layer> {
     let (device, mut rng) = (Device::default().autodiff(), ChaCha8Rng::seed_from_u64(0));
     let mut mask = Mask::alternating(d_features);
     let layers = (0..N_LAYERS).map(|_| {
         mask = mask.complement();
-        let mlp = MlpConfig::new().with_d_hidden(vec![d_hidden; 2]).with_activation(activation());
+        let mlp = MlpConfig::new().with_d_hidden(vec![d_hidden; 2]);
         let config = MaskedCouplingConfig::new(mask.clone()).with_conditioner(mlp.into());
-        Layer::Coupling(config.init(&device, &mut rng))
+        let coupling = config.init(&device, &mut rng);
+        if in_runs { Layer::Coupling(coupling) } else { Layer::Alone(Alone { coupling }) }
     });
     layers.collect()
 }
 
 type Model = NormalizingFlow<StandardNormal, Sequential<Layer>>;
 
-fn timings(mut model: Model, d_features: usize, batch: usize, runs: usize) -> [f64; 3] {
+fn timings(mut model: Model, d_features: usize, batch: usize, repetitions: usize) -> [f64; 3] {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let x = StandardNormal::new(d_features, &Device::default()).sample(batch, &mut rng);
     let mut adam = AdamConfig::new().init();
-    let train = median_ms(runs, || {
+    let train = median_ms(repetitions, || {
         let loss = -model.log_prob(x.clone()).mean();
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = adam.step(1e-4, model.clone(), gradients);
     });
     let plain = model.valid();
-    let log_prob = median_ms(runs, || drop(black_box(plain.log_prob(x.clone()))));
-    let sample = median_ms(runs, || drop(black_box(plain.sample(batch, &mut rng))));
+    let log_prob = median_ms(repetitions, || drop(black_box(plain.log_prob(x.clone()))));
+    let sample = median_ms(repetitions, || drop(black_box(plain.sample(batch, &mut rng))));
     [train, log_prob, sample]
 }
 
-fn median_ms(runs: usize, mut f: impl FnMut()) -> f64 {
+fn median_ms(repetitions: usize, mut f: impl FnMut()) -> f64 {
     (0..5).for_each(|_| f());
-    let mut milliseconds: Vec<f64> = (0..runs)
+    let mut milliseconds: Vec<f64> = (0..repetitions)
         .map(|_| {
             let start = Instant::now();
             f();
@@ -159,5 +186,5 @@ fn median_ms(runs: usize, mut f: impl FnMut()) -> f64 {
         })
         .collect();
     milliseconds.sort_by(f64::total_cmp);
-    milliseconds[runs / 2]
+    milliseconds[repetitions / 2]
 }
