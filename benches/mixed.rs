@@ -1,6 +1,6 @@
-//! Eight coupling layers, alone (`known`) and with a layer in the middle that the kernels do not know: in
-//! runs around it (`runs`), and each layer by itself (`layers`). Medians of a training step, of `log_prob`
-//! and of `sample`, in milliseconds, one line of JSON each.
+//! Eight coupling layers, alone (`known`) and with a layer in the middle that the kernels do not
+//! know: in runs around it (`runs`), and each layer by itself (`layers`). Medians of a training
+//! step, of `log_prob` and of `sample`, in milliseconds, one line of JSON each.
 //!
 //! ```text
 //! cargo bench --bench mixed                 # all sizes
@@ -70,7 +70,8 @@ enum Layer {
     Shift(Shift),
 }
 
-/// A coupling that does not hand itself over to the kernels with its neighbours, but asks for them alone.
+/// A coupling that does not hand itself over to the kernels with its neighbours, but asks for them
+/// alone.
 #[derive(Module, Debug)]
 struct Alone {
     coupling: MaskedCoupling,

@@ -46,7 +46,8 @@ const WARM_UP: usize = 5;
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Affine,
-    /// A rational quadratic spline of 8 bins over the interval from -5 to 5, which are its defaults.
+    /// A rational quadratic spline of 8 bins over the interval from -5 to 5, which are its
+    /// defaults.
     Spline,
 }
 

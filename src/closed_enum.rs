@@ -1,8 +1,8 @@
 //! One macro for the crate's closed enums: every layer, base, conditioner and univariate map of the
 //! crate, each list with its configurations.
 
-/// Declares an enum of modules and the enum of their configurations, of one unnamed field per variant,
-/// from one line per variant:
+/// Declares an enum of modules and the enum of their configurations, of one unnamed field per
+/// variant, from one line per variant:
 ///
 /// - a `From` for each variant of both, and the list of names,
 /// - the display of whichever variant a value holds, and the check of whichever configuration,

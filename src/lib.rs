@@ -43,8 +43,8 @@
 //!
 //! # Contexts
 //!
-//! Every flow, conditioner and density takes a context, on which the density depends. Flows take it as
-//! an `Option<&Tensor<2>>`; densities have the plain calls, and
+//! Every flow, conditioner and density takes a context, on which the density depends. Flows take it
+//! as an `Option<&Tensor<2>>`; densities have the plain calls, and
 //! [`model.given(&context)`](Distribution::given) with the same verbs.
 //!
 //! # The modules
@@ -61,8 +61,8 @@
 //! | [`data`] | toy densities with their entropies |
 //! | [`testing`] | checks of the invariants of every part, for yours too |
 //!
-//! Models that are known only at run time are a [`FlowConfig`]: a base and layers, of the crate's own. Every
-//! preset is one, and all have one type.
+//! Models that are known only at run time are a [`FlowConfig`]: a base and layers, of the crate's
+//! own. Every preset is one, and all have one type.
 //!
 //! # Backends
 //!
@@ -78,15 +78,15 @@
 //! | `cuda`, `rocm` | GPU by NVIDIA's or AMD's own stack |
 //!
 //! A dependant that wants one backend says `default-features = false` and picks. With several
-//! enabled, `Device::default()` prefers GPUs. burn and rand are re-exported as [`burn`] and [`rand`], in the
-//! versions that fit; a module that derives burn's `Module` without a dependency on burn says
-//! `use normalizing_flows::burn;`.
+//! enabled, `Device::default()` prefers GPUs. burn and rand are re-exported as [`burn`] and
+//! [`rand`], in the versions that fit; a module that derives burn's `Module` without a dependency
+//! on burn says `use normalizing_flows::burn;`.
 //!
 //! Models are `f32` unless [`cast`]; `f64` works on the CPU backends.
 //!
-//! burn differentiates once: the score, the gradient of a log-density by its input, works, and training by
-//! it (score matching) does not. Its `AdamConfig` has an epsilon of 1e-5, where PyTorch has 1e-8, and its
-//! gradient clipping takes each tensor by itself, not the global norm.
+//! burn differentiates once: the score, the gradient of a log-density by its input, works, and
+//! training by it (score matching) does not. Its `AdamConfig` has an epsilon of 1e-5, where PyTorch
+//! has 1e-8, and its gradient clipping takes each tensor by itself, not the global norm.
 
 pub use burn;
 pub use rand;

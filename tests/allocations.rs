@@ -73,8 +73,8 @@ fn only_results_of(model: &NormalizingFlow, d: usize, dtype: FloatDType, device:
         (0..10).map(|_| allocated(run)).min().expect("ten calls")
     };
     // The results are a log-density, and a row with its log-determinant; and there is some
-    // bookkeeping for each tile of 128 rows. The activations of one hidden layer would be 288 numbers
-    // a row.
+    // bookkeeping for each tile of 128 rows. The activations of one hidden layer would be 288
+    // numbers a row.
     let number = if dtype == FloatDType::F64 { size_of::<f64>() } else { size_of::<f32>() };
     let results = (1 + d + 1) * number;
     // Tiles of 64 rows, and of 128. A copy of one weight would be more than what is allowed.

@@ -17,7 +17,8 @@ use normalizing_flows::testing::{AutoregressiveLaws, ConditionerLaws};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-/// Declares a module per case, with a test per check and float type, and the list of the cases' types.
+/// Declares a module per case, with a test per check and float type, and the list of the cases'
+/// types.
 macro_rules! registry {
     ($($name:ident: $laws:expr;)+) => {
         $(mod $name {

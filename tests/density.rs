@@ -1,5 +1,5 @@
-//! Densities that were trained, in large calls, in training, and of rows that are not finite. That densities
-//! integrate to one and samples follow them is in `distribution_laws`.
+//! Densities that were trained, in large calls, in training, and of rows that are not finite. That
+//! densities integrate to one and samples follow them is in `distribution_laws`.
 
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 
@@ -91,8 +91,8 @@ fn large_calls_give_what_small_ones_give() {
     assert_close("samples", &many.narrow(0, 0, 100), &few, 1e-5);
 }
 
-/// By tensor operations a call of more than 16,384 rows is cut into chunks: values, samples and gradients
-/// are those of small calls.
+/// By tensor operations a call of more than 16,384 rows is cut into chunks: values, samples and
+/// gradients are those of small calls.
 #[test]
 fn large_calls_by_tensor_operations_give_what_small_ones_give() {
     let device = common::cpu().autodiff();

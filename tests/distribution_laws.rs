@@ -1,4 +1,5 @@
-//! Every distribution of the crate satisfies every invariant of one, in f32 and in f64. One line per case.
+//! Every distribution of the crate satisfies every invariant of one, in f32 and in f64. One line
+//! per case.
 
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 
@@ -19,7 +20,8 @@ use normalizing_flows::{
 };
 use rand::rngs::ChaCha8Rng;
 
-/// Declares a module per case, with a test per check and float type, and the list of the cases' types.
+/// Declares a module per case, with a test per check and float type, and the list of the cases'
+/// types.
 macro_rules! registry {
     ($($name:ident: $laws:expr;)+) => {
         $(mod $name {

@@ -1,4 +1,5 @@
-//! Every layer of the crate satisfies every invariant of a flow, in f32 and in f64. One line per case.
+//! Every layer of the crate satisfies every invariant of a flow, in f32 and in f64. One line per
+//! case.
 
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 
@@ -20,7 +21,8 @@ use normalizing_flows::{
 };
 use rand::rngs::ChaCha8Rng;
 
-/// Declares a module per case, with a test per check and float type, and the list of the cases' types.
+/// Declares a module per case, with a test per check and float type, and the list of the cases'
+/// types.
 macro_rules! registry {
     ($($name:ident: $laws:expr;)+) => {
         $(mod $name {

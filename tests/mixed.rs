@@ -1,5 +1,5 @@
-//! Stacks of which the kernels know some layers and not others: the runs between the unknown ones go
-//! through the kernels, and give the numbers of tensor operations.
+//! Stacks of which the kernels know some layers and not others: the runs between the unknown ones
+//! go through the kernels, and give the numbers of tensor operations.
 
 #![cfg(feature = "flex")]
 
@@ -19,7 +19,8 @@ use normalizing_flows::{
 };
 use rand_distr::{Distribution as _, StandardNormal as Normal};
 
-/// A stack of known layers and one that the kernels do not know, and all of it by tensor operations.
+/// A stack of known layers and one that the kernels do not know, and all of it by tensor
+/// operations.
 type Known = Sequential<MaskedCoupling>;
 type Unknown = Sequential<MaskedCoupling<Opaque<Network>>>;
 type Mixed = (Known, Unknown, Inverse<Known>);

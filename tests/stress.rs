@@ -69,7 +69,8 @@ fn sixty_four_layers_stay_finite_ten_standard_deviations_out() {
     assert!(samples.iter::<f64>().all(f64::is_finite));
 }
 
-/// At a usual learning rate splines learn; at one far too high they learn nothing, but nothing breaks.
+/// At a usual learning rate splines learn; at one far too high they learn nothing, but nothing
+/// breaks.
 #[test]
 fn splines_stay_finite_at_any_learning_rate_and_far_out() {
     for learning_rate in [1e-3, 1e-2, 1.0] {

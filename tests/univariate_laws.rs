@@ -1,5 +1,5 @@
-//! Every univariate map of the crate satisfies every invariant of one, in f32 and in f64. One line per
-//! case.
+//! Every univariate map of the crate satisfies every invariant of one, in f32 and in f64. One line
+//! per case.
 
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 
@@ -12,7 +12,8 @@ use normalizing_flows::univariate::{
     RationalQuadraticSplineConfig, ScaleBound, Univariate, UnivariateConfig, UnivariateMap,
 };
 
-/// Declares a module per case, with a test per check and float type, and the list of the cases' types.
+/// Declares a module per case, with a test per check and float type, and the list of the cases'
+/// types.
 macro_rules! registry {
     ($($name:ident: $laws:expr;)+) => {
         $(mod $name {
@@ -56,8 +57,8 @@ fn affine(bound: ScaleBound) -> UnivariateLaws<Affine> {
     UnivariateLaws::new(move |device, rng| AffineConfig::new().with_bound(bound).init(device, rng))
 }
 
-/// Where the map is the identity, its knots are rounded to some units in the last place of the ends of
-/// the interval, and the values between them a few times more.
+/// Where the map is the identity, its knots are rounded to some units in the last place of the ends
+/// of the interval, and the values between them a few times more.
 fn spline(ends: BoundarySlopes) -> UnivariateLaws<RationalQuadraticSpline> {
     UnivariateLaws::new(move |device, rng| {
         RationalQuadraticSplineConfig::new()

@@ -135,8 +135,8 @@ fn round_trip_error(model: &NormalizingFlow, x: Tensor<2>) -> f64 {
     (x - back).abs().max().into_scalar::<f32>().into()
 }
 
-/// The integral of the learned density over a rectangle that the data leave far behind, on a grid that is
-/// refined until two grids agree: a ridge narrower than a cell would move it.
+/// The integral of the learned density over a rectangle that the data leave far behind, on a grid
+/// that is refined until two grids agree: a ridge narrower than a cell would move it.
 fn integral(model: &NormalizingFlow, noise: f64, device: &Device) -> f64 {
     // The arcs fill [-1, 2] × [-0.5, 1].
     let margin = 2.5 + 7.0 * noise;

@@ -6,8 +6,8 @@ use burn::tensor::Tensor;
 /// A network that gives the parameters of every feature from the features before it in some order.
 ///
 /// It is no [`Conditioner`](super::Conditioner): that one sees features which its layer does not
-/// transform, and gives parameters of others; here all features come in and parameters of all of them
-/// come out. The layer that takes it relies on the order, and
+/// transform, and gives parameters of others; here all features come in and parameters of all of
+/// them come out. The layer that takes it relies on the order, and
 /// [`testing::AutoregressiveLaws`](crate::testing::AutoregressiveLaws) checks it.
 ///
 /// # Shapes
@@ -15,19 +15,21 @@ use burn::tensor::Tensor;
 /// - `input`: `[batch, d_features]`
 /// - `context`: `[batch, d_context]`, present if and only if
 ///   [`d_context`](AutoregressiveConditioner::d_context) is above 0
-/// - output: `[batch, n_parameters * d_features]`: the first parameter of all features, then the second
-///   parameter of all of them, and so on
+/// - output: `[batch, n_parameters * d_features]`: the first parameter of all features, then the
+///   second parameter of all of them, and so on
 ///
 /// # References
 ///
-/// Germain, Gregor, Murray, Larochelle: *MADE: Masked Autoencoder for Distribution Estimation*, 2015,
-/// arXiv:1502.03509.
+/// Germain, Gregor, Murray, Larochelle: *MADE: Masked Autoencoder for Distribution Estimation*,
+/// 2015, arXiv:1502.03509.
 pub trait AutoregressiveConditioner: Module + ModuleDisplay {
-    /// The parameters of all features for every row of `input`. Those of a feature may depend on the
-    /// features of a lower [`order`](AutoregressiveConditioner::order) and on the context alone.
+    /// The parameters of all features for every row of `input`. Those of a feature may depend on
+    /// the features of a lower [`order`](AutoregressiveConditioner::order) and on the context
+    /// alone.
     fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2>;
 
-    /// The rank of each feature in the order, from 0. Features of the same rank do not see each other.
+    /// The rank of each feature in the order, from 0. Features of the same rank do not see each
+    /// other.
     fn order(&self) -> Vec<usize>;
 
     /// The number of context features that the network takes; 0 when it takes none.

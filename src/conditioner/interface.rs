@@ -59,8 +59,8 @@ pub trait Conditioner: Module + ModuleDisplay {
         0
     }
 
-    /// The layers of the crate's networks that this one is made of, if it is their outputs one after
-    /// another: those have fused kernels.
+    /// The layers of the crate's networks that this one is made of, if it is their outputs one
+    /// after another: those have fused kernels.
     #[doc(hidden)]
     fn network_layers(&self) -> Option<Vec<NetworkLayers<'_>>> {
         None

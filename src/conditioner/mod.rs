@@ -3,8 +3,8 @@
 //!
 //! A conditioner knows nothing of masks, univariate maps or log-determinants. Any module that
 //! implements [`Conditioner`] fits every coupling layer. Networks for autoregressive layers have a
-//! trait of their own, [`AutoregressiveConditioner`], so that neither kind of layer takes the other's
-//! network by mistake.
+//! trait of their own, [`AutoregressiveConditioner`], so that neither kind of layer takes the
+//! other's network by mistake.
 
 mod activation;
 mod autoregressive;

@@ -5,8 +5,8 @@ use burn::nn::activation::Activation;
 
 use super::residual_block::ResidualBlock;
 
-/// The layers of a network. It takes its input (and the context after it) through the hidden layers,
-/// then through the residual blocks, then through the output layer.
+/// The layers of a network. It takes its input (and the context after it) through the hidden
+/// layers, then through the residual blocks, then through the output layer.
 #[derive(Debug)]
 #[cfg_attr(
     not(feature = "flex"),

@@ -82,9 +82,10 @@ impl ResidualMlpConfig {
 /// output = W h + b
 /// ```
 ///
-/// where the gate by the context (a gated linear unit, GLU) is there if there is a context. The last
-/// layer starts at zero, so that a new flow is the identity, and each block starts as nearly nothing. A row
-/// costs two products of `d_hidden × d_hidden` a block, and one of `d_context × d_hidden` with a gate.
+/// where the gate by the context (a gated linear unit, GLU) is there if there is a context. The
+/// last layer starts at zero, so that a new flow is the identity, and each block starts as nearly
+/// nothing. A row costs two products of `d_hidden × d_hidden` a block, and one of
+/// `d_context × d_hidden` with a gate.
 ///
 /// # Shapes
 ///

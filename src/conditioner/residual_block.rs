@@ -12,8 +12,8 @@ use super::linear::{bounded_linear, uniform_linear};
 /// The weights of the last layer of a block start within this: the block starts as nearly nothing.
 const NEARLY_ZERO: f64 = 1e-3;
 
-/// A block of a [`ResidualMlp`](super::ResidualMlp): two linear layers, each after an activation, whose
-/// outputs are added to what came in.
+/// A block of a [`ResidualMlp`](super::ResidualMlp): two linear layers, each after an activation,
+/// whose outputs are added to what came in.
 ///
 /// ```text
 /// h ← h + (W₂ σ(W₁ σ(h) + b₁) + b₂) ⊙ sigmoid(W_c c + b_c)

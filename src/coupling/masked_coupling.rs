@@ -94,8 +94,8 @@ impl MaskedCouplingConfig {
 ///
 /// # Panics
 ///
-/// If the input has the wrong number of features, or if the layer was built with a context and there is
-/// none, or one of another shape.
+/// If the input has the wrong number of features, or if the layer was built with a context and
+/// there is none, or one of another shape.
 ///
 /// # Example
 ///

@@ -12,7 +12,8 @@ use crate::kernel::KernelBase;
 use crate::parameters::Place;
 
 closed_enum! {
-    /// Any base distribution of the crate, for models that are known only at run time and for files.
+    /// Any base distribution of the crate, for models that are known only at run time and for
+    /// files.
     pub enum Base as on_base($) {
         /// The standard normal.
         StandardNormal(StandardNormal) from StandardNormalConfig;

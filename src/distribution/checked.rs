@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::flow::Flow;
 use crate::parameters::Place;
 
-/// A view of a distribution, perhaps given a context, whose verbs return an [`Error`] for a wrong shape,
-/// float type, device or context in the place of a panic: for servers, and wherever inputs come from
-/// outside.
+/// A view of a distribution, perhaps given a context, whose verbs return an [`Error`] for a wrong
+/// shape, float type, device or context in the place of a panic: for servers, and wherever inputs
+/// come from outside.
 ///
 /// The verbs are those of [`Distribution`], [`Reparameterized`] and [`NormalizingFlow`].
 ///
@@ -44,8 +44,8 @@ impl<'a, D: Distribution> Checked<'a, D> {
         Self { distribution, context }
     }
 
-    /// The log-density of each row of `x`, in nats, given the same row of the context; a context of one
-    /// row is shared by all rows.
+    /// The log-density of each row of `x`, in nats, given the same row of the context; a context of
+    /// one row is shared by all rows.
     ///
     /// # Errors
     ///
@@ -55,8 +55,8 @@ impl<'a, D: Distribution> Checked<'a, D> {
         Ok(self.distribution.log_density(x, context.as_ref()))
     }
 
-    /// Draws `n` rows, or `n` rows for each row of the context: rows `i * n` to `(i + 1) * n` belong to
-    /// row `i` of the context. Without a graph.
+    /// Draws `n` rows, or `n` rows for each row of the context: rows `i * n` to `(i + 1) * n`
+    /// belong to row `i` of the context. Without a graph.
     ///
     /// # Errors
     ///

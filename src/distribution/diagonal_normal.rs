@@ -49,8 +49,8 @@ impl DiagonalNormalConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if there are no features, if `loc` and `scale` differ in length, or if a value
-    /// is not finite or a scale not above 0.
+    /// [`Error::Config`] if there are no features, if `loc` and `scale` differ in length, or if a
+    /// value is not finite or a scale not above 0.
     pub fn validate(&self) -> Result<(), Error> {
         let (d_loc, d_scale) = (self.loc.len(), self.scale.len());
         ensure!(

@@ -17,13 +17,13 @@ use crate::parameters::{Settings, assert_distinct};
 pub enum Score {
     /// `log (1/n Σ_k p_k(x))`: the density of a mixture of equal weights.
     MeanDensity,
-    /// `1/n Σ_k log p_k(x)`: a row is as unlikely as most models find it. A score and no density: it does
-    /// not integrate to one.
+    /// `1/n Σ_k log p_k(x)`: a row is as unlikely as most models find it. A score and no density:
+    /// it does not integrate to one.
     MeanLogDensity,
 }
 
-/// Several models of the same data, such as one for each seed, scored by the mean of their densities or
-/// of their log-densities, and sampled in turn.
+/// Several models of the same data, such as one for each seed, scored by the mean of their
+/// densities or of their log-densities, and sampled in turn.
 ///
 /// # Shapes
 ///
@@ -44,8 +44,8 @@ pub enum Score {
 ///
 /// # References
 ///
-/// Lakshminarayanan, Pritzel, Blundell: *Simple and Scalable Predictive Uncertainty Estimation using
-/// Deep Ensembles*, 2017, arXiv:1612.01474.
+/// Lakshminarayanan, Pritzel, Blundell: *Simple and Scalable Predictive Uncertainty Estimation
+/// using Deep Ensembles*, 2017, arXiv:1612.01474.
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct Ensemble<D: Distribution> {
@@ -61,8 +61,8 @@ impl<D: Distribution> Ensemble<D> {
     ///
     /// # Panics
     ///
-    /// If there is no model, if two differ in their features or contexts, or if two share parameters, as
-    /// clones do; see [`with_fresh_ids`](crate::with_fresh_ids).
+    /// If there is no model, if two differ in their features or contexts, or if two share
+    /// parameters, as clones do; see [`with_fresh_ids`](crate::with_fresh_ids).
     pub fn new(models: Vec<D>) -> Self {
         or_panic(check_alike(&models));
         assert_distinct("models of an ensemble", &models);

@@ -12,8 +12,8 @@ use crate::flow::{LayerConfig, SequentialConfig, common_d_context, common_d_feat
 
 /// A model of the crate's own parts: a base distribution and layers. Every preset is one.
 ///
-/// What it builds has one type, [`NormalizingFlow`] without parameters, so that a `Vec` of different
-/// models, a file and a `match` on a flag need no generic code.
+/// What it builds has one type, [`NormalizingFlow`] without parameters, so that a `Vec` of
+/// different models, a file and a `match` on a flag need no generic code.
 ///
 /// # Example
 ///
@@ -44,7 +44,8 @@ impl FlowConfig {
         Self::new(StandardNormalConfig::new(d_features).into(), layers)
     }
 
-    /// Builds the model on a device, its weights drawn from `rng`, the base first, then layer by layer.
+    /// Builds the model on a device, its weights drawn from `rng`, the base first, then layer by
+    /// layer.
     ///
     /// # Panics
     ///

@@ -12,9 +12,9 @@ use crate::flow::Flow;
 /// A conditional distribution given a context of shape `[rows, d_context]`; made by
 /// [`Distribution::given`].
 ///
-/// Evaluating pairs each row with the same row of the context; a context of one row is shared by all.
-/// Sampling draws `n` rows for each row of the context: rows `i * n` to `(i + 1) * n` of the result
-/// belong to row `i` of the context.
+/// Evaluating pairs each row with the same row of the context; a context of one row is shared by
+/// all. Sampling draws `n` rows for each row of the context: rows `i * n` to `(i + 1) * n` of the
+/// result belong to row `i` of the context.
 ///
 /// # Panics
 ///

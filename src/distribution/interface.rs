@@ -16,18 +16,18 @@ use crate::parameters::Place;
 /// # Contexts
 ///
 /// A distribution whose [`d_context`](Distribution::d_context) is above 0 is conditional: it is
-/// called as [`model.given(&context)`](Distribution::given), which has the same verbs. A distribution
-/// that takes no context is called plainly. The other way panics, so no context is ever dropped; and
-/// [`Checked`] returns errors in the place of panics.
+/// called as [`model.given(&context)`](Distribution::given), which has the same verbs. A
+/// distribution that takes no context is called plainly. The other way panics, so no context is
+/// ever dropped; and [`Checked`] returns errors in the place of panics.
 ///
 /// # Randomness and gradients
 ///
-/// Samples are drawn on the host from the generator that is passed in: the draws are the same on every
-/// backend. Sampling builds no autodiff graph, even on a module in training;
+/// Samples are drawn on the host from the generator that is passed in: the draws are the same on
+/// every backend. Sampling builds no autodiff graph, even on a module in training;
 /// [`Reparameterized`] is the way to gradients through samples.
 ///
-/// burn's autodiff differentiates once. The score, the gradient of the log-density by `x`, is a first
-/// derivative and works; score matching, which differentiates the score, does not.
+/// burn's autodiff differentiates once. The score, the gradient of the log-density by `x`, is a
+/// first derivative and works; score matching, which differentiates the score, does not.
 ///
 /// # Shapes
 ///
@@ -36,8 +36,8 @@ use crate::parameters::Place;
 ///
 /// # Implementing
 ///
-/// [`log_density`](Distribution::log_density) and [`draw`](Distribution::draw) are enough; shapes, float
-/// types and contexts are checked before they are called. Check your distribution with
+/// [`log_density`](Distribution::log_density) and [`draw`](Distribution::draw) are enough; shapes,
+/// float types and contexts are checked before they are called. Check your distribution with
 /// [`testing::DistributionLaws`](crate::testing::DistributionLaws).
 ///
 /// # Example
@@ -65,15 +65,15 @@ pub trait Distribution: Module + ModuleDisplay {
         0
     }
 
-    /// The log-density of each row of `x`, in nats, given the same row of `context`. There is a context
-    /// if and only if [`d_context`](Distribution::d_context) is above 0.
+    /// The log-density of each row of `x`, in nats, given the same row of `context`. There is a
+    /// context if and only if [`d_context`](Distribution::d_context) is above 0.
     ///
     /// For implementors: callers have [`log_prob`](Distribution::log_prob).
     fn log_density(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<1>;
 
     /// Draws `n` rows, one for each of the `n` rows of `context`, if there is one:
-    /// `[n, d_features]`. If the distribution is [`Reparameterized`], gradients flow from the rows to
-    /// the parameters and the context of a module in training.
+    /// `[n, d_features]`. If the distribution is [`Reparameterized`], gradients flow from the rows
+    /// to the parameters and the context of a module in training.
     ///
     /// For implementors: callers have [`sample`](Distribution::sample).
     fn draw<R: Rng + ?Sized>(
@@ -83,7 +83,8 @@ pub trait Distribution: Module + ModuleDisplay {
         noise: &mut Noise<'_, R>,
     ) -> Tensor<2>;
 
-    /// [`draw`](Distribution::draw) with the log-density of each row, where both can be had in one pass.
+    /// [`draw`](Distribution::draw) with the log-density of each row, where both can be had in one
+    /// pass.
     ///
     /// For implementors: callers have [`sample_with_log_prob`](Distribution::sample_with_log_prob).
     fn draw_with_log_density<R: Rng + ?Sized>(
@@ -113,8 +114,8 @@ pub trait Distribution: Module + ModuleDisplay {
     ///
     /// # Panics
     ///
-    /// If `x` does not have [`d_features`](Distribution::d_features) columns, or is of another float
-    /// type or on another device than the parameters; if the distribution takes a context.
+    /// If `x` does not have [`d_features`](Distribution::d_features) columns, or is of another
+    /// float type or on another device than the parameters; if the distribution takes a context.
     fn log_prob(&self, x: Tensor<2>) -> Tensor<1> {
         or_panic(Checked::new(self, None).log_prob(x))
     }

@@ -4,8 +4,8 @@ use burn::tensor::Tensor;
 
 /// `log Σ_k exp(x_k)` of each row, without overflow: `[batch, k]` to `[batch]`.
 ///
-/// A row of minus infinities gives minus infinity (and a gradient that is NaN), a row with an infinity
-/// gives infinity.
+/// A row of minus infinities gives minus infinity (and a gradient that is NaN), a row with an
+/// infinity gives infinity.
 ///
 /// # Example
 ///

@@ -12,15 +12,15 @@ use super::several::{check_alike, combined, draw_assigned};
 use crate::error::or_panic;
 use crate::parameters::{Place, assert_distinct};
 
-/// A mixture of distributions with learnt weights: one density with a component for each cluster, say,
-/// where a single flow would have to stretch a bridge between them.
+/// A mixture of distributions with learnt weights: one density with a component for each cluster,
+/// say, where a single flow would have to stretch a bridge between them.
 ///
 /// ```text
 /// log p(x) = log Σ_k w_k p_k(x)        w = softmax(logits)
 /// ```
 ///
-/// Evaluating costs one evaluation of every component. Samples are no differentiable function of the
-/// weights, so it is not [`Reparameterized`](super::Reparameterized).
+/// Evaluating costs one evaluation of every component. Samples are no differentiable function of
+/// the weights, so it is not [`Reparameterized`](super::Reparameterized).
 ///
 /// # Shapes
 ///

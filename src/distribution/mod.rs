@@ -1,5 +1,5 @@
-//! Probability densities: base distributions, the density that a flow makes of one, and several models
-//! as one.
+//! Probability densities: base distributions, the density that a flow makes of one, and several
+//! models as one.
 //!
 //! - `interface`: the traits; `given`: a view with a context; `checked`: a view that returns errors
 //! - `standard_normal`, `diagonal_normal`; `base`: every base of the crate in one enum

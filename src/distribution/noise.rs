@@ -8,8 +8,8 @@ use crate::parameters::Place;
 
 /// A generator, and the device and float type of the model that draws from it.
 ///
-/// All random numbers come from the host, row after row, so that they are the same on every backend;
-/// `f32` and `f64` models draw the same numbers.
+/// All random numbers come from the host, row after row, so that they are the same on every
+/// backend; `f32` and `f64` models draw the same numbers.
 pub struct Noise<'r, R: Rng + ?Sized> {
     rng: &'r mut R,
     device: Device,

@@ -28,11 +28,11 @@ use crate::parameters::Place;
 ///
 /// On the CPU (the `flex` backend) flows made of this crate's layers are computed in one pass over
 /// the rows, a few of them at a time, whose memory does not grow with the batch. In training,
-/// `log_prob` under a [`StandardNormal`](crate::StandardNormal) computes its gradients in that pass,
-/// so `log_prob` of a model in training costs three times that of a
-/// [`valid`](Module::valid) one; a loss that weights the rows differently costs twice that again.
-/// All else runs by tensor operations, in chunks of 16,384 rows; in training the autodiff graph
-/// keeps the activations of them all.
+/// `log_prob` under a [`StandardNormal`](crate::StandardNormal) computes its gradients in that
+/// pass, so `log_prob` of a model in training costs three times that of a [`valid`](Module::valid)
+/// one; a loss that weights the rows differently costs twice that again. All else runs by tensor
+/// operations, in chunks of 16,384 rows; in training the autodiff graph keeps the activations of
+/// them all.
 ///
 /// The model is conditional if its base or its flow was built with a context. It is then called as
 /// [`model.given(&context)`](Distribution::given), and a context of one row is shared by all rows.
@@ -40,9 +40,9 @@ use crate::parameters::Place;
 /// Evaluate and sample trained models by [`valid`](Module::valid): on a model in training every
 /// `log_prob` builds an autodiff graph. Sampling never does.
 ///
-/// The default type parameters are the run-time form, which [`FlowConfig`](super::FlowConfig) and the
-/// presets build; it prints as a table of its layers, which also says what of it the kernels compute.
-/// `NormalizingFlow<MyBase, MyFlow>` is made with [`new`](NormalizingFlow::new).
+/// The default type parameters are the run-time form, which [`FlowConfig`](super::FlowConfig) and
+/// the presets build; it prints as a table of its layers, which also says what of it the kernels
+/// compute. `NormalizingFlow<MyBase, MyFlow>` is made with [`new`](NormalizingFlow::new).
 ///
 /// # Shapes
 ///
@@ -50,8 +50,8 @@ use crate::parameters::Place;
 ///
 /// # Panics
 ///
-/// All methods panic when a shape, a float type or a device does not fit, and when a context is missing or
-/// not wanted; [`Checked`] returns errors in their place.
+/// All methods panic when a shape, a float type or a device does not fit, and when a context is
+/// missing or not wanted; [`Checked`] returns errors in their place.
 ///
 /// # Example
 ///
@@ -97,8 +97,8 @@ impl<B: Distribution, F: Flow> NormalizingFlow<B, F> {
         or_panic(Checked::new(self, None).from_latent(z))
     }
 
-    /// The same model with the layers that initialise themselves by data (such as an ActNorm) set from the
-    /// batch `x`.
+    /// The same model with the layers that initialise themselves by data (such as an ActNorm) set
+    /// from the batch `x`.
     #[must_use]
     pub fn calibrate(&self, x: Tensor<2>) -> Self {
         or_panic(Checked::new(self, None).calibrate(x))

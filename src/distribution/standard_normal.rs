@@ -57,8 +57,9 @@ impl StandardNormalConfig {
 /// log p(x) = -½ Σ_i x_i² - ½ d_features log 2π
 /// ```
 ///
-/// It has no parameters. By itself it computes in the float type of its inputs, and draws samples of the
-/// device's default float type; under a flow it draws in the float type of the flow's parameters.
+/// It has no parameters. By itself it computes in the float type of its inputs, and draws samples
+/// of the device's default float type; under a flow it draws in the float type of the flow's
+/// parameters.
 ///
 /// # Shapes
 ///

@@ -23,8 +23,8 @@ pub struct ElementwiseConfig {
 }
 
 impl ElementwiseConfig {
-    /// Builds the layer on a device, its parameters at zero; the map's own weights, if it holds any, are
-    /// drawn from `rng`.
+    /// Builds the layer on a device, its parameters at zero; the map's own weights, if it holds
+    /// any, are drawn from `rng`.
     ///
     /// # Panics
     ///

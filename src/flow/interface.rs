@@ -33,8 +33,8 @@ use crate::parameters::Place;
 /// # Implementing
 ///
 /// A layer that takes no context ignores the one that it is given, so that it can stand in a
-/// conditional flow. A layer that takes one says its [`d_context`](Flow::d_context) and panics when it
-/// is called without. Check your layer with [`testing::Laws`](crate::testing::Laws).
+/// conditional flow. A layer that takes one says its [`d_context`](Flow::d_context) and panics when
+/// it is called without. Check your layer with [`testing::Laws`](crate::testing::Laws).
 ///
 /// # Example
 ///
@@ -80,8 +80,8 @@ pub trait Flow: Module + ModuleDisplay {
     ///
     /// # Panics
     ///
-    /// If `z` does not have the features that the flow was built for, or if the flow was built with a
-    /// context and there is none, or one of another shape.
+    /// If `z` does not have the features that the flow was built for, or if the flow was built with
+    /// a context and there is none, or one of another shape.
     fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>);
 
     /// Maps data to latent: `[batch, d_features]` to `(z, log |det ∂z/∂x|)`.
@@ -119,12 +119,13 @@ pub trait Flow: Module + ModuleDisplay {
         Place::of(self)
     }
 
-    /// Hands the layers of this flow over to the fused kernels, which apply what they know of them in one
-    /// pass.
+    /// Hands the layers of this flow over to the fused kernels, which apply what they know of them
+    /// in one pass.
     ///
-    /// A layer of your own keeps the default. A composition of your own, such as an enum of this crate's
-    /// layers and yours, passes the call on to the flow that it holds, `layer.lower(program)`: without that
-    /// it is correct, and each of its layers takes a pass of its own.
+    /// A layer of your own keeps the default. A composition of your own, such as an enum of this
+    /// crate's layers and yours, passes the call on to the flow that it holds,
+    /// `layer.lower(program)`: without that it is correct, and each of its layers takes a pass of
+    /// its own.
     fn lower<'a>(&'a self, program: &mut Program<'a>) {
         program.add_layer(self, Err(Reason::Flow));
     }

@@ -16,8 +16,8 @@ use crate::parameters::Place;
 closed_enum! {
     /// Any layer of the crate, for stacks that are known only at run time and for files.
     ///
-    /// Stacks of it are as fast as those of one type. Users with layers of their own write their own
-    /// enum, which passes [`Flow::lower`] on, or a tuple.
+    /// Stacks of it are as fast as those of one type. Users with layers of their own write their
+    /// own enum, which passes [`Flow::lower`] on, or a tuple.
     ///
     /// # Example
     ///

@@ -1,5 +1,5 @@
-//! Flows by the fused kernels where they can, by tensor operations elsewhere: the one place that asks
-//! for the kernels.
+//! Flows by the fused kernels where they can, by tensor operations elsewhere: the one place that
+//! asks for the kernels.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -47,8 +47,8 @@ pub(crate) fn run<F: Flow>(
     }
 }
 
-/// The same for any number of rows in bounded memory: the kernels need no cutting, tensor operations
-/// take the rows in chunks.
+/// The same for any number of rows in bounded memory: the kernels need no cutting, tensor
+/// operations take the rows in chunks.
 pub(crate) fn run_large<F: Flow>(
     flow: &F,
     direction: Direction,
@@ -62,8 +62,8 @@ pub(crate) fn run_large<F: Flow>(
     }
 }
 
-/// The log-density of `x` under the flow of a base that the kernels know: with autodiff the gradients
-/// come out of the same pass. `None` if the kernels cannot.
+/// The log-density of `x` under the flow of a base that the kernels know: with autodiff the
+/// gradients come out of the same pass. `None` if the kernels cannot.
 pub(crate) fn log_density<F: Flow>(
     flow: &F,
     base: KernelBase,

@@ -108,8 +108,8 @@ impl<F: Flow> Sequential<F> {
         Self { layers }
     }
 
-    /// Every state of one direction: the input, then the output of each layer in turn, each with the
-    /// sum of the log-determinants so far. One entry more than there are layers.
+    /// Every state of one direction: the input, then the output of each layer in turn, each with
+    /// the sum of the log-determinants so far. One entry more than there are layers.
     pub fn trace(
         &self,
         direction: Direction,

@@ -5,8 +5,8 @@ use burn::tensor::DType;
 use super::interface::Flow;
 use crate::kernel::Program;
 
-/// The layers of a flow in `forward` order, one per line: what each is, its parameters, and by what it
-/// runs.
+/// The layers of a flow in `forward` order, one per line: what each is, its parameters, and by what
+/// it runs.
 pub(crate) fn table<F: Flow>(flow: &F, d_features: usize) -> String {
     let dtype = flow.place().map_or(DType::F32, |place| place.float_type());
     let mut program = Program::new(d_features, dtype);

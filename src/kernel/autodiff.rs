@@ -1,14 +1,14 @@
 //! The kernels under autodiff.
 //!
-//! burn's autodiff knows operations of one output and a fixed number of inputs. So a transform gives
-//! its rows and its log-determinants side by side and cuts them apart afterwards; and the inputs, of
-//! which a flow has as many as it has weights, are padded to one of a few numbers with inputs that
-//! want no gradient.
+//! burn's autodiff knows operations of one output and a fixed number of inputs. So a transform
+//! gives its rows and its log-determinants side by side and cuts them apart afterwards; and the
+//! inputs, of which a flow has as many as it has weights, are padded to one of a few numbers with
+//! inputs that want no gradient.
 //!
 //! - A *log-density* computes its gradients in the same pass, while the activations are in the
-//!   cache, for the gradient that the mean negative log-likelihood would send back. If another comes
-//!   that is the same for all rows, they are scaled; if it differs between rows, the pass is run
-//!   again with it.
+//!   cache, for the gradient that the mean negative log-likelihood would send back. If another
+//!   comes that is the same for all rows, they are scaled; if it differs between rows, the pass is
+//!   run again with it.
 //! - A *transform* keeps nothing: its backward pass goes through the rows once more.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -118,8 +118,8 @@ impl Recorded {
     }
 }
 
-/// The inputs, the guards of their nodes (that of the input first, then that of the context if there
-/// is one, then those of the weights), and which of them want gradients.
+/// The inputs, the guards of their nodes (that of the input first, then that of the context if
+/// there is one, then those of the weights), and which of them want gradients.
 fn take_apart<C: CheckpointStrategy>(
     input: Tracked<C>,
     flow: FlowTensors<Autodiff<Flex, C>>,

@@ -42,8 +42,8 @@ pub(super) enum OperationSpec {
     Elementwise { map: Map<f64> },
 }
 
-/// A network without its weights and biases. They come in the order of the hidden layers, then of the
-/// blocks (first, second, gate), then of the output layer.
+/// A network without its weights and biases. They come in the order of the hidden layers, then of
+/// the blocks (first, second, gate), then of the output layer.
 #[derive(Debug, Clone)]
 pub(super) struct NetworkSpec {
     pub hidden: Vec<LinearSpec>,
@@ -67,9 +67,9 @@ pub(super) struct LinearSpec {
     pub activation: Activation<f64>,
 }
 
-/// An operation on rows of so many features of this type, or the reason why the kernels cannot apply
-/// it: it has something that they do not know, sizes that do not fit together, or tensors elsewhere
-/// than on Flex or of other types.
+/// An operation on rows of so many features of this type, or the reason why the kernels cannot
+/// apply it: it has something that they do not know, sizes that do not fit together, or tensors
+/// elsewhere than on Flex or of other types.
 pub(crate) fn lower(
     operation: Operation<'_>,
     d_features: usize,

@@ -4,10 +4,11 @@
 //! backend (the CPU), what the kernels know of a flow is applied to the rows in one pass instead.
 //! Nobody asks for it by name: `flow::run` asks for all. DESIGN.md tells how they work.
 //!
-//! - `program`: the layers of a flow, each with its operation for the kernels or the reason why there
-//!   is none; `operation`: what layers, maps and bases hand over
-//! - `lower`: from an operation to constants and tensors; `runs`: layers in a row that are applied in
-//!   one pass, and the layers between them; `unavailable`: both without a backend that has kernels
+//! - `program`: the layers of a flow, each with its operation for the kernels or the reason why
+//!   there is none; `operation`: what layers, maps and bases hand over
+//! - `lower`: from an operation to constants and tensors; `runs`: layers in a row that are applied
+//!   in one pass, and the layers between them; `unavailable`: both without a backend that has
+//!   kernels
 //! - `ops`, `flex`, `autodiff`: the operations as burn's backends see them
 //! - `threads`: work shared between threads
 //! - `tile`: a tile of rows through all layers of a run, and gradients back

@@ -13,8 +13,8 @@ use crate::univariate::{RationalQuadraticSplineConfig, ScaleBound};
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one per layer, for the time of a call")]
 pub enum Operation<'a> {
-    /// A map of some features, whose parameters networks give from the other features and the context,
-    /// if they take one. The outputs of the networks one after another are the parameters.
+    /// A map of some features, whose parameters networks give from the other features and the
+    /// context, if they take one. The outputs of the networks one after another are the parameters.
     Coupling {
         /// The features that the networks see, ascending.
         kept: Tensor<1, Int>,

@@ -24,8 +24,8 @@ enum Run<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// The runs of the flow that `lower` hands over, for this input; `None` if the kernels can apply
-    /// none of its layers to it.
+    /// The runs of the flow that `lower` hands over, for this input; `None` if the kernels can
+    /// apply none of its layers to it.
     pub(crate) fn new(
         input: &Tensor<2>,
         context: Option<&Tensor<2>>,
@@ -77,8 +77,8 @@ impl<'a> Runs<'a> {
         (output, log_det.expect("there is at least one run"))
     }
 
-    /// The log-density of `x` under the flow of a base; `None` if the run next to the base is not by
-    /// the kernels. With autodiff the gradients of that run come out of the same pass.
+    /// The log-density of `x` under the flow of a base; `None` if the run next to the base is not
+    /// by the kernels. With autodiff the gradients of that run come out of the same pass.
     pub(crate) fn log_density(
         mut self,
         base: KernelBase,

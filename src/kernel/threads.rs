@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// order of the items.
 ///
 /// The calling thread takes part: it starts at once, while others may have to wake up first, and a
-/// single item never leaves it. Items are taken in order, by whoever is free. It waits for all helpers
-/// that it called, as rayon does: on a rayon worker it may meanwhile run other jobs of that pool.
+/// single item never leaves it. Items are taken in order, by whoever is free. It waits for all
+/// helpers that it called, as rayon does: on a rayon worker it may meanwhile run other jobs of that
+/// pool.
 pub(super) fn share<T: Send, O: Send>(
     items: Vec<T>,
     work: impl Fn(usize, T) -> O + Sync,

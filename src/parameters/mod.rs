@@ -1,5 +1,5 @@
-//! What belongs to the parameters of a module: their float type, device and identity, and the settings
-//! that a record of them must fit.
+//! What belongs to the parameters of a module: their float type, device and identity, and the
+//! settings that a record of them must fit.
 
 mod cast;
 mod fresh_ids;

@@ -10,13 +10,13 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// The settings of a module that its parameters do not show: an activation, a bound, an interval.
 ///
-/// A record of parameters fits every module of the same shapes, and with other settings gives another
-/// density without a word. A module that holds its settings in such a field writes them into the path
-/// of an entry of its record, so that loading a record of other settings fails with an error that
-/// names them.
+/// A record of parameters fits every module of the same shapes, and with other settings gives
+/// another density without a word. A module that holds its settings in such a field writes them
+/// into the path of an entry of its record, so that loading a record of other settings fails with
+/// an error that names them.
 ///
-/// An option that is added to a module later must not appear in the text at its default: old records
-/// then still fit.
+/// An option that is added to a module later must not appear in the text at its default: old
+/// records then still fit.
 ///
 /// # Example
 ///
@@ -44,9 +44,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 #[derive(Clone, Debug)]
 pub struct Settings {
     text: Arc<str>,
-    /// What stands in the record at the path that is the text. Being no float, it is neither trained
-    /// nor quantised, perturbed or counted; and it knows the device of a module that has no other
-    /// parameter.
+    /// What stands in the record at the path that is the text. Being no float, it is neither
+    /// trained nor quantised, perturbed or counted; and it knows the device of a module that has no
+    /// other parameter.
     entry: Param<Tensor<1, Int>>,
 }
 
@@ -62,8 +62,8 @@ impl Settings {
     }
 }
 
-/// Integers that move and save with a module. Backends differ in their integer type and a record keeps
-/// the one that it was saved with, so loading casts to the device's own.
+/// Integers that move and save with a module. Backends differ in their integer type and a record
+/// keeps the one that it was saved with, so loading casts to the device's own.
 pub(crate) fn int_parameter(values: &[usize], device: &Device) -> Param<Tensor<1, Int>> {
     let values: Vec<i64> = values.iter().map(|&value| value as i64).collect();
     let n = values.len();

@@ -1,5 +1,5 @@
-//! Named architectures: from a few numbers to a [`FlowConfig`]. A preset stacks layers of the crate and adds
-//! no maths.
+//! Named architectures: from a few numbers to a [`FlowConfig`]. A preset stacks layers of the crate
+//! and adds no maths.
 
 mod alternate;
 mod nice;

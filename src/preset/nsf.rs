@@ -12,11 +12,11 @@ use crate::univariate::RationalQuadraticSplineConfig;
 /// The neural spline flow, as a coupling flow: coupling layers of rational quadratic splines, whose
 /// alternating masks change parity from layer to layer.
 ///
-/// The defaults are those of the paper on tables (ten layers, residual networks of two blocks of 256
-/// units, eight bins), and zuko's interval from -5 to 5. Data should be standardised: beyond the interval a
-/// spline is by default the identity, so there the density has the tails of the standard normal. Each direction
-/// costs one pass through the conditioners. What the paper has besides is a linear layer before each
-/// coupling.
+/// The defaults are those of the paper on tables (ten layers, residual networks of two blocks of
+/// 256 units, eight bins), and zuko's interval from -5 to 5. Data should be standardised: beyond
+/// the interval a spline is by default the identity, so there the density has the tails of the
+/// standard normal. Each direction costs one pass through the conditioners. What the paper has
+/// besides is a linear layer before each coupling.
 ///
 /// # Example
 ///

@@ -19,8 +19,8 @@ const BATCH: usize = 4;
 /// Builds the network that is checked.
 type Build<C> = Box<dyn Fn(&Device, &mut ChaCha8Rng) -> C>;
 
-/// The invariants of an [`AutoregressiveConditioner`], each checked by a method that panics when the network
-/// does not satisfy it.
+/// The invariants of an [`AutoregressiveConditioner`], each checked by a method that panics when
+/// the network does not satisfy it.
 pub struct AutoregressiveLaws<C: AutoregressiveConditioner> {
     build: Build<C>,
     n_parameters: usize,
@@ -34,7 +34,8 @@ list_of_laws! {
 }
 
 impl<C: AutoregressiveConditioner> AutoregressiveLaws<C> {
-    /// A case: the network that `build` makes, which gives `n_parameters` parameters for each feature.
+    /// A case: the network that `build` makes, which gives `n_parameters` parameters for each
+    /// feature.
     pub fn new(
         n_parameters: usize,
         build: impl Fn(&Device, &mut ChaCha8Rng) -> C + 'static,
@@ -65,8 +66,8 @@ impl<C: AutoregressiveConditioner> AutoregressiveLaws<C> {
         (network, x, context)
     }
 
-    /// By autodiff: exactly zero where the order forbids a dependence, and nowhere zero in all rows and
-    /// parameters where it allows one.
+    /// By autodiff: exactly zero where the order forbids a dependence, and nowhere zero in all rows
+    /// and parameters where it allows one.
     pub fn parameters_depend_on_all_earlier_features_and_on_no_others(&self, device: &Device) {
         let (network, x, context) = self.tracked(device);
         let order = network.order();

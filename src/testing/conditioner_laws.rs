@@ -15,8 +15,8 @@ const D_INPUT: usize = 2;
 const D_OUTPUT: usize = 3;
 const N_PARAMETERS: usize = 2;
 
-/// The invariants of a conditioner, each checked by a method that panics when the conditioner does not
-/// satisfy it.
+/// The invariants of a conditioner, each checked by a method that panics when the conditioner does
+/// not satisfy it.
 ///
 /// They are those of a flow that shifts some features by what the conditioner makes of the others.
 ///

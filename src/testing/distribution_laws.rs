@@ -22,8 +22,8 @@ const N_SAMPLES: usize = 20_000;
 /// What the integral over the region may differ from 1, and a distribution function from another.
 const TOLERANCE: f64 = 1e-3;
 
-/// The invariants of a distribution, each checked by a method that panics when the distribution does not
-/// satisfy it.
+/// The invariants of a distribution, each checked by a method that panics when the distribution
+/// does not satisfy it.
 ///
 /// Every check perturbs the trained parameters first, by [`perturb`](super::perturb). A conditional
 /// distribution is checked given a few contexts. Integrals are over 1 or 2 features.
@@ -87,8 +87,8 @@ impl<D: Distribution> DistributionLaws<D> {
         Self { laws: self.laws.with_max_abs_input(max_abs_input), ..self }
     }
 
-    /// The interval that holds all of the probability but a negligible part, in each feature; the default
-    /// is from -12 to 12.
+    /// The interval that holds all of the probability but a negligible part, in each feature; the
+    /// default is from -12 to 12.
     #[must_use]
     pub fn with_region(self, region: [f64; 2]) -> Self {
         Self { region, ..self }
@@ -121,9 +121,9 @@ impl<D: Distribution> DistributionLaws<D> {
         }
     }
 
-    /// The samples of each feature, and of the sum of two, have the distribution function of the density,
-    /// by Kolmogorov and Smirnov's distance and a bound that a correct sampler exceeds once in a million
-    /// seeds.
+    /// The samples of each feature, and of the sum of two, have the distribution function of the
+    /// density, by Kolmogorov and Smirnov's distance and a bound that a correct sampler exceeds
+    /// once in a million seeds.
     pub fn samples_follow_the_density(&self, device: &Device) {
         let (distribution, contexts) = self.plain(device);
         let d = self.laws.d_features;
@@ -153,7 +153,8 @@ impl<D: Distribution> DistributionLaws<D> {
         }
     }
 
-    /// Samples come with the log-densities that `log_prob` gives them, and are the same with and without.
+    /// Samples come with the log-densities that `log_prob` gives them, and are the same with and
+    /// without.
     pub fn samples_come_with_their_log_densities(&self, device: &Device) {
         let (distribution, contexts) = self.plain(device);
         for context in contexts {
@@ -225,8 +226,8 @@ impl<D: Distribution> DistributionLaws<D> {
         self.laws.saves_and_loads(device);
     }
 
-    /// A distribution with a context depends on it and panics without one; one that takes none panics
-    /// when it is given one.
+    /// A distribution with a context depends on it and panics without one; one that takes none
+    /// panics when it is given one.
     pub fn refuses_or_demands_its_context(&self, device: &Device) {
         let (flow, x, context) = self.laws.plain(device);
         let distribution = flow.distribution;
@@ -251,8 +252,8 @@ impl<D: Distribution> DistributionLaws<D> {
 }
 
 impl<D: Reparameterized> DistributionLaws<D> {
-    /// The gradients of the parameters and the context through samples match central differences, with the
-    /// noise held fixed by the seed.
+    /// The gradients of the parameters and the context through samples match central differences,
+    /// with the noise held fixed by the seed.
     ///
     /// # Panics
     ///
@@ -328,8 +329,8 @@ fn sample<D: Distribution>(
     }
 }
 
-/// A distribution as a flow whose log-determinant is the log-density: what is checked of flows beside
-/// invertibility holds for it too.
+/// A distribution as a flow whose log-determinant is the log-density: what is checked of flows
+/// beside invertibility holds for it too.
 #[derive(Module, Debug)]
 struct Density<D: Distribution> {
     distribution: D,

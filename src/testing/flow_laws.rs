@@ -23,7 +23,8 @@ type Build<F> = Box<dyn Fn(&Device, &mut ChaCha8Rng) -> F>;
 /// The `forward` of a new flow.
 type Start = Box<dyn Fn(Tensor<2>) -> (Tensor<2>, Tensor<1>)>;
 
-/// The invariants of a flow, each checked by a method that panics when the flow does not satisfy it.
+/// The invariants of a flow, each checked by a method that panics when the flow does not satisfy
+/// it.
 ///
 /// Every check but [`starts_as_expected`](Laws::starts_as_expected) perturbs the trained parameters
 /// first, by [`perturb`]. Layers that are random in training are checked as

@@ -47,8 +47,8 @@ impl<F: Flow> Laws<F> {
         }
     }
 
-    /// A new flow is the identity, or what the case declares by [`with_start`](Laws::with_start); in both
-    /// directions.
+    /// A new flow is the identity, or what the case declares by [`with_start`](Laws::with_start);
+    /// in both directions.
     pub fn starts_as_expected(&self, device: &Device) {
         let tolerance = f64::from(self.start_roundings) * self.epsilon();
         let flow = cast((self.build)(device, &mut ChaCha8Rng::seed_from_u64(1)), self.dtype);

@@ -1,8 +1,8 @@
 //! One list of checks for each kind of part.
 
-/// Declares the checks of a kind of part, which are methods of `$subject`, in one list: a method `all`
-/// that gives them with their names, a method `check_all`, and an exported macro that makes a `#[test]` of
-/// each.
+/// Declares the checks of a kind of part, which are methods of `$subject`, in one list: a method
+/// `all` that gives them with their names, a method `check_all`, and an exported macro that makes a
+/// `#[test]` of each.
 macro_rules! list_of_laws {
     (
         $d:tt $subject:ident<$part:ident: $bound:path>, $tests:ident;
@@ -24,8 +24,8 @@ macro_rules! list_of_laws {
             }
         }
 
-        /// Makes a `#[test]` of every check, from an expression that gives the case and one that gives the
-        /// device.
+        /// Makes a `#[test]` of every check, from an expression that gives the case and one that
+        /// gives the device.
         #[macro_export]
         macro_rules! $tests {
             ($d laws:expr, $d device:expr) => {

@@ -1,4 +1,5 @@
-//! Checks of the invariants that the parts of a model satisfy: for this crate's own parts and for yours.
+//! Checks of the invariants that the parts of a model satisfy: for this crate's own parts and for
+//! yours.
 //!
 //! | part | case | tests |
 //! |---|---|---|
@@ -8,9 +9,9 @@
 //! | [`Conditioner`](crate::conditioner::Conditioner) | [`ConditionerLaws`] | [`conditioner_laws!`](crate::conditioner_laws) |
 //! | [`AutoregressiveConditioner`](crate::conditioner::AutoregressiveConditioner) | [`AutoregressiveLaws`] | [`autoregressive_laws!`](crate::autoregressive_laws) |
 //!
-//! A case takes a function that builds the part, and has a method for each check, which panics with what was
-//! expected and what was found. The macros make a `#[test]` of each. Inputs and parameters come from a
-//! seeded generator.
+//! A case takes a function that builds the part, and has a method for each check, which panics with
+//! what was expected and what was found. The macros make a `#[test]` of each. Inputs and parameters
+//! come from a seeded generator.
 //!
 //! # Example
 //!

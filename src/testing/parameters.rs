@@ -7,8 +7,8 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::compare::host;
 
-/// Adds normal noise of the given standard deviation to every float parameter that is trained; frozen
-/// ones stay as they are.
+/// Adds normal noise of the given standard deviation to every float parameter that is trained;
+/// frozen ones stay as they are.
 ///
 /// A new flow is the identity, on which many a mistake does not show: perturb it before you test
 /// it.

@@ -6,7 +6,8 @@ use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 const MIN_CELLS: usize = 128;
 const MAX_CELLS: [usize; 2] = [1 << 16, 1 << 11];
 
-/// The probability of each cell of a grid over `[low, high]` in every feature, the last feature fastest.
+/// The probability of each cell of a grid over `[low, high]` in every feature, the last feature
+/// fastest.
 pub(super) struct Grid {
     cells: usize,
     d_features: usize,
@@ -67,8 +68,8 @@ impl Grid {
         self.mass.iter().sum()
     }
 
-    /// The distribution functions of each feature, and with two features of their sum, which sees how they
-    /// depend on each other: points, and the probability of being below each.
+    /// The distribution functions of each feature, and with two features of their sum, which sees
+    /// how they depend on each other: points, and the probability of being below each.
     pub(super) fn distribution_functions(&self) -> Vec<Vec<(f64, f64)>> {
         let width = (self.region[1] - self.region[0]) / self.cells as f64;
         let of_feature = |cell: &dyn Fn(usize) -> usize| {

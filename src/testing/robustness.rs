@@ -84,8 +84,8 @@ impl<F: Flow> Laws<F> {
         }
     }
 
-    /// Batches of no row and of one row work, with gradients, and the flow says how many features they
-    /// have.
+    /// Batches of no row and of one row work, with gradients, and the flow says how many features
+    /// they have.
     pub fn takes_batches_of_0_and_1(&self, device: &Device) {
         let (flow, x, context) = self.tracked(device);
         let d_features = flow.d_features().unwrap_or(self.d_features);

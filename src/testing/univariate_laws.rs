@@ -16,8 +16,8 @@ use crate::univariate::Univariate;
 /// Features of the case: that of one must not see the parameters of the other.
 const D_FEATURES: usize = 2;
 
-/// The invariants of a univariate map, each checked by a method that panics when the map does not satisfy
-/// it.
+/// The invariants of a univariate map, each checked by a method that panics when the map does not
+/// satisfy it.
 ///
 /// They are those of a flow whose context are the parameters, and with them a few of their own.
 ///
@@ -75,7 +75,8 @@ impl<U: Univariate> UnivariateLaws<U> {
         Self { laws: self.laws.with_max_abs_input(max_abs_input) }
     }
 
-    /// What `forward` gives at parameters of zero; the default is the identity. Say why beside the call.
+    /// What `forward` gives at parameters of zero; the default is the identity. Say why beside the
+    /// call.
     #[must_use]
     pub fn with_start(self, start: impl Fn(Tensor<2>) -> (Tensor<2>, Tensor<1>) + 'static) -> Self {
         Self { laws: self.laws.with_start(start) }
@@ -97,8 +98,8 @@ impl<U: Univariate> UnivariateLaws<U> {
         self.laws.log_dets_cancel(device);
     }
 
-    /// The log-slope is the logarithm of the derivative that autodiff finds, and no feature depends on
-    /// another.
+    /// The log-slope is the logarithm of the derivative that autodiff finds, and no feature depends
+    /// on another.
     pub fn log_slope_is_that_of_the_derivative(&self, device: &Device) {
         self.laws.log_det_is_that_of_the_jacobian(device);
     }
@@ -124,8 +125,8 @@ impl<U: Univariate> UnivariateLaws<U> {
     }
 
     /// With all parameters at zero the map is the identity, or what the case declares by
-    /// [`with_start`](Self::with_start): so a new conditioner, which gives zeros, makes a new flow the
-    /// identity.
+    /// [`with_start`](Self::with_start): so a new conditioner, which gives zeros, makes a new flow
+    /// the identity.
     pub fn is_the_identity_at_zero(&self, device: &Device) {
         let (_, z, _) = self.laws.plain(device);
         let flow = (self.laws.build)(device, &mut ChaCha8Rng::seed_from_u64(1));

@@ -40,7 +40,8 @@ pub enum ScaleBound {
     Exp,
 }
 
-/// `ln 1000`, in digits: it stands in records, and platforms differ in the last digit of a logarithm.
+/// `ln 1000`, in digits: it stands in records, and platforms differ in the last digit of a
+/// logarithm.
 pub(crate) const LN_1000: f64 = 6.907_755_278_982_137;
 
 impl Default for ScaleBound {

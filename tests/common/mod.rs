@@ -79,9 +79,9 @@ impl<C: Conditioner> Conditioner for Opaque<C> {
     }
 }
 
-/// A univariate map as a flow whose context is its parameters: a coupling layer that keeps one feature,
-/// transforms another, and whose network passes the context on. Once for the kernels, and once for
-/// tensor operations.
+/// A univariate map as a flow whose context is its parameters: a coupling layer that keeps one
+/// feature, transforms another, and whose network passes the context on. Once for the kernels, and
+/// once for tensor operations.
 pub fn map_of_its_context(
     map: UnivariateConfig,
     n_parameters: usize,

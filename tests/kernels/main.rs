@@ -1,8 +1,8 @@
-//! The fused kernels against the tensor operations, which are the reference: the same values and the
-//! same gradients, whatever the sizes, masks, maps, networks and memory layouts.
+//! The fused kernels against the tensor operations, which are the reference: the same values and
+//! the same gradients, whatever the sizes, masks, maps, networks and memory layouts.
 //!
-//! A layer whose conditioner (or map) the kernels do not know runs by tensor operations, so each test
-//! computes a model both ways.
+//! A layer whose conditioner (or map) the kernels do not know runs by tensor operations, so each
+//! test computes a model both ways.
 
 #![cfg(feature = "flex")]
 
@@ -86,8 +86,8 @@ fn wide_networks_agree() {
     }
 }
 
-/// The list of weights is padded to one of a few lengths, of which 1,022 is the greatest. Each layer has
-/// four: 256 layers run in two passes of the kernels, 511 in three.
+/// The list of weights is padded to one of a few lengths, of which 1,022 is the greatest. Each
+/// layer has four: 256 layers run in two passes of the kernels, 511 in three.
 #[test]
 fn stacks_of_every_depth_agree() {
     let device = Device::flex().autodiff();

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// A stack as the kernels run it, and the same stack of the same parameters by tensor operations: none
-/// of its layers is known to the kernels, which would run one that they know among others.
+/// A stack as the kernels run it, and the same stack of the same parameters by tensor operations:
+/// none of its layers is known to the kernels, which would run one that they know among others.
 pub struct Pair {
     pub fused: Sequential<MaskedCoupling>,
     pub composed: Sequential<MaskedCoupling<Opaque<Network>, UnivariateMap>>,
@@ -18,8 +18,8 @@ pub fn pair(configs: &[MaskedCouplingConfig], dtype: FloatDType, device: &Device
     composed_of(configs, fused)
 }
 
-/// The most inputs of any linear layer: noise on so many weights adds up, and with outputs of the order of
-/// 1 no network amplifies roundings much, whichever way a processor rounds.
+/// The most inputs of any linear layer: noise on so many weights adds up, and with outputs of the
+/// order of 1 no network amplifies roundings much, whichever way a processor rounds.
 fn most_inputs<M: Module>(module: &M) -> usize {
     struct MostInputs(usize);
     impl ModuleVisitor for MostInputs {
@@ -40,7 +40,8 @@ pub fn composed_of(configs: &[MaskedCouplingConfig], fused: Sequential<MaskedCou
         let network = Opaque { inner: layer.conditioner.clone() };
         MaskedCoupling::new(&config.mask, network, layer.univariate.clone(), &device)
     });
-    // No `Sequential::new`, which refuses layers that share parameters: one test shares them on purpose.
+    // No `Sequential::new`, which refuses layers that share parameters: one test shares them on
+    // purpose.
     let composed = Sequential { layers: layers.collect() };
     assert!(runs_by_kernels(&fused).iter().all(|by_kernels| *by_kernels), "{fused}");
     assert!(runs_by_kernels(&composed).iter().all(|by_kernels| !by_kernels), "{composed}");
@@ -235,8 +236,8 @@ pub fn compare<A: Flow, B: Flow>(
     }
 }
 
-/// Panics unless the kernels are as exact in f32 as the tensor operations, where a comparison of both
-/// would only show how far roundings are amplified: both are compared with f64.
+/// Panics unless the kernels are as exact in f32 as the tensor operations, where a comparison of
+/// both would only show how far roundings are amplified: both are compared with f64.
 #[track_caller]
 pub fn compare_errors<F: Flow>(
     what: &str,
@@ -261,8 +262,8 @@ pub fn compare_errors<F: Flow>(
         for (i, ((fused, composed), exact)) in fused.iter().zip(&composed).zip(&exact).enumerate() {
             let largest = exact.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
             let (fused, composed) = (error(fused, exact), error(composed, exact));
-            // Errors of the same size, each the work of a few rows, and in sums over rows they cancel by
-            // chance: they differ by factors. A wrong formula would be off by far more.
+            // Errors of the same size, each the work of a few rows, and in sums over rows they
+            // cancel by chance: they differ by factors. A wrong formula would be off by far more.
             assert!(
                 fused <= 5.0 * composed + 1e-5 * largest,
                 "{what}, {loss:?}, item {i}: {fused:e} fused, {composed:e} composed"

@@ -1,5 +1,6 @@
-//! The rational quadratic spline where others break: beyond the interval, on the knots, with huge and
-//! tiny parameters; in value and gradient, both directions, by the kernels and by tensor operations.
+//! The rational quadratic spline where others break: beyond the interval, on the knots, with huge
+//! and tiny parameters; in value and gradient, both directions, by the kernels and by tensor
+//! operations.
 
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 
@@ -40,8 +41,8 @@ fn adversarial(config: &RationalQuadraticSplineConfig, rng: &mut ChaCha8Rng) -> 
         *[0.0, 1e-30, 0.3, 1.0, 3.0, 30.0, 1e3, 1e10, 1e30, 5e37].choose(rng).expect("some");
     let mut parameters = normals(n, scale, rng);
     match rng.random_range(0..5) {
-        // All but one bin nearly alike, and the last one as small as can be: whatever the sum of the
-        // others was rounded to is where the last knot lies.
+        // All but one bin nearly alike, and the last one as small as can be: whatever the sum of
+        // the others was rounded to is where the last knot lies.
         4 => {
             parameters.fill(0.0);
             parameters[config.n_bins - 1] = -30.0;
@@ -119,8 +120,8 @@ fn ten_thousand_adversarial_cases_are_finite_in_value_and_gradient() {
     }
 }
 
-/// There, back and there again. What comes back is rounded, and so may be where the curve is flat by
-/// much; but the curve is nowhere steeper than twice the steepest bin or slope.
+/// There, back and there again. What comes back is rounded, and so may be where the curve is flat
+/// by much; but the curve is nowhere steeper than twice the steepest bin or slope.
 #[test]
 fn adversarial_cases_come_back() {
     const STEEPEST: f64 = 2e3;
@@ -154,8 +155,8 @@ fn adversarial_cases_come_back() {
     }
 }
 
-/// A spline whose knots are exact in every float type: at whole numbers, if all raw widths and heights
-/// are alike.
+/// A spline whose knots are exact in every float type: at whole numbers, if all raw widths and
+/// heights are alike.
 fn exact_knots(ends: BoundarySlopes) -> RationalQuadraticSplineConfig {
     RationalQuadraticSplineConfig::new()
         .with_interval([-4.0, 4.0])
@@ -243,8 +244,8 @@ fn both_ways_agree_where_formulas_change() {
     }
 }
 
-/// A diverged network must not look like a sound one: a single parameter that is not finite shows, be it
-/// a width, a height or a slope at the value's own bin.
+/// A diverged network must not look like a sound one: a single parameter that is not finite shows,
+/// be it a width, a height or a slope at the value's own bin.
 #[test]
 fn a_parameter_that_is_not_finite_shows() {
     for ends in ENDS {
@@ -298,8 +299,8 @@ fn shared(
     ]
 }
 
-/// Rows all within the interval, all beyond it, and one beyond: with linear tails what is outside passes as
-/// it is and moves no parameter, and what is inside does not notice.
+/// Rows all within the interval, all beyond it, and one beyond: with linear tails what is outside
+/// passes as it is and moves no parameter, and what is inside does not notice.
 #[test]
 fn rows_inside_and_outside_of_the_interval_do_not_affect_each_other() {
     let config = RationalQuadraticSplineConfig::new();
@@ -385,8 +386,8 @@ fn huge_and_tiny_logits_have_the_same_gradients_both_ways() {
                 let numbers = [fused.numbers(), composed.numbers()];
                 let largest = numbers[1].iter().fold(1.0_f64, |most, x| most.max(x.abs()));
                 for (a, b) in numbers[0].iter().zip(&numbers[1]) {
-                    // Roundings of knots of 1e-16, amplified by slopes that change by up to 1e6 within
-                    // a thousandth of the interval; the largest number says how much.
+                    // Roundings of knots of 1e-16, amplified by slopes that change by up to 1e6
+                    // within a thousandth of the interval; the largest number says how much.
                     let tolerance = 1e-9 * largest;
                     assert!(
                         (a - b).abs() <= tolerance,
@@ -470,7 +471,8 @@ fn a_circle_keeps_its_turns_and_the_interval_its_values() {
                     "{way}: {here:?} {there:?}"
                 );
                 if i == 0 || i == 199 {
-                    // On the end of the circle, where the gradient jumps, roundings choose the side.
+                    // On the end of the circle, where the gradient jumps, roundings choose the
+                    // side.
                     continue;
                 }
                 for (a, b) in there.numbers()[2..].iter().zip(&here.numbers()[2..]) {
@@ -493,8 +495,8 @@ fn a_circle_keeps_its_turns_and_the_interval_its_values() {
     }
 }
 
-/// In f32 the turns of a large number are rounded: the value is then put at the end of the interval,
-/// and keeps its gradient.
+/// In f32 the turns of a large number are rounded: the value is then put at the end of the
+/// interval, and keeps its gradient.
 #[test]
 fn far_turns_keep_their_gradients() {
     let config = RationalQuadraticSplineConfig::new()
@@ -547,7 +549,8 @@ fn free_ends_go_on_in_straight_lines() {
     }
 }
 
-/// An interval far away has the curve of one at the origin; only the result is rounded to where it is.
+/// An interval far away has the curve of one at the origin; only the result is rounded to where it
+/// is.
 #[test]
 fn an_interval_far_from_the_origin_has_the_curve_of_one_at_the_origin() {
     let config = RationalQuadraticSplineConfig::new().with_interval([4095.0, 4097.0]);

@@ -13,8 +13,8 @@ use super::steps::with_steps;
 use super::{FlexTensor, Stored, with_float};
 use crate::direction::Direction;
 
-/// The least rows of a shard where there are more than two: each shard costs a pass over the gradients
-/// of all weights.
+/// The least rows of a shard where there are more than two: each shard costs a pass over the
+/// gradients of all weights.
 const SHARD_ROWS: usize = 256;
 /// The same for a small flow, of fewer weights than [`SMALL`], and of two shards.
 const SHARD_ROWS_SMALL: usize = 64;
@@ -54,8 +54,8 @@ pub(in super::super) fn gradients(
     with_float!(input, R => pass::<R>(input, flow, target, wanted).1)
 }
 
-/// The log-densities under the standard normal and, in the same pass, the gradients of all inputs if
-/// every row's log-density has the gradient `weight`.
+/// The log-densities under the standard normal and, in the same pass, the gradients of all inputs
+/// if every row's log-density has the gradient `weight`.
 pub(in super::super) fn log_prob_with_gradients(
     input: &FlexTensor,
     flow: &FlowTensors<Flex>,

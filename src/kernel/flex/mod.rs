@@ -1,10 +1,10 @@
 //! The kernels on the Flex backend: memory, types and threads.
 //!
-//! Work is split by numbers of rows that depend on the batch and the weights alone, and partial sums
-//! are added in a fixed order, so any number of threads gives the same bits. Without gradients
-//! (`forward`), tiles are independent. With gradients (`backward`), a *shard* is a range of rows whose
-//! tiles one thread takes one after another, adding up the gradients of the weights; the sums of
-//! the shards are then added in order.
+//! Work is split by numbers of rows that depend on the batch and the weights alone, and partial
+//! sums are added in a fixed order, so any number of threads gives the same bits. Without gradients
+//! (`forward`), tiles are independent. With gradients (`backward`), a *shard* is a range of rows
+//! whose tiles one thread takes one after another, adding up the gradients of the weights; the sums
+//! of the shards are then added in order.
 
 mod backward;
 mod buffers;

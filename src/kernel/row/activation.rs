@@ -7,8 +7,8 @@
 //!    on the way.
 //! 3. The derivative is saved for the backward pass, except where the output tells it.
 //!
-//! The formulas are burn's, with its cancellations (`e^x - 1` near 0), except that nothing is rounded
-//! to `f32` on the way in `f64`. Absolute errors are of a few roundings of the largest
+//! The formulas are burn's, with its cancellations (`e^x - 1` near 0), except that nothing is
+//! rounded to `f32` on the way in `f64`. Absolute errors are of a few roundings of the largest
 //! intermediate value, which is of the order of 1 or of the argument.
 //!
 //! burn's `PRelu` and `SwiGlu` have weights of their own and are left to tensor operations.
@@ -193,8 +193,8 @@ impl<R: Real> Activation<R> {
         !matches!(self, Self::Identity | Self::Relu)
     }
 
-    /// Adds the bias of each feature and applies the activation, in place. Into `slope`, where there
-    /// is one, goes the derivative.
+    /// Adds the bias of each feature and applies the activation, in place. Into `slope`, where
+    /// there is one, goes the derivative.
     pub(crate) fn forward(
         &self,
         bias: Option<&[R]>,

@@ -7,8 +7,8 @@
 //! `s` is the bounded log-scale of the raw parameter `a`. With `g` the gradient of the output and
 //! `h` that of the log-determinant, the gradients of 1 are `dz = g exp(s)`, `dt = g` and
 //! `ds = g z exp(s) + h`; those of 2 are `dx = g exp(-s)`, `dt = -dx` and `ds = -(g z + h)`: both
-//! need `z`, which is saved. A value has the relative error of the exponential, two roundings, and the
-//! absolute error of `s`.
+//! need `z`, which is saved. A value has the relative error of the exponential, two roundings, and
+//! the absolute error of `s`.
 
 use super::Loop;
 use super::map_rows::{MapGradient, MapRows};

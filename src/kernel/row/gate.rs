@@ -13,8 +13,8 @@ pub(crate) fn add_gated<R: Real>(sum: &mut [R], values: &[R], gate: &[R]) {
     AddGated { sum, values, gate }.run();
 }
 
-/// The gradients of [`add_gated`] from that of the sum: `of_values = gradient ⊙ gate`, and `of_gate =
-/// gradient ⊙ values ⊙ slope`, that of what the gate with this slope was made of.
+/// The gradients of [`add_gated`] from that of the sum: `of_values = gradient ⊙ gate`, and
+/// `of_gate = gradient ⊙ values ⊙ slope`, that of what the gate with this slope was made of.
 pub(crate) struct GatedGradient<'a, R> {
     pub gradient: &'a [R],
     pub values: &'a [R],

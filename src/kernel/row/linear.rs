@@ -36,8 +36,8 @@ impl<R: Real> Linear<'_, R> {
         1 + usize::from(self.bias.is_some())
     }
 
-    /// `output = activation(Wᵀ input + b)`. Into `slope`, where there is one, goes the derivative of
-    /// the activation.
+    /// `output = activation(Wᵀ input + b)`. Into `slope`, where there is one, goes the derivative
+    /// of the activation.
     pub(crate) fn forward(
         &self,
         input: &[R],

@@ -5,12 +5,12 @@
 //! 1. Write `x = 2^n m` with `m` between `√½` and `√2`, by its bits. Subnormal numbers are scaled
 //!    first.
 //! 2. With `f = m - 1`, which is exact, and `s = f / (2 + f)`, `ln m = 2 artanh s`, which is
-//!    `f - ½f² + s (½f² + r)` with `r = ⅔s² + ⅖s⁴ + …`. Four terms are enough: `|s|` is at most 0.172,
-//!    and the fifth is below 2e-9 of the sum.
+//!    `f - ½f² + s (½f² + r)` with `r = ⅔s² + ⅖s⁴ + …`. Four terms are enough: `|s|` is at most
+//!    0.172, and the fifth is below 2e-9 of the sum.
 //! 3. Add `n ln 2`, in two parts, of which the first has trailing zeros.
 //!
-//! The error is below 2 units in the last place. NaN and negative numbers give NaN, zero gives minus
-//! infinity.
+//! The error is below 2 units in the last place. NaN and negative numbers give NaN, zero gives
+//! minus infinity.
 
 const LN_2_HIGH: f32 = 0.693_138_1;
 const LN_2_LOW: f32 = 9.058_001e-6;
@@ -59,8 +59,8 @@ pub(super) fn ln_1p(x: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// The largest error over every 1000th positive float from `low` to `high`, in units in the last
-    /// place.
+    /// The largest error over every 1000th positive float from `low` to `high`, in units in the
+    /// last place.
     fn worst(low: f32, high: f32, f: impl Fn(f32) -> f32, exact: impl Fn(f64) -> f64) -> f64 {
         let bits = (low.to_bits()..=high.to_bits()).step_by(1000);
         bits.map(f32::from_bits).fold(0.0, |worst: f64, x| {

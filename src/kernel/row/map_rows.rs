@@ -41,8 +41,8 @@ pub(crate) struct MapRows<'a, R> {
     pub log_det: &'a mut [R],
     /// In: the parameters. Out: what the gradient needs in their place.
     pub parameters: Parameters<'a, R>,
-    /// Out: what else the gradient needs, [`Map::n_saved`](super::Map::n_saved) numbers per row; `None` if
-    /// there will be no gradient.
+    /// Out: what else the gradient needs, [`Map::n_saved`](super::Map::n_saved) numbers per row;
+    /// `None` if there will be no gradient.
     pub saved: Option<&'a mut [R]>,
 }
 

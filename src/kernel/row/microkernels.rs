@@ -1,5 +1,5 @@
-//! The insides of `gemm`: its products by an instruction set that it would not take by itself, since
-//! it always takes the best.
+//! The insides of `gemm`: its products by an instruction set that it would not take by itself,
+//! since it always takes the best.
 
 #![expect(unsafe_code, reason = "the `gemm` crates take pointers and strides")]
 
@@ -45,8 +45,8 @@ pub(crate) trait Microkernels: Sized {
     unsafe fn capped_product(isa: Isa, call: Call<Self>);
 }
 
-/// The product by a module of microkernels, `$lanes` numbers per vector, as the macros of `gemm` make
-/// it.
+/// The product by a module of microkernels, `$lanes` numbers per vector, as the macros of `gemm`
+/// make it.
 macro_rules! product_by {
     ($float:ident, $microkernels:ident, $lanes:literal, $simd:ident, $call:expr) => {{
         use gemm_common::simd::{MixedSimd, $simd};

@@ -58,9 +58,9 @@ pub(super) fn product<R: Real>(
     let (lhs, rhs) = (lhs.operand(m, k), rhs.operand(k, n));
     for first in (0..m).step_by(strip) {
         let sizes = [strip.min(m - first), n, k];
-        // SAFETY: the slices have the sizes of the matrices, which lie in them without gaps, so every
-        // row is inside of its slice; the product is borrowed mutably, so it overlaps with neither
-        // operand.
+        // SAFETY: the slices have the sizes of the matrices, which lie in them without gaps, so
+        // every row is inside of its slice; the product is borrowed mutably, so it overlaps with
+        // neither operand.
         unsafe {
             let lhs = Operand { data: lhs.data.offset(first as isize * lhs.row), ..lhs };
             multiply(Call {
@@ -117,9 +117,9 @@ unsafe fn multiply<R: Real>(call: Call<R>) {
 /// In so many strips of rows a product takes no longer than in one.
 const MAX_STRIPS: usize = 2;
 
-/// The most rows that a product may have for `gemm` to read a right operand of `k × n` that lies row
-/// after row where it is. If there are more it copies it first, into memory that it allocates. What
-/// lies column after column it always reads where it is.
+/// The most rows that a product may have for `gemm` to read a right operand of `k × n` that lies
+/// row after row where it is. If there are more it copies it first, into memory that it allocates.
+/// What lies column after column it always reads where it is.
 fn max_rows_in_place<R: Real>([n, k]: [usize; 2]) -> usize {
     // Single columns and sums of two have ways of their own. On aarch64 both orders are copied, so
     // that nothing is to be gained.

@@ -58,8 +58,9 @@ impl<R: Real> Steps<'_, R> {
     }
 
     /// Takes the gradients of a tile back through all steps. `tape` is as
-    /// [`forward`](Self::forward) left it; the gradients of the maps' parameters take the place of the
-    /// parameters. `scratch` holds [`backward_per_row`](Self::backward_per_row) numbers per row.
+    /// [`forward`](Self::forward) left it; the gradients of the maps' parameters take the place of
+    /// the parameters. `scratch` holds [`backward_per_row`](Self::backward_per_row) numbers per
+    /// row.
     pub(in super::super) fn backward(
         &self,
         layout: &Layout,

@@ -14,7 +14,8 @@ pub(super) struct Features<'m, R> {
 }
 
 impl<R: Real> Features<'_, R> {
-    /// Maps the features in place and adds to the log-determinants. The parameters lie in their place.
+    /// Maps the features in place and adds to the log-determinants. The parameters lie in their
+    /// place.
     pub(super) fn forward(
         &self,
         transformed: impl Iterator<Item = usize>,
@@ -42,9 +43,9 @@ impl<R: Real> Features<'_, R> {
         }
     }
 
-    /// Turns the gradients of the outputs in `state` into those of the inputs, and the parameters on the
-    /// tape into their gradients. Gives the part of the tape before the parameters, and the gradients of
-    /// the parameters.
+    /// Turns the gradients of the outputs in `state` into those of the inputs, and the parameters
+    /// on the tape into their gradients. Gives the part of the tape before the parameters, and the
+    /// gradients of the parameters.
     pub(super) fn backward<'t>(
         &self,
         transformed: impl Iterator<Item = usize>,

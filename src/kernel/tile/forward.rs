@@ -17,8 +17,8 @@ pub(in super::super) struct Tile<'t, R> {
 }
 
 impl<R: Real> Steps<'_, R> {
-    /// Takes a tile through all steps, in place, and adds up the log-determinants. If the layout is a
-    /// tape, `tile.work` is left with all that [`backward`](Self::backward) needs.
+    /// Takes a tile through all steps, in place, and adds up the log-determinants. If the layout is
+    /// a tape, `tile.work` is left with all that [`backward`](Self::backward) needs.
     pub(in super::super) fn forward(&self, layout: &Layout, tile: &mut Tile<'_, R>) {
         for (step, places) in self.steps.iter().zip(&layout.places) {
             match &step.operation {

@@ -19,8 +19,8 @@
 //! θ = 2ξ / (2ξ + q),  η = q / (2ξ + q)   if E ≥ 0;      θ = q / (2ζ + q),  η = 2ζ / (2ζ + q)   if not
 //! ```
 //!
-//! where `q` is never zero and only `E` is a difference: where it cancels, either `4ξζ` outweighs it or
-//! the curve is so flat that its inverse is that uncertain.
+//! where `q` is never zero and only `E` is a difference: where it cancels, either `4ξζ` outweighs
+//! it or the curve is so flat that its inverse is that uncertain.
 
 use burn::tensor::Tensor;
 
@@ -55,7 +55,8 @@ impl Bin {
 
         let e = shape.a.clone() * zeta.clone() - shape.b.clone() * xi.clone();
         let falling = e.clone().lower_scalar(0.0);
-        // By selection: the gradient of burn's `abs` at 0 is 0, and there it must be that of one side.
+        // By selection: the gradient of burn's `abs` at 0 is 0, and there it must be that of one
+        // side.
         let magnitude = e.clone().mask_where(falling.clone(), -e.clone());
         let root = (e.clone() * e + xi.clone() * zeta.clone() * 4.0).sqrt();
         let q = magnitude + root;

@@ -1,4 +1,5 @@
-//! [`BoundarySlopes`]: the slopes at the ends of a spline's interval, and what follows from them outside.
+//! [`BoundarySlopes`]: the slopes at the ends of a spline's interval, and what follows from them
+//! outside.
 
 use burn::config::Config;
 
@@ -11,12 +12,12 @@ pub enum BoundarySlopes {
     One,
     /// Both are learnt, and the map goes on in straight lines of these slopes.
     Free,
-    /// Both are the same, and learnt, and the map is continued periodically: `f(x + period) = f(x) +
-    /// period`. So it is continuously differentiable on all of the real line, and angles in the interval
-    /// stay in the interval.
+    /// Both are the same, and learnt, and the map is continued periodically:
+    /// `f(x + period) = f(x) + period`. So it is continuously differentiable on all of the real
+    /// line, and angles in the interval stay in the interval.
     ///
-    /// The end of the interval is a fixed point. An [`Additive`](crate::univariate::Additive) map before
-    /// or after rotates the circle.
+    /// The end of the interval is a fixed point. An [`Additive`](crate::univariate::Additive) map
+    /// before or after rotates the circle.
     Periodic,
 }
 

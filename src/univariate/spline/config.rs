@@ -11,12 +11,13 @@ use crate::parameters::Settings;
 
 /// The smallest floor: it keeps every quotient of sizes and slopes far from the ends of `f32`.
 const MIN_FLOOR: f64 = 1e-6;
-/// The smallest floor under the sizes of bins, for each bin. Knots are sums of fractions, each addition
-/// rounds by up to 6e-8 in `f32`, and no knot may pass the next one.
+/// The smallest floor under the sizes of bins, for each bin. Knots are sums of fractions, each
+/// addition rounds by up to 6e-8 in `f32`, and no knot may pass the next one.
 const MIN_FLOOR_PER_BIN: f64 = 2.5e-7;
 /// The maximum number of bins: beyond, their floors would fill the interval.
 const MAX_BINS: usize = 1999;
-/// The sizes of an interval: gradients divide by them, and by slopes down to 1e-18 in the flattest bin.
+/// The sizes of an interval: gradients divide by them, and by slopes down to 1e-18 in the flattest
+/// bin.
 const WIDTHS: std::ops::RangeInclusive<f64> = 1e-18..=1e18;
 
 /// Configuration of a [`RationalQuadraticSpline`].
@@ -25,23 +26,23 @@ pub struct RationalQuadraticSplineConfig {
     /// The number of bins, from 2 to 1999.
     #[config(default = 8)]
     pub n_bins: usize,
-    /// The two ends of the interval, which are the same on both axes, in ascending order; their distance is
-    /// from 1e-18 to 1e18.
+    /// The two ends of the interval, which are the same on both axes, in ascending order; their
+    /// distance is from 1e-18 to 1e18.
     #[config(default = "[-5.0, 5.0]")]
     pub interval: [f64; 2],
     /// The slopes at the ends of the interval.
     #[config(default = "BoundarySlopes::One")]
     pub boundary_slopes: BoundarySlopes,
-    /// The least width of a bin as a fraction of the interval: below `1 / n_bins`, and at least 1e-6 and
-    /// 2.5e-7 times `n_bins`.
+    /// The least width of a bin as a fraction of the interval: below `1 / n_bins`, and at least
+    /// 1e-6 and 2.5e-7 times `n_bins`.
     #[config(default = 1e-3)]
     pub min_bin_width: f64,
-    /// The least height of a bin as a fraction of the interval: below `1 / n_bins`, and at least 1e-6 and
-    /// 2.5e-7 times `n_bins`.
+    /// The least height of a bin as a fraction of the interval: below `1 / n_bins`, and at least
+    /// 1e-6 and 2.5e-7 times `n_bins`.
     #[config(default = 1e-3)]
     pub min_bin_height: f64,
-    /// The least slope at a knot, from 1e-6 to below 1. The greatest is its reciprocal, so that both
-    /// directions have the same bounds.
+    /// The least slope at a knot, from 1e-6 to below 1. The greatest is its reciprocal, so that
+    /// both directions have the same bounds.
     #[config(default = 1e-3)]
     pub min_slope: f64,
 }
@@ -123,8 +124,8 @@ impl RationalQuadraticSplineConfig {
         0.5 * (high - low)
     }
 
-    /// The power of two in which the curve is computed, so that an interval of any size is one of the order
-    /// of 1; nothing is rounded on the way there and back.
+    /// The power of two in which the curve is computed, so that an interval of any size is one of
+    /// the order of 1; nothing is rounded on the way there and back.
     pub(crate) fn unit(&self) -> f64 {
         self.half_width().log2().floor().exp2()
     }

@@ -11,12 +11,12 @@ use crate::kernel::KernelMap;
 use crate::parameters::Settings;
 use crate::univariate::interface::Univariate;
 
-/// A monotone spline of rational quadratic pieces, differentiable and with an exact inverse: the map
-/// of neural spline flows.
+/// A monotone spline of rational quadratic pieces, differentiable and with an exact inverse: the
+/// map of neural spline flows.
 ///
-/// Inside of an interval `[low, high]²` the curve runs through `n_bins + 1` knots `(x_k, y_k)` with slopes
-/// `d_k`; between two of them it is a quotient of quadratic polynomials. With `s = (y_k+1 - y_k) /
-/// (x_k+1 - x_k)` and `θ = (x - x_k) / (x_k+1 - x_k)`,
+/// Inside of an interval `[low, high]²` the curve runs through `n_bins + 1` knots `(x_k, y_k)` with
+/// slopes `d_k`; between two of them it is a quotient of quadratic polynomials. With
+/// `s = (y_k+1 - y_k) / (x_k+1 - x_k)` and `θ = (x - x_k) / (x_k+1 - x_k)`,
 ///
 /// ```text
 ///                              s θ² + d_k θ(1 - θ)                     s² (d_k+1 θ² + 2s θ(1 - θ) + d_k (1 - θ)²)
@@ -24,18 +24,18 @@ use crate::univariate::interface::Univariate;
 ///                            s + (d_k+1 + d_k - 2s) θ(1 - θ)            (s + (d_k+1 + d_k - 2s) θ(1 - θ))²
 /// ```
 ///
-/// Outside it goes on as its [`BoundarySlopes`] say, by default as the identity. The inverse solves a
-/// quadratic equation. Every finite input and parameter is safe, in value and gradient: the formulas
-/// are arranged so that nothing divides by zero, the slopes at the knots lie within `min_slope` and
-/// `1 / min_slope`, and values outside of the interval never enter them. (Only on a straight tail, with
-/// [`BoundarySlopes::Free`], may a value or its gradient overflow, near the largest number, as in any
-/// affine map.)
+/// Outside it goes on as its [`BoundarySlopes`] say, by default as the identity. The inverse solves
+/// a quadratic equation. Every finite input and parameter is safe, in value and gradient: the
+/// formulas are arranged so that nothing divides by zero, the slopes at the knots lie within
+/// `min_slope` and `1 / min_slope`, and values outside of the interval never enter them. (Only on a
+/// straight tail, with [`BoundarySlopes::Free`], may a value or its gradient overflow, near the
+/// largest number, as in any affine map.)
 ///
 /// The parameters of a feature are `n_bins` raw widths and `n_bins` raw heights, of which a softmax
-/// makes normalised ones over a floor, and the raw slopes at the knots, `d = min_slope +
-/// softplus(a + c)` with `c` such that `a = 0` gives 1: `n_bins - 1` of them, `n_bins + 1` with free
-/// and `n_bins` with periodic ends. With all parameters at zero the map is the identity, up to
-/// roundings. Both directions cost the same, `O(n_bins)` a value.
+/// makes normalised ones over a floor, and the raw slopes at the knots,
+/// `d = min_slope + softplus(a + c)` with `c` such that `a = 0` gives 1: `n_bins - 1` of them,
+/// `n_bins + 1` with free and `n_bins` with periodic ends. With all parameters at zero the map is
+/// the identity, up to roundings. Both directions cost the same, `O(n_bins)` a value.
 ///
 /// # Shapes
 ///

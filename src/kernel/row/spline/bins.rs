@@ -69,8 +69,8 @@ impl<R: Real> Spline<R> {
         }
     }
 
-    /// The bin into which each value falls, from the fractions. A value on a knot is in the bin to the
-    /// right; NaN is in the first bin.
+    /// The bin into which each value falls, from the fractions. A value on a knot is in the bin to
+    /// the right; NaN is in the first bin.
     #[inline(always)]
     pub(super) fn bins<const N: usize>(
         &self,
@@ -88,7 +88,8 @@ impl<R: Real> Spline<R> {
             None => [R::ZERO; N],
         };
         let mut previous = fractions(0);
-        // NaN where the widths are: no comparison below would notice, and the bin would be the interval.
+        // NaN where the widths are: no comparison below would notice, and the bin would be the
+        // interval.
         let right = previous[0].map(|fraction| fraction * R::ZERO + half);
         let mut bins = Bins {
             index: [R::ZERO; N],

@@ -23,8 +23,9 @@ pub(crate) struct Spline<R> {
     pub(super) slopes: SlopeRange<R>,
 }
 
-/// How the knots along one axis follow from fractions of the interval: knot `k`, with `sum` the fractions of the
-/// bins before it, is at `k * floor + sum * scale` units from the end of the interval.
+/// How the knots along one axis follow from fractions of the interval: knot `k`, with `sum` the
+/// fractions of the bins before it, is at `k * floor + sum * scale` units from the end of the
+/// interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Axis<R> {
     pub floor: R,

@@ -8,12 +8,12 @@
 //! dℓ/dθ = N'/N - 2D'/D    dℓ/da = η²/N - 2θη/D    dℓ/db = θ²/N - 2θη/D    dℓ/ds = 1/s
 //! ```
 //!
-//! from which those of the corners and slopes of the bin follow by the chain rule, and with `f(x; p) =
-//! y` those of the inverse: `dx/dy = 1 / f'`, `dx/dp = -(∂f/∂p) / f'`.
+//! from which those of the corners and slopes of the bin follow by the chain rule, and with
+//! `f(x; p) = y` those of the inverse: `dx/dy = 1 / f'`, `dx/dp = -(∂f/∂p) / f'`.
 //!
-//! A knot is a sum of fractions `p_i`, which are a softmax. If `g` is the gradient of the knot to the left
-//! of bin `k` over the scale of the axis, and `h` that of the bin's size, then that of raw size `i` is
-//! `p_i (g ([i < k] - Σ_{j<k} p_j) + h ([i = k] - p_k))`.
+//! A knot is a sum of fractions `p_i`, which are a softmax. If `g` is the gradient of the knot to
+//! the left of bin `k` over the scale of the axis, and `h` that of the bin's size, then that of raw
+//! size `i` is `p_i (g ([i < k] - Σ_{j<k} p_j) + h ([i = k] - p_k))`.
 
 use super::Spline;
 use super::bins::{Bins, By};
@@ -108,8 +108,8 @@ impl<R: Real> Spline<R> {
         let log_slope = n_slope / n - two * (d_slope / d);
         let slope = curve.mean_slope * point.rise_slope;
 
-        // Of the log-slope of the forward map, of its result (in the interval, in units, and beyond it), of
-        // the place in the bin, and of the argument of the map that was applied.
+        // Of the log-slope of the forward map, of its result (in the interval, in units, and beyond
+        // it), of the place in the bin, and of the argument of the map that was applied.
         let outside = beyond != zero;
         let of_log_slope = if INVERSE { -log_det } else { log_det };
         let tail_slope = self.tail_slope(beyond, ends);
@@ -141,8 +141,8 @@ impl<R: Real> Spline<R> {
             within(of_result * point.rise + of_size / height),
         ];
 
-        // A slope that is fixed has no parameter: whatever its gradient, it goes nowhere. One that does
-        // not change has none, even where that of a far value overflows.
+        // A slope that is fixed has no parameter: whatever its gradient, it goes nowhere. One that
+        // does not change has none, even where that of a far value overflows.
         let of_tail_slope = of_tail * beyond + of_log_slope / tail_slope;
         let of_raw = |in_tail: bool, inner: R, derivative: R| {
             let of_slope = if in_tail { of_tail_slope } else { within(inner) };
@@ -185,8 +185,8 @@ impl<R: Real> Spline<R> {
         }
     }
 
-    /// The gradients of the raw slopes take their place. A knot is the right end of the bin before it
-    /// and the left end of its own; on a periodic map the last knot is the first.
+    /// The gradients of the raw slopes take their place. A knot is the right end of the bin before
+    /// it and the left end of its own; on a periodic map the last knot is the first.
     #[inline(always)]
     fn slopes_gradient<const N: usize>(
         &self,

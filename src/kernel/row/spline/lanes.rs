@@ -6,8 +6,8 @@ use crate::kernel::row::real::Real;
 /// the left and from the right, and how far beyond the interval the latent value is.
 pub(in super::super) const N_SAVED: usize = 4;
 
-/// The rows of a block: enough for a register of AVX-512 in `f32`. The rest of a tile is done row by
-/// row.
+/// The rows of a block: enough for a register of AVX-512 in `f32`. The rest of a tile is done row
+/// by row.
 pub(super) const LANES: usize = 16;
 
 /// Some rows of a slice.

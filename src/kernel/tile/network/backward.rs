@@ -22,8 +22,8 @@ pub(in super::super) struct Gradients<'t, 'w, R> {
 }
 
 impl<R: Real> Network<'_, R> {
-    /// Adds up the gradients of all weights, from that of the outputs, and gives that of the outputs of
-    /// the first layer, before its activation: from it follows that of the input.
+    /// Adds up the gradients of all weights, from that of the outputs, and gives that of the
+    /// outputs of the first layer, before its activation: from it follows that of the input.
     pub(in super::super) fn backward<'g>(
         &self,
         places: &NetworkPlaces,
