@@ -15,6 +15,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// into the path of an entry of its record, so that loading a record of other settings fails with
 /// an error that names them.
 ///
+/// Only where a load is told to allow both missing and unused entries does it pass all the same.
+///
 /// An option that is added to a module later must not appear in the text at its default: old
 /// records then still fit.
 ///
