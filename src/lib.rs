@@ -82,9 +82,9 @@
 //! [`rand`], in the versions that fit; a module that derives burn's `Module` without a dependency
 //! on burn says `use normalizing_flows::burn;`.
 //!
-//! On the CPU the fused kernels take the best instruction set that the processor has. The environment
-//! variable `NORMALIZING_FLOWS_MAX_ISA` (`avx512`, `avx2` or `baseline`), read once, caps that, to test
-//! on one machine what others run. burn's own operations are not capped.
+//! On the CPU the fused kernels take the best instruction set that the processor has. The
+//! environment variable `NORMALIZING_FLOWS_MAX_ISA` (`avx512`, `avx2` or `baseline`), read once,
+//! caps that, to test on one machine what others run. burn's own operations are not capped.
 //!
 //! Models are `f32` unless [`cast`]; `f64` works on the CPU backends.
 //!

@@ -9,8 +9,8 @@ use burn::tensor::{FloatDType, Tensor};
 /// type. `f32` is the default everywhere. `f64` works on the CPU backends; the parameters of a new
 /// model are drawn in f64 and rounded to the device's float type first.
 ///
-/// A record keeps its float type: loaded into an `f32` model, a record of `f64` makes it `f64`. To keep
-/// the model's type, load `record.cast_to_module_dtype()`.
+/// A record keeps its float type: loaded into an `f32` model, a record of `f64` makes it `f64`. To
+/// keep the model's type, load `record.cast_to_module_dtype()`.
 ///
 /// # Example
 ///

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::module::Module;
-use burn::tensor::{DType, Device, FloatDType, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
@@ -252,8 +252,8 @@ impl<D: Distribution> DistributionLaws<D> {
 }
 
 impl<D: Reparameterized> DistributionLaws<D> {
-    /// The gradients of the parameters and the context through samples match central differences,
-    /// with the noise held fixed by the seed.
+    /// The gradients of the parameters and the context through samples and their log-densities
+    /// match central differences, with the noise held fixed by the seed.
     ///
     /// # Panics
     ///
@@ -261,16 +261,24 @@ impl<D: Reparameterized> DistributionLaws<D> {
     pub fn gradients_flow_through_samples(&self, device: &Device) {
         let (flow, _, context) = self.laws.tracked(device);
         let context = context.map(|context| context.narrow(0, 0, 1));
+        // By both ways of drawing them.
         let weighted = |flow: &Density<D>, context: Option<&Tensor<2>>| {
-            let mut rng = ChaCha8Rng::seed_from_u64(5);
-            let x = match context {
-                Some(context) => flow.distribution.given(context).rsample(7, &mut rng),
-                None => flow.distribution.rsample(7, &mut rng),
+            let rng = ChaCha8Rng::seed_from_u64;
+            let (x, (y, log_density)) = match context {
+                Some(context) => {
+                    let given = flow.distribution.given(context);
+                    (given.rsample(7, &mut rng(5)), given.rsample_with_log_prob(7, &mut rng(6)))
+                }
+                None => (
+                    flow.distribution.rsample(7, &mut rng(5)),
+                    flow.distribution.rsample_with_log_prob(7, &mut rng(6)),
+                ),
             };
             let shape = x.shape();
             let weights: Vec<f64> = (0..shape.num_elements()).map(|i| (i as f64).sin()).collect();
-            let weights = burn::tensor::TensorData::new(weights, shape);
-            (x.clone() * Tensor::from_data(weights, (&x.device(), x.dtype()))).sum()
+            let weights = TensorData::new(weights, shape);
+            let weights = Tensor::from_data(weights, (&x.device(), x.dtype()));
+            ((x + y * 0.6) * weights).sum() + log_density.sum() * 0.3
         };
         let context = context.map(|context| context.detach().require_grad());
         let backward = weighted(&flow, context.as_ref()).backward();
