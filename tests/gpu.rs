@@ -118,7 +118,8 @@ fn gradients_are_those_of_the_cpu() {
 fn gradients_agree<M: Distribution>(init: impl Fn(&Device) -> M) {
     let (gpu, cpu) = (gpu().autodiff(), common::cpu().autodiff());
     let gradients = |device: &Device| {
-        let model = perturb(init(device), 0.3, &mut rng());
+        // Little noise: splines with narrow bins would amplify the roundings of `f32`, which differ.
+        let model = perturb(init(device), 0.1, &mut rng());
         let base = StandardNormal::new(3, &common::cpu());
         let x = base.sample(32, &mut rng()).to_device(&device.clone().inner());
         let context = x.clone().narrow(1, 0, 1) + 1.0;
