@@ -87,3 +87,9 @@ impl Distribution for Base {
 }
 
 impl Reparameterized for Base {}
+
+/// Compiles only while every base keeps the promise of the line above.
+const _: fn(&Base) = |base| {
+    fn promises<D: Reparameterized>(_: &D) {}
+    on_base!(base, base => promises(base));
+};
