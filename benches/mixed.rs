@@ -7,17 +7,16 @@
 //! cargo bench --bench mixed -- 2-64-256     # features, hidden units, rows
 //! ```
 
-use std::hint::black_box;
-use std::time::Instant;
+mod common;
 
+use common::timings;
 use normalizing_flows::burn;
 use normalizing_flows::burn::module::{Module, Param};
-use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
 use normalizing_flows::conditioner::MlpConfig;
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::{
-    Distribution, Flow, MaskedCoupling, MaskedCouplingConfig, NormalizingFlow, Program, Sequential,
+    Flow, MaskedCoupling, MaskedCouplingConfig, NormalizingFlow, Program, Sequential,
     StandardNormal,
 };
 use rand::{SeedableRng, rngs::ChaCha8Rng};
@@ -53,7 +52,7 @@ fn main() {
         for (stack, layers) in [("known", known), ("runs", mixed(true)), ("layers", mixed(false))] {
             let base = StandardNormal::new(d_features, &device);
             let model = NormalizingFlow::new(base, Sequential::new(layers));
-            let [train, log_prob, sample] = timings(model, d_features, batch, repetitions);
+            let [train, log_prob, sample] = timings(model, batch, repetitions);
             println!(
                 "{{\"stack\":\"{stack}\",\"size\":\"{size}\",\"train_ms\":{train:.4},\
                  \"log_prob_ms\":{log_prob:.4},\"sample_ms\":{sample:.4}}}"
@@ -158,34 +157,4 @@ fn couplings(d_features: usize, d_hidden: usize, in_runs: bool) -> Vec<Layer> {
         if in_runs { Layer::Coupling(coupling) } else { Layer::Alone(Alone { coupling }) }
     });
     layers.collect()
-}
-
-type Model = NormalizingFlow<StandardNormal, Sequential<Layer>>;
-
-fn timings(mut model: Model, d_features: usize, batch: usize, repetitions: usize) -> [f64; 3] {
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let x = StandardNormal::new(d_features, &Device::default()).sample(batch, &mut rng);
-    let mut adam = AdamConfig::new().init();
-    let train = median_ms(repetitions, || {
-        let loss = -model.log_prob(x.clone()).mean();
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = adam.step(1e-4, model.clone(), gradients);
-    });
-    let plain = model.valid();
-    let log_prob = median_ms(repetitions, || drop(black_box(plain.log_prob(x.clone()))));
-    let sample = median_ms(repetitions, || drop(black_box(plain.sample(batch, &mut rng))));
-    [train, log_prob, sample]
-}
-
-fn median_ms(repetitions: usize, mut f: impl FnMut()) -> f64 {
-    (0..5).for_each(|_| f());
-    let mut milliseconds: Vec<f64> = (0..repetitions)
-        .map(|_| {
-            let start = Instant::now();
-            f();
-            start.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    milliseconds.sort_by(f64::total_cmp);
-    milliseconds[repetitions / 2]
 }

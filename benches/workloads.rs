@@ -17,12 +17,14 @@
 //!
 //! `peers/compare.py` runs this and the peers in one sitting and prints the ratios.
 
+mod common;
+
 use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use common::{Training, timings};
 use normalizing_flows::burn::module::Module;
-use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor};
 use normalizing_flows::conditioner::{
     Conditioner, ConditionerShape, MlpConfig, Network, NetworkConfig,
@@ -40,8 +42,6 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 use serde_json::json;
 
 const N_LAYERS: usize = 8;
-const WARM_UP: usize = 5;
-
 /// The map of the transformed coordinates.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -160,8 +160,8 @@ fn main() -> Result<(), String> {
                 continue;
             }
             let [train, log_prob, sample] = match way {
-                FUSED => timings(workload, fused(workload)),
-                _ => timings(workload, composed(workload)),
+                FUSED => timings(fused(workload), workload.batch, workload.repetitions),
+                _ => timings(composed(workload), workload.batch, workload.repetitions),
             };
             let (peer, workload) = (json!(way), json!(workload.name));
             println!(
@@ -228,58 +228,6 @@ fn composed(workload: &Workload) -> impl Distribution {
     NormalizingFlow::new(base, Sequential::new(layers))
 }
 
-/// Medians in milliseconds: training step, `log_prob`, `sample`.
-fn timings<M: Distribution>(workload: &Workload, model: M) -> [f64; 3] {
-    let mut training = Training::new(workload, model);
-    let train = median_ms(workload.repetitions, || training.step());
-    let model = training.model.take().expect("each step puts the model back").valid();
-    let x = training.x;
-    let log_prob = median_ms(workload.repetitions, || drop(black_box(model.log_prob(x.clone()))));
-    let rng = &mut training.rng;
-    let sample =
-        median_ms(workload.repetitions, || drop(black_box(model.sample(workload.batch, rng))));
-    [train, log_prob, sample]
-}
-
-struct Training<M> {
-    model: Option<M>,
-    adam: normalizing_flows::burn::optim::ModuleOptimizer,
-    x: Tensor<2>,
-    rng: ChaCha8Rng,
-}
-
-impl<M: Distribution> Training<M> {
-    fn new(workload: &Workload, model: M) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let base = StandardNormal::new(workload.d_features, &Device::default());
-        let x = base.sample(workload.batch, &mut rng);
-        Self { model: Some(model), adam: AdamConfig::new().init(), x, rng }
-    }
-
-    fn step(&mut self) {
-        let model = self.model.take().expect("each step puts the model back");
-        let loss = -model.log_prob(self.x.clone()).mean();
-        let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        self.model = Some(self.adam.step(1e-3, model, gradients));
-    }
-}
-
-fn median_ms(repetitions: usize, mut f: impl FnMut()) -> f64 {
-    for _ in 0..WARM_UP {
-        f();
-    }
-    let mut milliseconds: Vec<f64> = (0..repetitions)
-        .map(|_| {
-            let start = Instant::now();
-            f();
-            start.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    milliseconds.sort_by(f64::total_cmp);
-    let median = (milliseconds[(repetitions - 1) / 2] + milliseconds[repetitions / 2]) / 2.0;
-    (median * 1e4).round() / 1e4
-}
-
 /// Billions of additions and multiplications a second of matrix products, all cores at it at the
 /// same time, each on its own: the median of ten measurements, of the fastest of a few sizes.
 #[expect(unsafe_code, reason = "the `gemm` crate takes pointers and strides")]
@@ -337,9 +285,9 @@ fn gemm_peak_gflops() -> f64 {
 /// Prints how much three training steps add to the peak memory of this process.
 fn print_peak(way: &str, workload: &Workload) {
     fn steps<M: Distribution>(workload: &Workload, model: M) -> Option<f64> {
-        let mut training = Training::new(workload, model);
+        let training = Training::new(model, workload.batch);
         let before = peak_mib()?;
-        (0..3).for_each(|_| training.step());
+        drop(training.step().step().step());
         Some(peak_mib()? - before)
     }
     let peak = match way {
