@@ -21,8 +21,8 @@ macro_rules! presets {
     ($($preset:ident)+) => {
         $(
             impl $preset {
-                /// Builds the model on a device, its weights drawn from `rng`. It starts as the
-                /// standard normal, up to roundings.
+                /// Builds the model on a device, its weights drawn from `rng`. It starts as its
+                /// base, up to roundings.
                 ///
                 /// # Panics
                 ///
