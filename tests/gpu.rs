@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use normalizing_flows::burn::module::{Module, ModuleVisitor, Param};
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
-use normalizing_flows::burn::tensor::{Device, Tensor};
+use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor};
 use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
@@ -22,7 +22,7 @@ use normalizing_flows::univariate::{
 };
 use normalizing_flows::{
     Distribution, ElementwiseConfig, Flow, MaskedCouplingConfig, NsfConfig, RealNvpConfig,
-    StandardNormal,
+    StandardNormal, cast,
 };
 use rand::rngs::ChaCha8Rng;
 
@@ -115,24 +115,30 @@ fn gradients_are_those_of_the_cpu() {
     gradients_agree(|device| splines.init(device, &mut rng()));
 }
 
+/// Beside the same in `f64`, the GPU is not much further off than the CPU: how far roundings of `f32`
+/// take a gradient depends on the weights, and some of these are steep.
 fn gradients_agree<M: Distribution>(init: impl Fn(&Device) -> M) {
-    let (gpu, cpu) = (gpu().autodiff(), common::cpu().autodiff());
-    let gradients = |device: &Device| {
-        // Little noise: splines with narrow bins would amplify the roundings of `f32`, which differ.
-        let model = perturb(init(device), 0.1, &mut rng());
+    let gradients = |device: &Device, dtype: FloatDType| {
+        let model = cast(perturb(init(&device.clone().autodiff()), 0.3, &mut rng()), dtype);
         let base = StandardNormal::new(3, &common::cpu());
-        let x = base.sample(32, &mut rng()).to_device(&device.clone().inner());
+        let x = base.sample(32, &mut rng()).to_device(device).cast(dtype);
         let context = x.clone().narrow(1, 0, 1) + 1.0;
         let gradients = model.given(&context).log_prob(x).mean().backward();
         let mut collector = Gradients { gradients, found: Vec::new() };
         model.visit(&mut collector);
         collector.found
     };
-    let (on_gpu, on_cpu) = (gradients(&gpu), gradients(&cpu));
-    assert_eq!(on_gpu.len(), on_cpu.len());
-    for (on_gpu, on_cpu) in on_gpu.iter().zip(&on_cpu) {
-        assert!((on_gpu - on_cpu).abs() <= 1e-4 * (1.0 + on_cpu.abs()), "{on_gpu} {on_cpu}");
-    }
+    let exact = gradients(&common::cpu(), FloatDType::F64);
+    let error = |device: &Device| {
+        let found = gradients(device, FloatDType::F32);
+        assert_eq!(found.len(), exact.len());
+        let errors = found.iter().zip(&exact).map(|(a, b)| (a - b).abs() / (1.0 + b.abs()));
+        errors.fold(0.0, f64::max)
+    };
+    let (on_gpu, on_cpu) = (error(&gpu()), error(&common::cpu()));
+    // WGSL allows `exp` some ten roundings where the CPU has one.
+    let bound = 16.0 * on_cpu.max(f64::from(f32::EPSILON));
+    assert!(on_gpu <= bound, "gradients are off by {on_gpu} on the GPU, by {on_cpu} on the CPU");
 }
 
 /// The gradients of all trained parameters.
