@@ -1,11 +1,11 @@
 //! [`ConditionerLaws`]: the checks of a conditioner.
 
 use burn::module::Module;
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, Tensor};
 use rand::rngs::ChaCha8Rng;
 
 use super::flow_laws::Laws;
-use super::list::list_of_laws;
+use super::list::{list_of_laws, settings_of_laws};
 use crate::conditioner::{Conditioner, ConditionerShape};
 use crate::flow::Flow;
 
@@ -47,6 +47,8 @@ list_of_laws! {
     ignores_or_demands_its_context
 }
 
+settings_of_laws!(ConditionerLaws<C: Conditioner>);
+
 impl<C: Conditioner> ConditionerLaws<C> {
     /// A case: the conditioner that `build` makes for a shape with `d_context` context features.
     pub fn new(
@@ -65,24 +67,6 @@ impl<C: Conditioner> ConditionerLaws<C> {
             ShiftBy { conditioner }
         };
         Self { laws: Laws::new(D_INPUT + D_OUTPUT, build) }
-    }
-
-    /// As [`Laws::with_dtype`].
-    #[must_use]
-    pub fn with_dtype(self, dtype: FloatDType) -> Self {
-        Self { laws: self.laws.with_dtype(dtype) }
-    }
-
-    /// As [`Laws::with_tolerance`].
-    #[must_use]
-    pub fn with_tolerance(self, tolerance: f64) -> Self {
-        Self { laws: self.laws.with_tolerance(tolerance) }
-    }
-
-    /// As [`Laws::with_max_abs_input`].
-    #[must_use]
-    pub fn with_max_abs_input(self, max_abs_input: f64) -> Self {
-        Self { laws: self.laws.with_max_abs_input(max_abs_input) }
     }
 
     /// The gradients of inputs, context and every weight match central differences.

@@ -10,7 +10,7 @@ use rand::rngs::ChaCha8Rng;
 use super::compare::{assert_close, assert_values_close, host};
 use super::flow_laws::Laws;
 use super::gradients::shifted;
-use super::list::list_of_laws;
+use super::list::{list_of_laws, settings_of_laws};
 use super::parameters::{gradients, nudge};
 use super::quadrature::Grid;
 use crate::distribution::{Distribution, Reparameterized};
@@ -60,6 +60,8 @@ list_of_laws! {
     refuses_or_demands_its_context
 }
 
+settings_of_laws!(DistributionLaws<D: Distribution>);
+
 impl<D: Distribution> DistributionLaws<D> {
     /// A case: the distribution over `d_features` features that `build` makes.
     pub fn new(d_features: usize, build: impl Fn(&Device, &mut ChaCha8Rng) -> D + 'static) -> Self {
@@ -67,24 +69,6 @@ impl<D: Distribution> DistributionLaws<D> {
             distribution: build(device, rng),
         };
         Self { laws: Laws::new(d_features, build), region: [-12.0, 12.0] }
-    }
-
-    /// As [`Laws::with_dtype`].
-    #[must_use]
-    pub fn with_dtype(self, dtype: FloatDType) -> Self {
-        Self { laws: self.laws.with_dtype(dtype), ..self }
-    }
-
-    /// As [`Laws::with_tolerance`].
-    #[must_use]
-    pub fn with_tolerance(self, tolerance: f64) -> Self {
-        Self { laws: self.laws.with_tolerance(tolerance), ..self }
-    }
-
-    /// As [`Laws::with_max_abs_input`].
-    #[must_use]
-    pub fn with_max_abs_input(self, max_abs_input: f64) -> Self {
-        Self { laws: self.laws.with_max_abs_input(max_abs_input), ..self }
     }
 
     /// The interval that holds all of the probability but a negligible part, in each feature; the

@@ -1,4 +1,5 @@
-//! One list of checks for each kind of part.
+//! What the checks of every kind of part share: one list of them, and the settings that pass on to
+//! those of a flow.
 
 /// Declares the checks of a kind of part, which are methods of `$subject`, in one list: a method
 /// `all` that gives them with their names, a method `check_all`, and an exported macro that makes a
@@ -40,4 +41,35 @@ macro_rules! list_of_laws {
     };
 }
 
-pub(super) use list_of_laws;
+/// The settings of a `$subject` that checks its part as a flow, by its field `laws`: those of [`Laws`],
+/// passed on.
+///
+/// [`Laws`]: super::Laws
+macro_rules! settings_of_laws {
+    ($subject:ident<$part:ident: $bound:path>) => {
+        impl<$part: $bound> $subject<$part> {
+            /// As [`Laws::with_dtype`](super::Laws::with_dtype).
+            #[must_use]
+            pub fn with_dtype(mut self, dtype: burn::tensor::FloatDType) -> Self {
+                self.laws = self.laws.with_dtype(dtype);
+                self
+            }
+
+            /// As [`Laws::with_tolerance`](super::Laws::with_tolerance).
+            #[must_use]
+            pub fn with_tolerance(mut self, tolerance: f64) -> Self {
+                self.laws = self.laws.with_tolerance(tolerance);
+                self
+            }
+
+            /// As [`Laws::with_max_abs_input`](super::Laws::with_max_abs_input): of inputs, and of contexts or parameters.
+            #[must_use]
+            pub fn with_max_abs_input(mut self, max_abs_input: f64) -> Self {
+                self.laws = self.laws.with_max_abs_input(max_abs_input);
+                self
+            }
+        }
+    };
+}
+
+pub(super) use {list_of_laws, settings_of_laws};

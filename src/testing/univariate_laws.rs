@@ -1,13 +1,13 @@
 //! [`UnivariateLaws`]: the checks of a univariate map.
 
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 use super::compare::{assert_close, host};
 use super::flow_laws::Laws;
-use super::list::list_of_laws;
+use super::list::{list_of_laws, settings_of_laws};
 use crate::direction::Direction;
 use crate::flow::Flow;
 use crate::parameters::cast;
@@ -48,31 +48,14 @@ list_of_laws! {
     saves_and_loads
 }
 
+settings_of_laws!(UnivariateLaws<U: Univariate>);
+
 impl<U: Univariate> UnivariateLaws<U> {
     /// A case: the map that `build` makes.
     pub fn new(build: impl Fn(&Device, &mut ChaCha8Rng) -> U + 'static) -> Self {
         let build =
             move |device: &Device, rng: &mut ChaCha8Rng| MapOfContext { map: build(device, rng) };
         Self { laws: Laws::new(D_FEATURES, build) }
-    }
-
-    /// As [`Laws::with_dtype`].
-    #[must_use]
-    pub fn with_dtype(self, dtype: FloatDType) -> Self {
-        Self { laws: self.laws.with_dtype(dtype) }
-    }
-
-    /// As [`Laws::with_tolerance`].
-    #[must_use]
-    pub fn with_tolerance(self, tolerance: f64) -> Self {
-        Self { laws: self.laws.with_tolerance(tolerance) }
-    }
-
-    /// The largest absolute value of inputs and parameters in the domain, for
-    /// [`stays_finite`](Self::stays_finite); the default is 1e9.
-    #[must_use]
-    pub fn with_max_abs_input(self, max_abs_input: f64) -> Self {
-        Self { laws: self.laws.with_max_abs_input(max_abs_input) }
     }
 
     /// What `forward` gives at parameters of zero; the default is the identity. Say why beside the
