@@ -4,12 +4,13 @@ use std::f64::consts::TAU;
 
 use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay, Param};
-use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape};
 use rand::Rng;
 
 use super::interface::{Distribution, Reparameterized};
 use super::noise::Noise;
 use crate::error::{Error, ensure, or_panic};
+use crate::parameters::{Place, Settings};
 
 /// Configuration of a [`DiagonalNormal`].
 #[derive(Config, Debug)]
@@ -36,13 +37,19 @@ impl DiagonalNormalConfig {
     /// With the sentence of [`validate`](Self::validate).
     pub fn init<R: Rng + ?Sized>(&self, device: &Device, _: &mut R) -> DiagonalNormal {
         or_panic(self.validate());
-        let d_features = self.loc.len();
         let log_scale: Vec<f64> = self.scale.iter().map(|scale| scale.ln()).collect();
-        let parameter = |values: Vec<f64>| {
-            Param::<Tensor<1>>::from_data(TensorData::new(values, [d_features]), device)
-                .set_require_grad(self.learnable)
+        let (trained, text) = if self.learnable {
+            let parameter = |values: Vec<f64>| {
+                let data = TensorData::new(values, [self.loc.len()]);
+                Param::from_tensor(Tensor::from_data(data, device))
+            };
+            let (loc, log_scale) = (parameter(self.loc.clone()), parameter(log_scale.clone()));
+            (Some(Trained { loc, log_scale }), "learnable".to_owned())
+        } else {
+            (None, format!("loc = {:?}, scale = {:?}", self.loc, self.scale))
         };
-        DiagonalNormal { loc: parameter(self.loc.clone()), log_scale: parameter(log_scale) }
+        let settings = Settings::new(format!("diagonal normal, {text}"), device);
+        DiagonalNormal { trained, loc: self.loc.clone(), log_scale, settings }
     }
 
     /// Whether every value is in its range.
@@ -108,22 +115,61 @@ impl DiagonalNormalConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct DiagonalNormal {
-    /// The location of each feature.
-    pub loc: Param<Tensor<1>>,
-    /// The logarithm of the standard deviation of each feature.
-    pub log_scale: Param<Tensor<1>>,
+    trained: Option<Trained>,
+    /// As configured: a fixed one has these and no parameters, which an optimiser, `perturb` or
+    /// quantisation would take for weights.
+    #[module(skip)]
+    loc: Vec<f64>,
+    #[module(skip)]
+    log_scale: Vec<f64>,
+    settings: Settings,
+}
+
+/// What a learnable [`DiagonalNormal`] trains.
+#[derive(Module, Debug)]
+struct Trained {
+    loc: Param<Tensor<1>>,
+    log_scale: Param<Tensor<1>>,
+}
+
+impl DiagonalNormal {
+    /// The location of each feature: `[d_features]`.
+    pub fn loc(&self) -> Tensor<1> {
+        let place = Place::of(self).unwrap_or_default();
+        self.loc_and_log_scale(&place.device, place.float_type()).0
+    }
+
+    /// The logarithm of the standard deviation of each feature: `[d_features]`.
+    pub fn log_scale(&self) -> Tensor<1> {
+        let place = Place::of(self).unwrap_or_default();
+        self.loc_and_log_scale(&place.device, place.float_type()).1
+    }
+
+    /// The parameters, or the fixed numbers where they are needed and in the float type there.
+    fn loc_and_log_scale(&self, device: &Device, dtype: DType) -> (Tensor<1>, Tensor<1>) {
+        match &self.trained {
+            Some(Trained { loc, log_scale }) => (loc.val(), log_scale.val()),
+            None => {
+                let fixed = |values: &[f64]| {
+                    let data = TensorData::new(values.to_vec(), [values.len()]);
+                    Tensor::from_data(data, (device, dtype))
+                };
+                (fixed(&self.loc), fixed(&self.log_scale))
+            }
+        }
+    }
 }
 
 impl Distribution for DiagonalNormal {
     fn d_features(&self) -> usize {
-        self.loc.dims()[0]
+        self.loc.len()
     }
 
     fn log_density(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> Tensor<1> {
         let d_features = self.d_features();
         assert_shape!(x, [_, d_features]);
-        let log_scale = self.log_scale.val();
-        let noise = (x - self.loc.val().unsqueeze()) * (-log_scale.clone()).exp().unsqueeze::<2>();
+        let (loc, log_scale) = self.loc_and_log_scale(&x.device(), x.dtype());
+        let noise = (x - loc.unsqueeze()) * (-log_scale.clone()).exp().unsqueeze::<2>();
         let squares: Tensor<1> = noise.square().sum_dim(1).squeeze_dim(1);
         squares * -0.5 - log_scale.sum() - 0.5 * d_features as f64 * TAU.ln()
     }
@@ -135,7 +181,8 @@ impl Distribution for DiagonalNormal {
         noise: &mut Noise<'_, R>,
     ) -> Tensor<2> {
         let noise = noise.standard_normal([n, self.d_features()]);
-        noise * self.log_scale.val().exp().unsqueeze::<2>() + self.loc.val().unsqueeze::<2>()
+        let (loc, log_scale) = self.loc_and_log_scale(&noise.device(), noise.dtype());
+        noise * log_scale.exp().unsqueeze::<2>() + loc.unsqueeze::<2>()
     }
 }
 
