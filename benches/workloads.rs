@@ -228,7 +228,7 @@ fn composed(workload: &Workload) -> impl Distribution {
     NormalizingFlow::new(base, Sequential::new(layers))
 }
 
-/// Billions of additions and multiplications a second of matrix products, all cores at it at the
+/// Billions of additions and multiplications per second of matrix products, all cores at it at the
 /// same time, each on its own: the median of ten measurements, of the fastest of a few sizes.
 #[expect(unsafe_code, reason = "the `gemm` crate takes pointers and strides")]
 fn gemm_peak_gflops() -> f64 {

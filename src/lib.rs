@@ -14,7 +14,7 @@
 //! use normalizing_flows::burn::tensor::Device;
 //! use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
 //! use normalizing_flows::{Distribution, RealNvpConfig};
-//! use rand::{SeedableRng, rngs::ChaCha8Rng};
+//! use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 //!
 //! let device = Device::default(); // the CPU, or the GPU with `--features wgpu`
 //! let mut rng = ChaCha8Rng::seed_from_u64(0);

@@ -74,7 +74,7 @@ fn only_results_of(model: &NormalizingFlow, d: usize, dtype: FloatDType, device:
     };
     // The results are a log-density, and a row with its log-determinant; and there is some
     // bookkeeping for each tile of 128 rows. The activations of one hidden layer would be 288
-    // numbers a row.
+    // numbers per row.
     let number = if dtype == FloatDType::F64 { size_of::<f64>() } else { size_of::<f32>() };
     let results = (1 + d + 1) * number;
     // Tiles of 64 rows, and of 128. A copy of one weight would be more than what is allowed.
@@ -83,5 +83,8 @@ fn only_results_of(model: &NormalizingFlow, d: usize, dtype: FloatDType, device:
         assert!(bytes < rows * results + (1 << 18), "{dtype:?}: {bytes} bytes for {rows} rows");
     }
     let grown = (bytes(4096) - bytes(1024)) / (4096 - 1024);
-    assert!(grown <= 2 * results, "{dtype:?}: {grown} bytes a row, of which {results} are results");
+    assert!(
+        grown <= 2 * results,
+        "{dtype:?}: {grown} bytes per row, of which {results} are results"
+    );
 }

@@ -99,21 +99,20 @@ fn real_nvp() -> RealNvpConfig {
     RealNvpConfig::new(2).with_n_layers(2).with_conditioner(smooth()).with_affine(Some(affine))
 }
 
-/// Of no slope so steep that a ridge of the density would need a finer grid.
+/// Of no bin so narrow that a ridge of the density would need a finer grid than there is.
 fn spline_flow(ends: BoundarySlopes, bound: f64) -> DistributionLaws<NormalizingFlow> {
     DistributionLaws::new(2, move |device, rng| {
         let spline = RationalQuadraticSplineConfig::new()
             .with_interval([-bound, bound])
             .with_boundary_slopes(ends)
-            .with_n_bins(4)
-            .with_min_bin_width(0.15)
-            .with_min_bin_height(0.15)
-            .with_min_slope(0.4);
+            .with_min_bin_width(0.06)
+            .with_min_bin_height(0.06)
+            .with_min_slope(0.3);
         let network = ResidualMlpConfig::new()
             .with_d_hidden(8)
             .with_activation(normalizing_flows::burn::nn::activation::ActivationConfig::Tanh);
         NsfConfig::new(2)
-            .with_n_layers(2)
+            .with_n_layers(3)
             .with_conditioner(network.into())
             .with_spline(spline)
             .init(device, rng)
@@ -130,13 +129,25 @@ fn every_base_of_the_crate_is_registered() {
     common::assert_registered(Base::NAMES, &registered());
 }
 
+/// Every base of two features, in the order of `Base::NAMES`.
+fn bases() -> Vec<BaseConfig> {
+    vec![StandardNormalConfig::new(2).into(), DiagonalNormalConfig::standard_learnable(2).into()]
+}
+
 #[test]
 fn gradients_flow_through_the_samples_of_what_is_reparameterized() {
     let device = common::cpu();
+    assert_eq!(bases().len(), Base::NAMES.len(), "every base promises it");
     for dtype in [FloatDType::F32, FloatDType::F64] {
-        DistributionLaws::new(2, diagonal_normal)
+        for base in bases() {
+            // Under a flow, since a base may have no parameters of its own.
+            DistributionLaws::new(2, move |device, rng| {
+                let flow = real_nvp().init(device, rng).flow;
+                NormalizingFlow::new(base.init(device, rng), flow)
+            })
             .with_dtype(dtype)
             .gradients_flow_through_samples(&device);
+        }
         for d_context in [0, 2] {
             DistributionLaws::new(2, move |device, rng| {
                 real_nvp().with_d_context(d_context).init(device, rng)

@@ -16,12 +16,13 @@ use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor};
 use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+use normalizing_flows::distribution::Checked;
 use normalizing_flows::testing::{Laws, assert_close, perturb};
 use normalizing_flows::univariate::{
     AdditiveConfig, BoundarySlopes, RationalQuadraticSplineConfig,
 };
 use normalizing_flows::{
-    Distribution, ElementwiseConfig, Flow, MaskedCouplingConfig, NsfConfig, RealNvpConfig,
+    Distribution, ElementwiseConfig, Error, Flow, MaskedCouplingConfig, NsfConfig, RealNvpConfig,
     StandardNormal, cast,
 };
 use rand::rngs::ChaCha8Rng;
@@ -138,6 +139,8 @@ fn gradients_agree<M: Distribution>(init: impl Fn(&Device) -> M) {
     let (on_gpu, on_cpu) = (error(&gpu()), error(&common::cpu()));
     // WGSL allows `exp` some ten roundings where the CPU has one.
     let bound = 16.0 * on_cpu.max(f64::from(f32::EPSILON));
+    // And the CPU's own roundings stay small beside the gradients.
+    assert!(on_cpu < 1e-4, "gradients are off by {on_cpu} on the CPU");
     assert!(on_gpu <= bound, "gradients are off by {on_gpu} on the GPU, by {on_cpu} on the CPU");
 }
 
@@ -153,6 +156,14 @@ impl ModuleVisitor for Gradients {
             self.found.extend(common::host(gradient));
         }
     }
+}
+
+#[test]
+fn a_checked_model_names_both_devices() {
+    let model = RealNvpConfig::new(2).init(&common::cpu(), &mut rng());
+    let x = Tensor::zeros([1, 2], &gpu());
+    let error = Checked::new(&model, None).log_prob(x).unwrap_err();
+    assert!(matches!(error, Error::Device { what: "input", .. }), "{error}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::rng;
+use common::{host, rng};
 use normalizing_flows::burn::config::Config;
 use normalizing_flows::burn::module::{Module, ModuleVisitor, Param};
 use normalizing_flows::burn::nn::activation as nn;
@@ -15,7 +15,7 @@ use normalizing_flows::conditioner::{
     MlpConfig, Network, NetworkConfig, ResidualMlpConfig, SeparateMlpsConfig,
 };
 use normalizing_flows::coupling::Mask;
-use normalizing_flows::distribution::DiagonalNormalConfig;
+use normalizing_flows::distribution::{DiagonalNormalConfig, Ensemble, Score};
 use normalizing_flows::testing::{Laws, assert_close, perturb};
 use normalizing_flows::univariate::{
     AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
@@ -357,4 +357,28 @@ fn calibration_enters_an_inverse_at_its_first_layer() {
     assert_eq!(mean(&flow.1.flow.0), 10.0);
     assert_eq!(mean(&flow.1.flow.1.layers[0]), 11.0);
     assert_eq!(mean(&flow.0), 12.0);
+}
+
+/// Two normals of one feature: log-densities in closed form, and samples far apart.
+#[test]
+fn an_ensemble_scores_by_either_mean_and_is_sampled_in_turn() {
+    let device = common::cpu();
+    let normals = || {
+        let normal =
+            |loc| DiagonalNormalConfig::new(vec![loc], vec![0.5]).init(&device, &mut rng(0));
+        vec![normal(-100.0), normal(100.0)]
+    };
+    let x = Tensor::<2>::from_data([[-100.0], [-99.0]], &device);
+    let first = normals()[0].log_prob(x.clone());
+    let second = normals()[1].log_prob(x.clone());
+    let by = |score| Ensemble::new(normals()).with_score(score);
+    // The density of the second is 0 there.
+    let mean_density = by(Score::MeanDensity).log_prob(x.clone());
+    assert_close("mean of densities", &mean_density, &(first.clone() - 2f64.ln()), 1e-6);
+    let mean_log_density = by(Score::MeanLogDensity).log_prob(x);
+    assert_close("mean of log-densities", &mean_log_density, &((first + second) / 2.0), 1e-6);
+
+    let samples = host(by(Score::MeanDensity).sample(7, &mut rng(0)));
+    let signs: Vec<f64> = samples.iter().map(|x| x.signum()).collect();
+    assert_eq!(signs, [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0]);
 }

@@ -48,8 +48,8 @@ fn sixty_four_layers_stay_finite_ten_standard_deviations_out() {
         model = adam.step(1e-3, model, gradients);
     }
     let model = model.valid();
-    // A new model is the standard normal: E x² / 2 + ½ ln 2π = 1.544 nats a feature, 98.8 in all.
-    // The mixture has 47.2: ½ ln 2πe 0.5² a feature, and ln 2.
+    // A new model is the standard normal: E x² / 2 + ½ ln 2π = 1.544 nats per feature, 98.8 in all.
+    // The mixture has 47.2: ½ ln 2πe 0.5² per feature, and ln 2.
     assert!((losses[0] - 98.8).abs() < 2.0, "{losses:?}");
     assert!(losses[199] < 52.0, "{losses:?}");
 
@@ -80,9 +80,11 @@ fn splines_stay_finite_at_any_learning_rate_and_far_out() {
     // the greatest slope, 1000.
     let d = D as f64;
     let worst = d * (0.5 * 25.0 + 0.5 * TAU.ln()) + 8.0 * d / 2.0 * 2000_f64.ln();
-    for (learning_rate, last) in [(1e-3, 60.0), (1e-2, worst), (1.0, worst)] {
+    for learning_rate in [1e-3, 1e-2, 1.0] {
         let (model, losses) = trained_splines(learning_rate);
-        assert!(f64::from(losses[99]) < last, "{learning_rate}: {losses:?}");
+        if learning_rate == 1e-3 {
+            assert!(losses[99] < 60.0, "{losses:?}");
+        }
         let greatest = losses.iter().copied().fold(0.0, f32::max);
         assert!(f64::from(greatest) < worst, "{learning_rate}: {greatest} of {worst}");
         let (device, mut rng) = (common::cpu(), ChaCha8Rng::seed_from_u64(1));

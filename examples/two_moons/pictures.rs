@@ -287,7 +287,7 @@ fn loss_curve(file: &Path, history: &[Epoch], entropy: f64) -> Result {
     Ok(())
 }
 
-/// The latent blob and its image after each layer, one panel a layer, each in a square of its own
+/// The latent blob and its image after each layer, one panel per layer, each in a square of its own
 /// whose width stands in the title.
 fn evolution(file: &Path, states: &[Points]) -> Result {
     let columns = (states.len() as f64).sqrt().ceil() as usize;
@@ -309,7 +309,7 @@ fn evolution(file: &Path, states: &[Points]) -> Result {
 
 /// The same as a film: the points, and the frame around them, glide from each state to the next.
 fn animation(file: &Path, states: &[Points]) -> Result {
-    const FRAMES_A_LAYER: usize = 8;
+    const FRAMES_PER_LAYER: usize = 8;
     const FRAMES_OF_REST: usize = 12;
     let root = BitMapBackend::gif(file, (420, 448), 60)?.into_drawing_area();
     let colours = colours(&states[0]);
@@ -326,8 +326,8 @@ fn animation(file: &Path, states: &[Points]) -> Result {
     rest("latent", FRAMES_OF_REST, &states[0])?;
     for (i, pair) in states.windows(2).enumerate() {
         let (from, to) = (Frame::around(&pair[0]), Frame::around(&pair[1]));
-        for k in 1..=FRAMES_A_LAYER {
-            let linear = k as f64 / FRAMES_A_LAYER as f64;
+        for k in 1..=FRAMES_PER_LAYER {
+            let linear = k as f64 / FRAMES_PER_LAYER as f64;
             let eased = linear * linear * (3.0 - 2.0 * linear);
             let glide = |a: f64, b: f64| a + eased * (b - a);
             let side = |a: [f64; 2], b: [f64; 2]| [glide(a[0], b[0]), glide(a[1], b[1])];

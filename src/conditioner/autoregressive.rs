@@ -18,6 +18,37 @@ use burn::tensor::Tensor;
 /// - output: `[batch, n_parameters * d_features]`: the first parameter of all features, then the
 ///   second parameter of all of them, and so on
 ///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::conditioner::AutoregressiveConditioner;
+/// use normalizing_flows::testing::AutoregressiveLaws;
+/// use normalizing_flows::burn;
+/// use normalizing_flows::burn::module::{Module, Param};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+///
+/// /// One parameter per feature, linear in the features before it.
+/// #[derive(Module, Debug)]
+/// struct Triangular {
+///     weight: Param<Tensor<2>>,
+/// }
+///
+/// impl AutoregressiveConditioner for Triangular {
+///     fn forward(&self, input: Tensor<2>, _context: Option<&Tensor<2>>) -> Tensor<2> {
+///         input.matmul(self.weight.val().triu(1)) // what is above the diagonal
+///     }
+///
+///     fn order(&self) -> Vec<usize> {
+///         (0..self.weight.dims()[0]).collect()
+///     }
+/// }
+///
+/// let laws = AutoregressiveLaws::new(1, |device, _| Triangular {
+///     weight: Param::from_data([[1.0; 3]; 3], device),
+/// });
+/// laws.check_all(&Device::default());
+/// ```
+///
 /// # References
 ///
 /// Germain, Gregor, Murray, Larochelle: *MADE: Masked Autoencoder for Distribution Estimation*,

@@ -29,7 +29,7 @@ use crate::error::{Error, ensure};
 /// use normalizing_flows::burn::module::Module;
 /// use normalizing_flows::burn::nn::{Linear, LinearConfig};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// /// Shift and log-scale as linear functions of the kept features.
 /// #[derive(Module, Debug)]

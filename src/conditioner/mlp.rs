@@ -92,7 +92,7 @@ impl MlpConfig {
 /// ```
 /// use normalizing_flows::conditioner::{Conditioner, ConditionerShape, MlpConfig};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let shape = ConditionerShape { d_input: 3, d_context: 2, d_output: 4, n_parameters: 2 };

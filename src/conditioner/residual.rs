@@ -84,7 +84,7 @@ impl ResidualMlpConfig {
 ///
 /// where the gate by the context (a gated linear unit, GLU) is there if there is a context. The
 /// last layer starts at zero, so that a new flow is the identity, and each block starts as nearly
-/// nothing. A row costs two products of `d_hidden × d_hidden` a block, and one of
+/// nothing. A row costs two products of `d_hidden × d_hidden` per block, and one of
 /// `d_context × d_hidden` with a gate.
 ///
 /// # Shapes
@@ -96,7 +96,7 @@ impl ResidualMlpConfig {
 /// ```
 /// use normalizing_flows::conditioner::{Conditioner, ConditionerShape, ResidualMlpConfig};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let shape = ConditionerShape { d_input: 3, d_context: 2, d_output: 4, n_parameters: 23 };

@@ -20,6 +20,23 @@ const NEARLY_ZERO: f64 = 1e-3;
 /// ```
 ///
 /// The layer inside may have any width; what goes in and out has that of the network.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::conditioner::{ConditionerShape, ResidualMlpConfig};
+/// use normalizing_flows::burn::tensor::Device;
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let shape = ConditionerShape { d_input: 3, d_context: 2, d_output: 4, n_parameters: 2 };
+/// let network = ResidualMlpConfig::new()
+///     .with_d_hidden(16)
+///     .init(shape, &Device::default(), &mut ChaCha8Rng::seed_from_u64(0));
+/// let block = &network.blocks[0];
+/// assert_eq!(block.first.weight.dims(), [16, 16]);
+/// // The context comes in by the gate.
+/// assert_eq!(block.gate.as_ref().map(|gate| gate.weight.dims()), Some([2, 16]));
+/// ```
 #[derive(Module, Debug)]
 pub struct ResidualBlock {
     /// The activations before the two linear layers.

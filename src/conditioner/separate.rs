@@ -8,7 +8,7 @@ use rand::Rng;
 use super::interface::{Conditioner, ConditionerShape};
 use super::mlp::{Mlp, MlpConfig};
 use super::network_layers::NetworkLayers;
-use crate::error::Error;
+use crate::error::{Error, or_panic};
 
 /// Configuration of [`SeparateMlps`].
 #[derive(Config, Debug)]
@@ -30,6 +30,7 @@ impl SeparateMlpsConfig {
         device: &Device,
         rng: &mut R,
     ) -> SeparateMlps {
+        or_panic(shape.validate());
         let one = ConditionerShape { n_parameters: 1, ..shape };
         let networks = (0..shape.n_parameters).map(|_| self.mlp.init(one, device, rng)).collect();
         SeparateMlps { networks }
@@ -51,6 +52,23 @@ impl SeparateMlpsConfig {
 /// # Shapes
 ///
 /// As for [`Conditioner`].
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::conditioner::{Conditioner, ConditionerShape, SeparateMlpsConfig};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default();
+/// let shape = ConditionerShape { d_input: 3, d_context: 2, d_output: 4, n_parameters: 2 };
+/// let separate =
+///     SeparateMlpsConfig::new().init(shape, &device, &mut ChaCha8Rng::seed_from_u64(0));
+/// assert_eq!(separate.networks.len(), 2);
+/// let context = Tensor::ones([5, 2], &device);
+/// let parameters = separate.forward(Tensor::ones([5, 3], &device), Some(&context));
+/// assert_eq!(parameters.dims(), [5, 2 * 4]);
+/// ```
 ///
 /// # References
 ///

@@ -102,7 +102,7 @@ impl MaskedCouplingConfig {
 /// ```
 /// use normalizing_flows::{Flow, MaskedCouplingConfig, coupling::Mask};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let coupling = MaskedCouplingConfig::new(Mask::alternating(4))

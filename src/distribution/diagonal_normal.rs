@@ -104,7 +104,7 @@ impl DiagonalNormalConfig {
 /// ```
 /// use normalizing_flows::distribution::{DiagonalNormalConfig, Distribution};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let height = DiagonalNormalConfig::new(vec![175.0], vec![10.0])

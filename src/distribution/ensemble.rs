@@ -7,7 +7,7 @@ use rand::Rng;
 use super::interface::{Distribution, Reparameterized};
 use super::logsumexp::logsumexp;
 use super::noise::Noise;
-use super::several::{check_alike, combined, draw_assigned};
+use super::several::{calibrate_all, check_alike, combined, draw_assigned};
 use crate::error::or_panic;
 use crate::parameters::{Settings, assert_distinct};
 
@@ -34,7 +34,7 @@ pub enum Score {
 /// ```
 /// use normalizing_flows::{Distribution, RealNvpConfig, distribution::Ensemble};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let seeded = |seed| RealNvpConfig::new(2).init(&device, &mut ChaCha8Rng::seed_from_u64(seed));
@@ -105,6 +105,11 @@ impl<D: Distribution> Distribution for Ensemble<D> {
             Score::MeanDensity => logsumexp(log_densities) - n.ln(),
             Score::MeanLogDensity => log_densities.mean_dim(1).squeeze_dim(1),
         })
+    }
+
+    fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
+        let models = self.models.into_iter();
+        Self { models: calibrate_all(models, &x, context), ..self }
     }
 
     /// Row `i` comes from model `i` modulo their number.

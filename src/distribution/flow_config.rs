@@ -1,4 +1,4 @@
-//! [`FlowConfig`]: any model of the crate as a configuration.
+//! [`FlowConfig`]: any base and layers of the crate as a configuration.
 
 use burn::config::Config;
 use burn::tensor::Device;
@@ -20,7 +20,7 @@ use crate::flow::{LayerConfig, SequentialConfig, common_d_context, common_d_feat
 /// ```
 /// use normalizing_flows::{Distribution, FlowConfig, NiceConfig, NsfConfig, RealNvpConfig};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);

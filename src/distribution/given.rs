@@ -16,6 +16,28 @@ use crate::flow::Flow;
 /// all. Sampling draws `n` rows for each row of the context: rows `i * n` to `(i + 1) * n` of the
 /// result belong to row `i` of the context.
 ///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::{Distribution, RealNvpConfig};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default();
+/// let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// let model = RealNvpConfig::new(2).with_d_context(1).init(&device, &mut rng);
+///
+/// // Three samples for each of two contexts.
+/// let contexts = Tensor::<2>::from_data([[-1.0], [1.0]], &device);
+/// let x = model.given(&contexts).sample(3, &mut rng);
+/// assert_eq!(x.dims(), [6, 2]);
+///
+/// // One context for all rows.
+/// let shared = Tensor::<2>::from_data([[0.5]], &device);
+/// let log_prob = model.given(&shared).log_prob(x);
+/// assert_eq!(log_prob.dims(), [6]);
+/// ```
+///
 /// # Panics
 ///
 /// All methods panic when a shape, a float type or a device does not fit, and when the distribution

@@ -47,7 +47,7 @@ use crate::parameters::Place;
 /// ```
 /// use normalizing_flows::{Distribution, RealNvpConfig};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);
@@ -96,6 +96,18 @@ pub trait Distribution: Module + ModuleDisplay {
         let x = self.draw(n, context, noise);
         let log_density = self.log_density(x.clone(), context);
         (x, log_density)
+    }
+
+    /// The same distribution with what initialises itself by data (an ActNorm in a flow, say) set
+    /// from a batch, in the same sense as [`Flow::calibrate`](crate::Flow::calibrate). A
+    /// composition hands the batch on to its parts.
+    ///
+    /// For implementors: callers have
+    /// [`NormalizingFlow::calibrate`](super::NormalizingFlow::calibrate).
+    #[must_use]
+    fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
+        let _ = (x, context);
+        self
     }
 
     /// Where the parameters are. A composition looks no further than the first.
@@ -166,7 +178,7 @@ pub trait Distribution: Module + ModuleDisplay {
 /// ```
 /// use normalizing_flows::{RealNvpConfig, Reparameterized};
 /// use normalizing_flows::burn::tensor::Device;
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);
 /// let model = RealNvpConfig::new(2).init(&Device::default().autodiff(), &mut rng);

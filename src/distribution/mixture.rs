@@ -8,7 +8,7 @@ use rand_distr::{Distribution as _, weighted::WeightedIndex};
 use super::interface::Distribution;
 use super::logsumexp::logsumexp;
 use super::noise::Noise;
-use super::several::{check_alike, combined, draw_assigned};
+use super::several::{calibrate_all, check_alike, combined, draw_assigned};
 use crate::error::or_panic;
 use crate::parameters::{Place, assert_distinct};
 
@@ -35,7 +35,7 @@ use crate::parameters::{Place, assert_distinct};
 /// ```
 /// use normalizing_flows::{Distribution, RealNvpConfig, distribution::Mixture};
 /// use normalizing_flows::burn::tensor::Device;
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let (device, mut rng) = (Device::default(), ChaCha8Rng::seed_from_u64(0));
 /// let components = (0..3).map(|_| RealNvpConfig::new(2).init(&device, &mut rng)).collect();
@@ -85,6 +85,11 @@ impl<D: Distribution> Distribution for Mixture<D> {
         combined(&self.components, x, context, |log_densities| {
             logsumexp(log_densities + log_weights)
         })
+    }
+
+    fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
+        let components = self.components.into_iter();
+        Self { components: calibrate_all(components, &x, context), ..self }
     }
 
     fn draw<R: Rng + ?Sized>(

@@ -3,7 +3,7 @@
 //!
 //! - `interface`: the traits; `given`: a view with a context; `checked`: a view that returns errors
 //! - `standard_normal`, `diagonal_normal`; `base`: every base of the crate in one enum
-//! - `normalizing_flow`: base and flow; `flow_config`: any model of the crate as a configuration
+//! - `normalizing_flow`: base and flow; `flow_config`: any base and layers as a configuration
 //! - `mixture`, `ensemble`: several models as one
 //! - `noise`: random numbers from the host; `logsumexp`
 

@@ -58,7 +58,7 @@ use crate::parameters::Place;
 /// ```
 /// use normalizing_flows::{Distribution, RealNvpConfig};
 /// use normalizing_flows::burn::tensor::Device;
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);
 /// let model = RealNvpConfig::new(2).init(&Device::default(), &mut rng);
@@ -104,12 +104,6 @@ impl<B: Distribution, F: Flow> NormalizingFlow<B, F> {
         or_panic(Checked::new(self, None).calibrate(x))
     }
 
-    pub(super) fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
-        let context = context.filter(|_| self.flow.d_context() > 0);
-        let flow = self.flow.calibrate(x, context, Direction::Inverse);
-        Self { base: self.base, flow }
-    }
-
     /// Data to latents, after all checks.
     pub(super) fn latent(
         &self,
@@ -153,6 +147,12 @@ impl<B: Distribution, F: Flow> Distribution for NormalizingFlow<B, F> {
         }
         let (z, log_det) = self.latent(x, context);
         self.base.log_density(z, self.base_context(context)) + log_det
+    }
+
+    fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
+        let context = context.filter(|_| self.flow.d_context() > 0);
+        let flow = self.flow.calibrate(x, context, Direction::Inverse);
+        Self { base: self.base, flow }
     }
 
     fn draw<R: Rng + ?Sized>(

@@ -25,6 +25,20 @@ pub(super) fn check_alike<D: Distribution>(distributions: &[D]) -> Result<(), Er
     common_d_context(distributions.iter().map(Distribution::d_context)).map(|_| ())
 }
 
+/// Calibrates each distribution, with the context if it takes one.
+pub(super) fn calibrate_all<D: Distribution>(
+    distributions: impl Iterator<Item = D>,
+    x: &Tensor<2>,
+    context: Option<&Tensor<2>>,
+) -> Vec<D> {
+    distributions
+        .map(|distribution| {
+            let context = context.filter(|_| distribution.d_context() > 0);
+            distribution.calibrated(x.clone(), context)
+        })
+        .collect()
+}
+
 /// Draws row `i` from the distribution at `assignment[i]`, given row `i` of the context. Each
 /// distribution draws all of its rows at once, the first distribution first.
 pub(super) fn draw_assigned<D: Distribution, R: Rng + ?Sized>(

@@ -70,7 +70,7 @@ impl StandardNormalConfig {
 /// ```
 /// use normalizing_flows::distribution::{Distribution, StandardNormal};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let base = StandardNormal::new(2, &Device::default());
 /// let x = base.sample(1000, &mut ChaCha8Rng::seed_from_u64(0));

@@ -79,7 +79,7 @@ impl ElementwiseConfig {
 /// use normalizing_flows::{ElementwiseConfig, Flow};
 /// use normalizing_flows::burn::module::Param;
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);

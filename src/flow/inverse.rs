@@ -65,12 +65,16 @@ impl InverseConfig {
 /// No layer of this crate has a direction flag. Where a paper or another library writes a layer in
 /// the data-to-latent direction, wrap it.
 ///
+/// # Shapes
+///
+/// As for [`Flow`].
+///
 /// # Example
 ///
 /// ```
 /// use normalizing_flows::{Flow, Inverse, MaskedCouplingConfig, coupling::Mask};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);

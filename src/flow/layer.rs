@@ -25,7 +25,7 @@ closed_enum! {
     /// use normalizing_flows::{ElementwiseConfig, Flow, LayerConfig, MaskedCouplingConfig, Sequential};
     /// use normalizing_flows::coupling::Mask;
     /// use normalizing_flows::burn::tensor::{Device, Tensor};
-    /// use rand::{SeedableRng, rngs::ChaCha8Rng};
+    /// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
     ///
     /// let device = Device::default();
     /// let mut rng = ChaCha8Rng::seed_from_u64(0);

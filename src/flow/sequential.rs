@@ -72,7 +72,7 @@ impl SequentialConfig {
 /// ```
 /// use normalizing_flows::{Direction, Flow, MaskedCouplingConfig, Sequential, coupling::Mask};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);

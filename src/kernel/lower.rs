@@ -68,7 +68,7 @@ pub(super) struct LinearSpec {
 }
 
 /// An operation on rows of so many features of this type, or the reason why the kernels cannot
-/// apply it: it has something that they do not know, sizes that do not fit together, or tensors
+/// apply it: it has something that they do not know, shapes that do not fit together, or tensors
 /// elsewhere than on Flex or of other types.
 pub(crate) fn lower(
     operation: Operation<'_>,
@@ -106,7 +106,7 @@ fn require(condition: bool, reason: Reason) -> Result<(), Reason> {
 }
 
 fn fits(condition: bool) -> Result<(), Reason> {
-    require(condition, Reason::Sizes)
+    require(condition, Reason::Shapes)
 }
 
 /// The tensors of a layer as they come up.

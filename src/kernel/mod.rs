@@ -6,7 +6,7 @@
 //!
 //! - `program`: the layers of a flow, each with its operation for the kernels or the reason why
 //!   there is none; `operation`: what layers, maps and bases hand over
-//! - `lower`: from an operation to constants and tensors; `runs`: layers in a row that are applied
+//! - `lower`: from an operation to constants and tensors; `runs`: the runs of layers, each applied
 //!   in one pass, and the layers between them; `unavailable`: both without a backend that has
 //!   kernels
 //! - `ops`, `flex`, `autodiff`: the operations as burn's backends see them

@@ -66,8 +66,8 @@ pub enum Reason {
     Map,
     /// It has an activation that has no kernel.
     Activation,
-    /// Its sizes do not fit together.
-    Sizes,
+    /// The shapes of its parameters do not fit together.
+    Shapes,
     /// Its parameters are not on the Flex backend.
     Backend,
     /// Its parameters are not all of the one float type `f32` or `f64`.
@@ -83,7 +83,7 @@ impl fmt::Display for Reason {
             Self::Conditioner => "a conditioner without a kernel",
             Self::Map => "a univariate map without a kernel",
             Self::Activation => "an activation without a kernel",
-            Self::Sizes => "sizes that do not fit together",
+            Self::Shapes => "shapes that do not fit together",
             Self::Backend => "not on the flex backend",
             Self::FloatType => "neither all f32 nor all f64",
             Self::Weights => "too many weights",

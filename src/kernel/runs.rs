@@ -1,4 +1,4 @@
-//! [`Runs`]: a flow as stretches of layers that the kernels apply in one pass each, and the layers
+//! [`Runs`]: a flow as runs of layers that the kernels apply in one pass each, and the layers
 //! between them, which run by tensor operations.
 
 use burn::backend::Dispatch;
@@ -10,7 +10,7 @@ use super::ops::{FlowTensors, KernelOps};
 use super::{KernelBase, Layered, Program, Step};
 use crate::direction::Direction;
 
-/// The stretches of a flow in `forward` order, at least one of them by the kernels.
+/// The runs of a flow in `forward` order, at least one of them by the kernels.
 pub(crate) struct Runs<'a> {
     runs: Vec<Run<'a>>,
 }

@@ -17,7 +17,7 @@ use burn::tensor::{FloatDType, Tensor};
 /// ```
 /// use normalizing_flows::burn::tensor::{DType, Device, FloatDType, Tensor};
 /// use normalizing_flows::{Distribution, RealNvpConfig, cast};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// # let supported = Device::default().supports_dtype(DType::F64);
 /// # if supported {

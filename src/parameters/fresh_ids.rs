@@ -16,7 +16,7 @@ use burn::tensor::{Bool, Int, Tensor};
 /// ```
 /// use normalizing_flows::{MaskedCouplingConfig, Sequential, coupling::Mask, with_fresh_ids};
 /// use normalizing_flows::burn::tensor::Device;
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);
 /// let layer = MaskedCouplingConfig::new(Mask::half(2)).init(&Device::default(), &mut rng);

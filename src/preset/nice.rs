@@ -22,7 +22,7 @@ use crate::univariate::AdditiveConfig;
 /// ```
 /// use normalizing_flows::{Distribution, NiceConfig};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);

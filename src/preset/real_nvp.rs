@@ -19,7 +19,7 @@ use crate::univariate::{AffineConfig, LN_1000, ScaleBound};
 /// use normalizing_flows::{Distribution, RealNvpConfig};
 /// use normalizing_flows::conditioner::MlpConfig;
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);

@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::compare::host;
+use super::compare::{assert_context_ignored_or_refused, host};
 use super::list::list_of_laws;
 use super::parameters::perturb;
 use crate::conditioner::AutoregressiveConditioner;
@@ -104,11 +104,18 @@ impl<C: AutoregressiveConditioner> AutoregressiveLaws<C> {
         }
     }
 
-    /// A network with a context depends on it, and panics without.
+    /// A network with a context depends on it, and panics without; one without a context gives the
+    /// same whatever context it is given, or panics.
     pub fn ignores_or_demands_its_context(&self, device: &Device) {
         let (network, x, context) = self.tracked(device);
         let (network, x) = (network.valid(), x.inner());
-        let Some(context) = context.map(Tensor::inner) else { return };
+        let Some(context) = context.map(Tensor::inner) else {
+            let context = x.clone();
+            let plain = network.forward(x.clone(), None);
+            return assert_context_ignored_or_refused(&plain, || {
+                network.forward(x, Some(&context))
+            });
+        };
         let here = host(&network.forward(x.clone(), Some(&context)));
         let there = host(&network.forward(x.clone(), Some(&(context + 1.0))));
         assert!(here != there, "the context must make a difference");

@@ -1,5 +1,7 @@
 //! Comparing numbers, NaN included.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use approx::relative_eq;
 use burn::tensor::Tensor;
 
@@ -33,6 +35,17 @@ pub(super) fn assert_values_close(what: &str, found: &[f64], expected: &[f64], t
             relative_eq!(found, expected, epsilon = tolerance, max_relative = tolerance),
             "{what}: value {i} is {found}, expected {expected} within {tolerance:e}"
         );
+    }
+}
+
+/// Checks that what was built without a context gives the same with one as `plain`, or panics.
+pub(super) fn assert_context_ignored_or_refused<const D: usize>(
+    plain: &Tensor<D>,
+    given: impl FnOnce() -> Tensor<D>,
+) {
+    if let Ok(given) = catch_unwind(AssertUnwindSafe(given)) {
+        let message = "what takes no context must ignore one, or panic";
+        assert!(host(plain) == host(&given), "{message}");
     }
 }
 

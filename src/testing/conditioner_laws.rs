@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand::rngs::ChaCha8Rng;
 
+use super::compare::assert_context_ignored_or_refused;
 use super::flow_laws::Laws;
 use super::list::{list_of_laws, settings_of_laws};
 use crate::conditioner::{Conditioner, ConditionerShape};
@@ -99,9 +100,17 @@ impl<C: Conditioner> ConditionerLaws<C> {
         self.laws.saves_and_loads(device);
     }
 
-    /// A conditioner with a context depends on it, and panics without.
+    /// A conditioner with a context depends on it, and panics without; one without a context gives
+    /// the same whatever context it is given, or panics.
     pub fn ignores_or_demands_its_context(&self, device: &Device) {
-        self.laws.ignores_or_demands_its_context(device);
+        let (ShiftBy { conditioner }, x, context) = self.laws.tracked(device);
+        if context.is_some() {
+            return self.laws.ignores_or_demands_its_context(device);
+        }
+        let (conditioner, x) = (conditioner.valid(), x.inner().narrow(1, 0, D_INPUT));
+        let context = x.clone();
+        let plain = conditioner.forward(x.clone(), None);
+        assert_context_ignored_or_refused(&plain, || conditioner.forward(x, Some(&context)));
     }
 }
 

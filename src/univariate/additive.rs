@@ -41,6 +41,26 @@ impl AdditiveConfig {
 /// It preserves volume, so a stack of it reshapes a density without changing its values; NICE puts
 /// an elementwise scale beside it. The one parameter is `t`. Both directions cost the same.
 ///
+/// # Shapes
+///
+/// As for [`Univariate`], with 1 parameter per feature.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::univariate::{AdditiveConfig, Univariate};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default();
+/// let additive = AdditiveConfig::new().init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+/// let z = Tensor::<2>::from_data([[1.0, 2.0]], &device);
+/// let shifts = Tensor::<3>::from_data([[[0.5, -0.5]]], &device);
+/// let (x, log_slope) = additive.forward(z, shifts);
+/// assert_eq!(x.into_data().try_into_vec::<f32>().unwrap(), [1.5, 1.5]);
+/// assert_eq!(log_slope.into_data().try_into_vec::<f32>().unwrap(), [0.0, 0.0]);
+/// ```
+///
 /// # References
 ///
 /// Dinh, Krueger, Bengio: *NICE: Non-linear Independent Components Estimation*, 2015,

@@ -53,6 +53,32 @@ impl AffineConfig {
 /// [`ScaleBound`] makes `s` of `a`. With both at zero the map is the identity (but for
 /// [`ScaleBound::Sigmoid`]). Both directions cost the same.
 ///
+/// # Shapes
+///
+/// As for [`Univariate`], with 2 parameters per feature.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::univariate::{AffineConfig, ScaleBound, Univariate};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default();
+/// let affine = AffineConfig::new()
+///     .with_bound(ScaleBound::Exp)
+///     .init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+/// let z = Tensor::<2>::from_data([[1.0, 2.0]], &device);
+/// // The shifts of the two features, then their log-scales: of scales 1 and 2.
+/// let parameters = Tensor::<3>::from_data([[[0.5, -0.5], [0.0, 2f32.ln()]]], &device);
+/// let (x, log_slope) = affine.forward(z.clone(), parameters.clone());
+/// let expected = Tensor::<2>::from_data([[1.5, 3.5]], &device);
+/// assert!((x.clone() - expected).abs().max().into_scalar::<f32>() < 1e-5);
+/// let (back, log_slope_back) = affine.inverse(x, parameters);
+/// assert!((back - z).abs().max().into_scalar::<f32>() < 1e-5);
+/// assert!((log_slope + log_slope_back).abs().max().into_scalar::<f32>() < 1e-5);
+/// ```
+///
 /// # References
 ///
 /// Dinh, Sohl-Dickstein, Bengio: *Density estimation using Real NVP*, 2017, arXiv:1605.08803.

@@ -28,7 +28,7 @@ use crate::kernel::KernelMap;
 /// ```
 /// use normalizing_flows::univariate::{AffineConfig, Univariate};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let affine = AffineConfig::new().init(&device, &mut ChaCha8Rng::seed_from_u64(0));

@@ -59,8 +59,9 @@ impl ScaleBound {
                 "`bound` of a log-scale must be above 0 and finite, got {bound}"
             ),
             Self::Clamp { min, max } => ensure!(
-                min < 0.0 && max > 0.0,
-                "`min` and `max` of a log-scale must satisfy min < 0 < max, got {min} and {max}"
+                min < 0.0 && max > 0.0 && min.is_finite() && max.is_finite(),
+                "`min` and `max` of a log-scale must be finite and satisfy min < 0 < max, got {min} \
+                 and {max}"
             ),
             Self::Sigmoid | Self::Exp => {}
         }

@@ -98,8 +98,8 @@ fn layer(case: &Value, layer: &Value, device: &Device) -> (Mask, MaskedCoupling)
     }
     // nflows divides the raw widths and heights by the square root of the hidden width.
     let n_parameters = 3 * n_bins - 1;
-    let shares = (d_hidden as f64).sqrt().recip();
-    let scales = [vec![shares; 2 * n_bins], vec![1.0; n_bins - 1]].concat();
+    let normalised = (d_hidden as f64).sqrt().recip();
+    let scales = [vec![normalised; 2 * n_bins], vec![1.0; n_bins - 1]].concat();
     let offsets = [vec![0.0; 2 * n_bins], vec![slope_offset(1e-3); n_bins - 1]].concat();
     let per_output = |values: &[f64]| {
         let values = values.repeat(mask.n_transformed());

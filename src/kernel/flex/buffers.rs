@@ -4,7 +4,7 @@
 use super::super::row::Real;
 
 /// The most bytes that wait for the next call, for each float type.
-const MAX_KEPT_BYTES: usize = 1 << 28;
+const MAX_POOLED_BYTES: usize = 1 << 28;
 
 /// A buffer of at least `len` numbers, with whatever it holds: the smallest that is there.
 pub(super) fn take_buffer<R: Real>(len: usize) -> Vec<R> {
@@ -24,9 +24,9 @@ pub(super) fn give_back<R: Real>(buffers: Vec<Vec<R>>) {
     let mut pool = R::pool().lock().expect("no panic holds the lock");
     pool.extend(buffers);
     let bytes = |buffer: &Vec<R>| buffer.len() * size_of::<R>();
-    let mut kept: usize = pool.iter().map(bytes).sum();
-    while kept > MAX_KEPT_BYTES {
-        kept -= bytes(&pool.remove(0));
+    let mut pooled: usize = pool.iter().map(bytes).sum();
+    while pooled > MAX_POOLED_BYTES {
+        pooled -= bytes(&pool.remove(0));
     }
 }
 

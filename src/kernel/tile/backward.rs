@@ -2,8 +2,8 @@
 
 use super::super::row::linear::sum_rows;
 use super::super::row::{Linear, Real};
-use super::layout::{Layout, StepPlaces};
-use super::network::NetworkPlaces;
+use super::layout::{Layout, StepLayout};
+use super::network::NetworkLayout;
 use super::steps::{Operation, Steps, Widths};
 use crate::direction::Direction;
 
@@ -37,14 +37,14 @@ pub(super) struct Scratch<'t, R> {
     /// Of what the networks of a step see.
     pub input_gradient: &'t mut [R],
     /// Of three layers.
-    pub buffers: [&'t mut [R]; NetworkPlaces::N_BUFFERS],
+    pub buffers: [&'t mut [R]; NetworkLayout::N_BUFFERS],
 }
 
 /// What the backward pass of one step is told.
 #[derive(Clone, Copy)]
 pub(super) struct StepBackward<'s> {
     pub direction: Direction,
-    pub places: &'s StepPlaces,
+    pub layout: &'s StepLayout,
     pub offsets: &'s Offsets,
     /// Whether no step comes before.
     pub is_first: bool,
@@ -54,7 +54,7 @@ impl<R: Real> Steps<'_, R> {
     /// How many numbers per row the scratch of [`backward`](Self::backward) needs.
     pub(in super::super) fn backward_per_row(&self) -> usize {
         let Widths { input, hidden, .. } = self.widths();
-        input + NetworkPlaces::N_BUFFERS * hidden
+        input + NetworkLayout::N_BUFFERS * hidden
     }
 
     /// Takes the gradients of a tile back through all steps. `tape` is as
@@ -78,10 +78,10 @@ impl<R: Real> Steps<'_, R> {
         if let Some(context) = &mut back.context {
             context.fill(R::ZERO);
         }
-        let steps = self.steps.iter().zip(&layout.places).zip(offsets).enumerate().rev();
-        for (position, ((step, places), offsets)) in steps {
+        let steps = self.steps.iter().zip(&layout.steps).zip(offsets).enumerate().rev();
+        for (position, ((step, layout), offsets)) in steps {
             let direction = step.direction;
-            let of_step = StepBackward { direction, places, offsets, is_first: position == 0 };
+            let of_step = StepBackward { direction, layout, offsets, is_first: position == 0 };
             match &step.operation {
                 Operation::Coupling(coupling) => {
                     coupling.backward(of_step, tape, &mut scratch, back);

@@ -5,7 +5,7 @@ use super::super::row::{Map, Real, feature, feature_mut};
 use super::backward::{Backward, Scratch, StepBackward};
 use super::features::Features;
 use super::forward::Tile;
-use super::layout::StepPlaces;
+use super::layout::StepLayout;
 use super::network::{Gradients, Input, Network};
 use crate::direction::Direction;
 
@@ -37,23 +37,23 @@ impl<R: Real> Coupling<'_, R> {
     pub(super) fn forward(
         &self,
         direction: Direction,
-        places: &StepPlaces,
+        layout: &StepLayout,
         tile: &mut Tile<'_, R>,
     ) {
         let rows = tile.log_det.len();
         let context = if self.takes_context { tile.context } else { &[] };
-        let input = &mut tile.work[places.input * rows..];
+        let input = &mut tile.work[layout.input * rows..];
         for (i, &index) in self.kept.iter().enumerate() {
             feature_mut(input, i, rows).copy_from_slice(feature(tile.state, index, rows));
         }
         input[self.kept.len() * rows..][..context.len()].copy_from_slice(context);
-        let mut output = places.parameters;
-        for (network, network_places) in self.networks.iter().zip(&places.networks) {
-            let input = self.input(places);
-            network.run(network_places, input, output, tile.work, rows, places.is_tape);
+        let mut output = layout.parameters;
+        for (network, network_layout) in self.networks.iter().zip(&layout.networks) {
+            let input = self.input(layout);
+            network.run(network_layout, input, output, tile.work, rows, layout.is_tape);
             output += network.output.d_output;
         }
-        self.features(direction).forward(self.transformed.iter().copied(), places, tile);
+        self.features(direction).forward(self.transformed.iter().copied(), layout, tile);
     }
 
     /// The gradients of [`forward`](Self::forward).
@@ -64,18 +64,19 @@ impl<R: Real> Coupling<'_, R> {
         scratch: &mut Scratch<'_, R>,
         back: &mut Backward<'_, R>,
     ) {
-        let StepBackward { direction, places, offsets, is_first } = step;
+        let StepBackward { direction, layout, offsets, is_first } = step;
         let rows = back.log_det.len();
         let transformed = self.transformed.iter().copied();
         let (tape, mut parameters) =
-            self.features(direction).backward(transformed, places, tape, back.state, back.log_det);
+            self.features(direction).backward(transformed, layout, tape, back.state, back.log_det);
         // What comes before the first step is needed only by who asks for it.
         let context_wanted = self.takes_context && back.context.is_some();
         let goes_on = !is_first || back.input_wanted || context_wanted;
         let d_input = self.networks.first().map_or(0, |network| network.first().d_input);
         let input_gradient = &mut scratch.input_gradient[..d_input * rows];
         let mut offsets = &offsets[..];
-        for (i, (network, places_of)) in self.networks.iter().zip(&places.networks).enumerate() {
+        for (i, (network, network_layout)) in self.networks.iter().zip(&layout.networks).enumerate()
+        {
             let (output_gradient, others) = parameters.split_at(network.output.d_output * rows);
             parameters = others;
             let (of_network, others) = offsets.split_at(network.n_weights());
@@ -88,7 +89,8 @@ impl<R: Real> Coupling<'_, R> {
                 buffers: scratch.buffers.each_mut().map(|buffer| &mut **buffer),
                 context: back.context.as_deref_mut(),
             };
-            let below = network.backward(places_of, self.input(places), output_gradient, gradients);
+            let below =
+                network.backward(network_layout, self.input(layout), output_gradient, gradients);
             if goes_on {
                 network.first().input_gradient(below, input_gradient, rows, i > 0);
             }
@@ -107,7 +109,7 @@ impl<R: Real> Coupling<'_, R> {
         Features { map: &self.map, direction, n_features: self.transformed.len() }
     }
 
-    fn input(&self, places: &StepPlaces) -> Input {
-        Input { start: places.input, context: places.input + self.kept.len() }
+    fn input(&self, layout: &StepLayout) -> Input {
+        Input { start: layout.input, context: layout.input + self.kept.len() }
     }
 }

@@ -4,7 +4,7 @@ use super::super::row::{Map, Real};
 use super::backward::{Backward, StepBackward};
 use super::features::Features;
 use super::forward::Tile;
-use super::layout::StepPlaces;
+use super::layout::StepLayout;
 use crate::direction::Direction;
 
 /// A map of every feature by parameters of its own.
@@ -19,15 +19,15 @@ impl<R: Real> Elementwise<'_, R> {
     pub(super) fn forward(
         &self,
         direction: Direction,
-        places: &StepPlaces,
+        layout: &StepLayout,
         tile: &mut Tile<'_, R>,
     ) {
         let rows = tile.log_det.len();
-        let parameters = &mut tile.work[places.parameters * rows..][..self.parameters.len() * rows];
+        let parameters = &mut tile.work[layout.parameters * rows..][..self.parameters.len() * rows];
         for (row, &value) in parameters.chunks_exact_mut(rows).zip(self.parameters) {
             row.fill(value);
         }
-        self.features(direction).forward(0..self.d_features, places, tile);
+        self.features(direction).forward(0..self.d_features, layout, tile);
     }
 
     /// The gradients of [`forward`](Self::forward).
@@ -37,10 +37,10 @@ impl<R: Real> Elementwise<'_, R> {
         tape: &mut [R],
         back: &mut Backward<'_, R>,
     ) {
-        let StepBackward { direction, places, offsets, .. } = step;
+        let StepBackward { direction, layout, offsets, .. } = step;
         let features = self.features(direction);
         let (_, parameters) =
-            features.backward(0..self.d_features, places, tape, back.state, back.log_det);
+            features.backward(0..self.d_features, layout, tape, back.state, back.log_det);
         back.weights.add_rows(offsets[0], parameters, back.log_det.len());
     }
 

@@ -3,7 +3,7 @@
 use super::super::row::map_rows::{MapGradient, MapRows, Parameters};
 use super::super::row::{Map, Real, feature_mut};
 use super::forward::Tile;
-use super::layout::StepPlaces;
+use super::layout::StepLayout;
 use crate::direction::Direction;
 
 /// A map of so many features, each by its own parameters.
@@ -14,18 +14,18 @@ pub(super) struct Features<'m, R> {
 }
 
 impl<R: Real> Features<'_, R> {
-    /// Maps the features in place and adds to the log-determinants. The parameters lie in their
-    /// place.
+    /// Maps the features in place and adds to the log-determinants. The parameters lie where
+    /// the layout says.
     pub(super) fn forward(
         &self,
         transformed: impl Iterator<Item = usize>,
-        places: &StepPlaces,
+        layout: &StepLayout,
         tile: &mut Tile<'_, R>,
     ) {
         let rows = tile.log_det.len();
         let n_parameters = self.map.n_parameters() * self.n_features;
         let (parameters, saved) =
-            tile.work[places.parameters * rows..].split_at_mut(n_parameters * rows);
+            tile.work[layout.parameters * rows..].split_at_mut(n_parameters * rows);
         let per_feature = self.map.n_saved() * rows;
         for (i, index) in transformed.enumerate() {
             let rows = MapRows {
@@ -37,7 +37,7 @@ impl<R: Real> Features<'_, R> {
                     feature: i,
                     rows,
                 },
-                saved: places.is_tape.then(|| &mut saved[i * per_feature..][..per_feature]),
+                saved: layout.is_tape.then(|| &mut saved[i * per_feature..][..per_feature]),
             };
             self.map.apply(self.direction, rows);
         }
@@ -49,14 +49,14 @@ impl<R: Real> Features<'_, R> {
     pub(super) fn backward<'t>(
         &self,
         transformed: impl Iterator<Item = usize>,
-        places: &StepPlaces,
+        layout: &StepLayout,
         tape: &'t mut [R],
         state: &mut [R],
         log_det: &[R],
     ) -> (&'t [R], &'t [R]) {
         let rows = log_det.len();
         let n_parameters = self.map.n_parameters() * self.n_features;
-        let (before, rest) = tape.split_at_mut(places.parameters * rows);
+        let (before, rest) = tape.split_at_mut(layout.parameters * rows);
         let (parameters, saved) = rest.split_at_mut(n_parameters * rows);
         let per_feature = self.map.n_saved() * rows;
         for (i, index) in transformed.enumerate() {

@@ -12,7 +12,7 @@ pub(in super::super) struct Tile<'t, R> {
     pub context: &'t [R],
     /// Added to.
     pub log_det: &'t mut [R],
-    /// The places of the layout.
+    /// The buffer that the layout divides.
     pub work: &'t mut [R],
 }
 
@@ -20,11 +20,11 @@ impl<R: Real> Steps<'_, R> {
     /// Takes a tile through all steps, in place, and adds up the log-determinants. If the layout is
     /// a tape, `tile.work` is left with all that [`backward`](Self::backward) needs.
     pub(in super::super) fn forward(&self, layout: &Layout, tile: &mut Tile<'_, R>) {
-        for (step, places) in self.steps.iter().zip(&layout.places) {
+        for (step, layout) in self.steps.iter().zip(&layout.steps) {
             match &step.operation {
-                Operation::Coupling(coupling) => coupling.forward(step.direction, places, tile),
+                Operation::Coupling(coupling) => coupling.forward(step.direction, layout, tile),
                 Operation::Elementwise(elementwise) => {
-                    elementwise.forward(step.direction, places, tile);
+                    elementwise.forward(step.direction, layout, tile);
                 }
             }
         }

@@ -51,15 +51,14 @@ impl<'a, R: Real> Step<'a, R> {
         }
     }
 
+    /// How many numbers per row parameterise its maps.
     pub(super) fn n_parameters(&self) -> usize {
-        let (map, n_transformed) = self.map();
-        map.n_parameters() * n_transformed
+        self.map().map_or(0, |(map, n_transformed)| map.n_parameters() * n_transformed)
     }
 
     /// How many numbers per row its maps save for their gradients.
     pub(super) fn n_saved(&self) -> usize {
-        let (map, n_transformed) = self.map();
-        map.n_saved() * n_transformed
+        self.map().map_or(0, |(map, n_transformed)| map.n_saved() * n_transformed)
     }
 
     pub(super) fn networks(&self) -> &[Network<'a, R>] {
@@ -69,11 +68,12 @@ impl<'a, R: Real> Step<'a, R> {
         }
     }
 
-    /// The map, and how many features it transforms.
-    fn map(&self) -> (&Map<R>, usize) {
+    /// The map, if there is one, and how many features it transforms. A permutation or a matrix
+    /// would have none.
+    fn map(&self) -> Option<(&Map<R>, usize)> {
         match &self.operation {
-            Operation::Coupling(coupling) => (&coupling.map, coupling.transformed.len()),
-            Operation::Elementwise(elementwise) => (&elementwise.map, elementwise.d_features),
+            Operation::Coupling(coupling) => Some((&coupling.map, coupling.transformed.len())),
+            Operation::Elementwise(elementwise) => Some((&elementwise.map, elementwise.d_features)),
         }
     }
 }

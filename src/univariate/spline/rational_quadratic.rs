@@ -35,7 +35,7 @@ use crate::univariate::interface::Univariate;
 /// makes normalised ones over a floor, and the raw slopes at the knots,
 /// `d = min_slope + softplus(a + c)` with `c` such that `a = 0` gives 1: `n_bins - 1` of them,
 /// `n_bins + 1` with free and `n_bins` with periodic ends. With all parameters at zero the map is
-/// the identity, up to roundings. Both directions cost the same, `O(n_bins)` a value.
+/// the identity, up to roundings. Both directions cost the same, `O(n_bins)` per value.
 ///
 /// # Shapes
 ///
@@ -46,7 +46,7 @@ use crate::univariate::interface::Univariate;
 /// ```
 /// use normalizing_flows::univariate::{RationalQuadraticSplineConfig, Univariate};
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let device = Device::default();
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);

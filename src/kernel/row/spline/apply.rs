@@ -2,7 +2,7 @@
 
 use super::Spline;
 use super::bins::By;
-use super::curve::Place;
+use super::curve::BinPosition;
 use super::lanes::{N_SAVED, load, store};
 use crate::kernel::row::map_rows::MapRows;
 use crate::kernel::row::real::Real;
@@ -31,18 +31,18 @@ impl<R: Real> Spline<R> {
         let (mut theta, mut eta) = ([R::ZERO; N], [R::ZERO; N]);
         for l in 0..N {
             let (curve, ends) = self.curve(&bins, l);
-            let place = if INVERSE {
+            let position = if INVERSE {
                 let (up, down) = (inside[l] - bins.bottom[l], bins.top[l] - inside[l]);
-                curve.place_of(up / curve.height, down / curve.height)
+                curve.position_of(up / curve.height, down / curve.height)
             } else {
                 let (from_left, from_right) = (inside[l] - bins.left[l], bins.right[l] - inside[l]);
-                Place { theta: from_left / curve.width, eta: from_right / curve.width }
+                BinPosition { theta: from_left / curve.width, eta: from_right / curve.width }
             };
-            let point = curve.at(place);
+            let point = curve.at(position);
             let slope = curve.mean_slope * point.rise_slope;
             let slope = if INVERSE { R::ONE / slope } else { slope };
             let output = if INVERSE {
-                bins.left[l] + curve.width * place.theta
+                bins.left[l] + curve.width * position.theta
             } else {
                 bins.bottom[l] + curve.height * point.rise
             };
@@ -56,7 +56,7 @@ impl<R: Real> Spline<R> {
             let slope = if outside { tail_slope } else { slope };
             value[l] = if fixed & outside { value[l] } else { around + self.center };
             log_det[l] += slope.ln();
-            (theta[l], eta[l]) = (place.theta, place.eta);
+            (theta[l], eta[l]) = (position.theta, position.eta);
             // In the latent space, where the gradient is told from.
             let latent = if INVERSE { tail } else { beyond[l] };
             beyond[l] = if periodic { R::ZERO } else { latent };

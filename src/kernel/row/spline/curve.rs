@@ -16,19 +16,19 @@ pub(super) struct Curve<R> {
     pub b: R,
 }
 
-/// A place in a bin, from 0 to 1 from the left and from the right.
+/// A position in a bin, from 0 to 1 from the left and from the right.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<R> {
+pub(super) struct BinPosition<R> {
     pub theta: R,
     pub eta: R,
 }
 
-/// The curve at a place.
+/// The curve at a position.
 #[derive(Clone, Copy)]
 pub(super) struct Point<R> {
     /// How far up the bin, from 0 to 1.
     pub rise: R,
-    /// The derivative of `rise` by the place.
+    /// The derivative of `rise` by the position.
     pub rise_slope: R,
     /// The denominator of `rise`.
     pub d: R,
@@ -71,7 +71,7 @@ impl<R: Real> Curve<R> {
     }
 
     #[inline(always)]
-    pub(super) fn at(&self, Place { theta, eta }: Place<R>) -> Point<R> {
+    pub(super) fn at(&self, BinPosition { theta, eta }: BinPosition<R>) -> Point<R> {
         let both = theta * eta;
         let (theta_2, eta_2) = (theta * theta, eta * eta);
         let d = theta_2 + eta_2 + (self.a + self.b) * both;
@@ -81,7 +81,7 @@ impl<R: Real> Curve<R> {
 
     /// Where the curve is `xi` up from the bottom and `zeta` down from the top, of 1.
     #[inline(always)]
-    pub(super) fn place_of(&self, xi: R, zeta: R) -> Place<R> {
+    pub(super) fn position_of(&self, xi: R, zeta: R) -> BinPosition<R> {
         let e = self.a * zeta - self.b * xi;
         let falling = e < R::ZERO;
         let four = R::from_f64(4.0);
@@ -90,7 +90,11 @@ impl<R: Real> Curve<R> {
         let near = near + near;
         let scale = R::ONE / (near + q);
         let (near, far) = (near * scale, q * scale);
-        if falling { Place { theta: far, eta: near } } else { Place { theta: near, eta: far } }
+        if falling {
+            BinPosition { theta: far, eta: near }
+        } else {
+            BinPosition { theta: near, eta: far }
+        }
     }
 }
 
@@ -100,13 +104,13 @@ mod tests {
 
     /// From the flattest curve to the steepest, and back.
     #[test]
-    fn a_place_is_found_from_its_rise() {
+    fn a_position_is_found_from_its_rise() {
         for (a, b) in [(1.0, 1.0), (1e-6, 1e-6), (1e6, 1e6), (1e-6, 1e6), (1e6, 1e-3), (0.3, 4.0)] {
             let curve = Curve::new(1.0, 1.0, [a, b]);
             for theta in [0.0_f64, 1e-12, 1e-3, 0.25, 0.5, 0.75, 1.0 - 1e-3, 1.0] {
-                let point = curve.at(Place { theta, eta: 1.0 - theta });
+                let point = curve.at(BinPosition { theta, eta: 1.0 - theta });
                 let fall = (1.0 - theta).powi(2) + b * theta * (1.0 - theta);
-                let found: Place<f64> = curve.place_of(point.rise, fall / point.d);
+                let found: BinPosition<f64> = curve.position_of(point.rise, fall / point.d);
                 // The rise has some roundings, which the inverse slope amplifies.
                 let tolerance = 4e-15
                     * (theta.min(1.0 - theta) + point.rise.min(fall / point.d) / point.rise_slope);
@@ -122,7 +126,7 @@ mod tests {
         let h = 1e-5;
         for (a, b) in [(1.0, 1.0), (0.2, 5.0), (3.0, 0.1)] {
             let curve = Curve::new(1.0, 1.0, [a, b]);
-            let at = |theta: f64| curve.at(Place { theta, eta: 1.0 - theta });
+            let at = |theta: f64| curve.at(BinPosition { theta, eta: 1.0 - theta });
             for theta in [0.1, 0.5, 0.8] {
                 let difference = (at(theta + h).rise - at(theta - h).rise) / (2.0 * h);
                 assert!((at(theta).rise_slope - difference).abs() < 1e-8, "{a}, {b}, {theta}");

@@ -17,7 +17,7 @@
 
 use super::Spline;
 use super::bins::{Bins, By};
-use super::curve::Place;
+use super::curve::BinPosition;
 use super::lanes::{N_SAVED, load, store};
 use crate::kernel::row::map_rows::{MapGradient, Parameters};
 use crate::kernel::row::real::Real;
@@ -26,7 +26,7 @@ use crate::univariate::BoundarySlopes;
 /// Where a value is, as [`apply`](super::apply) saved it.
 #[derive(Clone, Copy)]
 struct Saved<R> {
-    place: Place<R>,
+    position: BinPosition<R>,
     beyond: R,
 }
 
@@ -59,8 +59,8 @@ impl<R: Real> Spline<R> {
         let (mut corner, mut size) = ([[R::ZERO; N]; 2], [[R::ZERO; N]; 2]);
         let mut slopes = [[R::ZERO; N]; 2];
         for l in 0..N {
-            let place = Place { theta: theta[l], eta: eta[l] };
-            let saved = Saved { place, beyond: beyond[l] };
+            let position = BinPosition { theta: theta[l], eta: eta[l] };
+            let saved = Saved { position, beyond: beyond[l] };
             let gradient = self.bin_gradient::<N, INVERSE>(&bins, l, saved, value[l], log_det[l]);
             for i in 0..2 {
                 corner[i][l] = gradient.corner[i];
@@ -89,15 +89,15 @@ impl<R: Real> Spline<R> {
         &self,
         bins: &Bins<R, N>,
         lane: usize,
-        Saved { place, beyond }: Saved<R>,
+        Saved { position, beyond }: Saved<R>,
         result: R,
         log_det: R,
     ) -> BinGradient<R> {
         let zero = R::ZERO;
         let (curve, ends) = self.curve(bins, lane);
         let (a, b, width, height) = (curve.a, curve.b, curve.width, curve.height);
-        let Place { theta, eta } = place;
-        let point = curve.at(place);
+        let BinPosition { theta, eta } = position;
+        let point = curve.at(position);
         let (d, n) = (point.d, point.n);
 
         let both = theta * eta;
@@ -109,22 +109,22 @@ impl<R: Real> Spline<R> {
         let slope = curve.mean_slope * point.rise_slope;
 
         // Of the log-slope of the forward map, of its result (in the interval, in units, and beyond
-        // it), of the place in the bin, and of the argument of the map that was applied.
+        // it), of the position in the bin, and of the argument of the map that was applied.
         let outside = beyond != zero;
         let of_log_slope = if INVERSE { -log_det } else { log_det };
         let tail_slope = self.tail_slope(beyond, ends);
         let in_units = result * self.unit;
         let through_log = of_log_slope * (log_slope / width * self.inverse_unit);
-        let (of_result, of_tail, of_place, argument) = if INVERSE {
+        let (of_result, of_tail, of_position, argument) = if INVERSE {
             let of_argument = (result + through_log) / slope;
             let in_tail = result / tail_slope;
             let argument = if outside { in_tail } else { of_argument };
             (-(of_argument * self.unit), -in_tail, -(in_units * width), argument)
         } else {
-            let of_place = in_units * height * point.rise_slope + of_log_slope * log_slope;
+            let of_position = in_units * height * point.rise_slope + of_log_slope * log_slope;
             let of_argument = result * slope + through_log;
             let argument = if outside { result * tail_slope } else { of_argument };
-            (in_units, result, of_place, argument)
+            (in_units, result, of_position, argument)
         };
 
         let shared = two * (both / d);
@@ -135,9 +135,9 @@ impl<R: Real> Spline<R> {
             -(of_rise * (both * point.rise / d)) + of_log_slope * (theta * theta / n - shared);
         let of_size = of_log_slope - of_a * a - of_b * b;
         let within = |gradient: R| if outside { zero } else { gradient };
-        let corner = [within(-(of_place / width)), within(of_result)];
+        let corner = [within(-(of_position / width)), within(of_result)];
         let size = [
-            within(-((of_size + of_place * theta) / width)),
+            within(-((of_size + of_position * theta) / width)),
             within(of_result * point.rise + of_size / height),
         ];
 

@@ -2,8 +2,8 @@
 
 use crate::kernel::row::real::Real;
 
-/// What the gradient needs besides the parameters: the index of the bin, the places in the bin from
-/// the left and from the right, and how far beyond the interval the latent value is.
+/// What the gradient needs besides the parameters: the index of the bin, the position in the bin
+/// from the left and from the right, and how far beyond the interval the latent value is.
 pub(in super::super) const N_SAVED: usize = 4;
 
 /// The rows of a block: enough for a register of AVX-512 in `f32`. The rest of a tile is done row

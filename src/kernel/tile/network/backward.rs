@@ -2,7 +2,7 @@
 
 use super::super::backward::WeightSums;
 use super::forward::Input;
-use super::places::{BlockPlaces, NetworkPlaces};
+use super::layout::{BlockLayout, NetworkLayout};
 use super::{Block, Network};
 use crate::kernel::row::gate::{GatedGradient, add};
 use crate::kernel::row::{Activation, Linear, Real};
@@ -26,7 +26,7 @@ impl<R: Real> Network<'_, R> {
     /// outputs of the first layer, before its activation: from it follows that of the input.
     pub(in super::super) fn backward<'g>(
         &self,
-        places: &NetworkPlaces,
+        layout: &NetworkLayout,
         input: Input,
         output_gradient: &'g [R],
         gradients: Gradients<'g, '_, R>,
@@ -34,22 +34,22 @@ impl<R: Real> Network<'_, R> {
         let Gradients { tape, rows, offsets, weights, buffers, mut context } = gradients;
         let mut back = Back { tape, rows, offsets, weights };
         let [mut current, mut next, third] = buffers;
-        let Some(&last) = places.hidden.last() else {
+        let Some(&last) = layout.hidden.last() else {
             back.weights_of(&self.output, input.start, output_gradient);
             return output_gradient;
         };
         back.weights_of(&self.output, last, output_gradient);
         let width = self.output.d_input * rows;
         self.output.input_gradient(output_gradient, &mut current[..width], rows, false);
-        for (block, places) in self.blocks.iter().zip(&places.blocks).rev() {
+        for (block, block_layout) in self.blocks.iter().zip(&layout.blocks).rev() {
             let buffers = [&mut current[..width], &mut *next, &mut *third];
-            back.block(block, places, input, buffers, context.as_deref_mut());
+            back.block(block, block_layout, input, buffers, context.as_deref_mut());
         }
         for (i, layer) in self.hidden.iter().enumerate().rev() {
             let gradient = &mut current[..layer.d_output * rows];
-            back.activation(&layer.activation, places.hidden[i], gradient);
+            back.activation(&layer.activation, layout.hidden[i], gradient);
             let Some(before) = i.checked_sub(1) else { break };
-            back.weights_of(layer, places.hidden[before], gradient);
+            back.weights_of(layer, layout.hidden[before], gradient);
             layer.input_gradient(gradient, &mut next[..layer.d_input * rows], rows, false);
             std::mem::swap(&mut current, &mut next);
         }
@@ -70,8 +70,8 @@ struct Back<'t, 'w, R> {
 }
 
 impl<'t, R: Real> Back<'t, '_, R> {
-    fn values(&self, place: usize, width: usize) -> &'t [R] {
-        &self.tape[place * self.rows..][..width * self.rows]
+    fn values(&self, start: usize, width: usize) -> &'t [R] {
+        &self.tape[start * self.rows..][..width * self.rows]
     }
 
     /// The gradients of the weights of the last layer that is left.
@@ -98,7 +98,7 @@ impl<'t, R: Real> Back<'t, '_, R> {
     fn block(
         &mut self,
         block: &Block<'_, R>,
-        places: &BlockPlaces,
+        layout: &BlockLayout,
         input: Input,
         [residual, first, second]: [&mut [R]; 3],
         context: Option<&mut [R]>,
@@ -106,7 +106,7 @@ impl<'t, R: Real> Back<'t, '_, R> {
         let (rows, d_inner) = (self.rows, block.second.d_input);
         let width = residual.len() / rows;
         // Where there is a gate, the gradient of the second layer's outputs is not that of the sum.
-        let of_outer: &[R] = match block.gate.as_ref().zip(places.gated) {
+        let of_outer: &[R] = match block.gate.as_ref().zip(layout.gated) {
             None => residual,
             Some((gate, [outer, gates])) => {
                 debug_assert!(gate.activation.saves_slope(), "the tape holds the slope of a gate");
@@ -129,13 +129,13 @@ impl<'t, R: Real> Back<'t, '_, R> {
             }
         };
         let of_inner = &mut first[..d_inner * rows];
-        self.weights_of(&block.second, places.inner, of_outer);
+        self.weights_of(&block.second, layout.inner, of_outer);
         block.second.input_gradient(of_outer, of_inner, rows, false);
         let of_activated = &mut second[..residual.len()];
-        self.activation(&block.first.activation, places.inner, of_inner);
-        self.weights_of(&block.first, places.activated, of_inner);
+        self.activation(&block.first.activation, layout.inner, of_inner);
+        self.weights_of(&block.first, layout.activated, of_inner);
         block.first.input_gradient(of_inner, of_activated, rows, false);
-        self.activation(&block.activation, places.activated, of_activated);
+        self.activation(&block.activation, layout.activated, of_activated);
         add(residual, of_activated);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::places::{BlockPlaces, NetworkPlaces};
+use super::layout::{BlockLayout, NetworkLayout};
 use super::{Block, Network};
 use crate::kernel::row::gate::add_gated;
 use crate::kernel::row::{Activation, Linear, Real};
@@ -24,10 +24,10 @@ struct Work<'w, R> {
 }
 
 impl<R: Real> Network<'_, R> {
-    /// Runs the network by way of its places.
+    /// Runs the network; its values go where the layout says.
     pub(in super::super) fn run(
         &self,
-        places: &NetworkPlaces,
+        layout: &NetworkLayout,
         input: Input,
         output: usize,
         values: &mut [R],
@@ -36,20 +36,20 @@ impl<R: Real> Network<'_, R> {
     ) {
         let mut work = Work { values, rows, is_tape };
         let mut from = input.start;
-        for (layer, &to) in self.hidden.iter().zip(&places.hidden) {
+        for (layer, &to) in self.hidden.iter().zip(&layout.hidden) {
             work.linear(layer, from, to);
             from = to;
         }
-        for (block, places) in self.blocks.iter().zip(&places.blocks) {
-            work.block(block, places, from, input.context);
+        for (block, block_layout) in self.blocks.iter().zip(&layout.blocks) {
+            work.block(block, block_layout, from, input.context);
         }
         work.linear(&self.output, from, output);
     }
 }
 
 impl<R: Real> Work<'_, R> {
-    fn range(&self, place: usize, width: usize) -> Range<usize> {
-        place * self.rows..(place + width) * self.rows
+    fn range(&self, start: usize, width: usize) -> Range<usize> {
+        start * self.rows..(start + width) * self.rows
     }
 
     /// How many numbers per row the slopes of an activation take.
@@ -59,7 +59,7 @@ impl<R: Real> Work<'_, R> {
 
     /// Disjoint parts of the buffer.
     fn parts<const N: usize>(&mut self, ranges: [Range<usize>; N]) -> [&mut [R]; N] {
-        self.values.get_disjoint_mut(ranges).expect("places that are used together are disjoint")
+        self.values.get_disjoint_mut(ranges).expect("parts that are used together are disjoint")
     }
 
     fn linear(&mut self, layer: &Linear<'_, R>, from: usize, to: usize) {
@@ -85,25 +85,25 @@ impl<R: Real> Work<'_, R> {
     fn block(
         &mut self,
         block: &Block<'_, R>,
-        places: &BlockPlaces,
+        layout: &BlockLayout,
         residual: usize,
         context: usize,
     ) {
         let rows = self.rows;
-        self.activate(&block.activation, block.first.d_input, residual, places.activated);
-        self.linear(&block.first, places.activated, places.inner);
+        self.activate(&block.activation, block.first.d_input, residual, layout.activated);
+        self.linear(&block.first, layout.activated, layout.inner);
         let width = block.second.d_output;
-        match block.gate.as_ref().zip(places.gated) {
+        match block.gate.as_ref().zip(layout.gated) {
             None => {
                 let ranges =
-                    [self.range(residual, width), self.range(places.inner, block.second.d_input)];
+                    [self.range(residual, width), self.range(layout.inner, block.second.d_input)];
                 let [residual, inner] = self.parts(ranges);
                 block.second.add_to(residual, inner, rows);
             }
             Some((gate, [outer, gates])) => {
-                self.linear(&block.second, places.inner, outer);
+                self.linear(&block.second, layout.inner, outer);
                 self.linear(gate, context, gates);
-                let ranges = [residual, outer, gates].map(|place| self.range(place, width));
+                let ranges = [residual, outer, gates].map(|start| self.range(start, width));
                 let [residual, outer, gates] = self.parts(ranges);
                 add_gated(residual, outer, gates);
             }

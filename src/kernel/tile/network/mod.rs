@@ -3,9 +3,9 @@
 mod backward;
 mod forward;
 mod layers;
-mod places;
+mod layout;
 
 pub(super) use backward::Gradients;
 pub(super) use forward::Input;
 pub(in super::super) use layers::{Block, Network};
-pub(super) use places::NetworkPlaces;
+pub(super) use layout::NetworkLayout;

@@ -3,16 +3,16 @@
 use super::{Block, Network};
 use crate::kernel::row::{Activation, Linear, Real};
 
-/// The places of one network. Where a tape has the slopes of an activation, they follow its
-/// outputs.
-pub(in super::super) struct NetworkPlaces {
+/// Where the values of one network start. Where a tape has the slopes of an activation, they follow
+/// its outputs.
+pub(in super::super) struct NetworkLayout {
     /// The outputs of the hidden layers. The blocks add to the last of them.
     pub(super) hidden: Vec<usize>,
-    pub(super) blocks: Vec<BlockPlaces>,
+    pub(super) blocks: Vec<BlockLayout>,
 }
 
-/// The places of one block.
-pub(super) struct BlockPlaces {
+/// Where the values of one block start.
+pub(super) struct BlockLayout {
     /// Of what goes into the first linear layer.
     pub activated: usize,
     /// Of the outputs of the first linear layer.
@@ -21,11 +21,11 @@ pub(super) struct BlockPlaces {
     pub gated: Option<[usize; 2]>,
 }
 
-impl NetworkPlaces {
+impl NetworkLayout {
     /// How many buffers of the width of the hidden layers [`scratch`](Self::scratch) takes.
     pub(in super::super) const N_BUFFERS: usize = 3;
 
-    /// Places that layers take turns in.
+    /// A layout in which layers take turns in the same buffers.
     pub(in super::super) fn scratch<R: Real>(
         network: &Network<'_, R>,
         buffers: [usize; Self::N_BUFFERS],
@@ -37,15 +37,16 @@ impl NetworkPlaces {
         let residual = hidden.last().copied().unwrap_or(buffers[0]);
         let other = if residual == buffers[0] { buffers[1] } else { buffers[0] };
         let (activated, inner) = (other, buffers[2]);
-        let places = |block: &Block<'_, R>| BlockPlaces {
+        let layout = |block: &Block<'_, R>| BlockLayout {
             activated,
             inner,
             gated: block.gate.as_ref().map(|_| [activated, inner]),
         };
-        Self { hidden, blocks: network.blocks.iter().map(places).collect() }
+        Self { hidden, blocks: network.blocks.iter().map(layout).collect() }
     }
 
-    /// A place of its own for every value. `reserve` gives room for so many numbers per row.
+    /// A layout with room of its own for every value. `reserve` gives room for so many numbers per
+    /// row.
     pub(in super::super) fn tape<R: Real>(
         network: &Network<'_, R>,
         mut reserve: impl FnMut(usize) -> usize,
@@ -55,7 +56,7 @@ impl NetworkPlaces {
         };
         let mut of_layer = |layer: &Linear<'_, R>| outputs(&layer.activation, layer.d_output);
         let hidden = network.hidden.iter().map(&mut of_layer).collect();
-        let blocks = network.blocks.iter().map(|block| BlockPlaces {
+        let blocks = network.blocks.iter().map(|block| BlockLayout {
             activated: outputs(&block.activation, block.first.d_input),
             inner: outputs(&block.first.activation, block.first.d_output),
             gated: block.gate.as_ref().map(|gate| {
