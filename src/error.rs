@@ -1,10 +1,11 @@
-//! [`Error`]: what was wrong with a configuration, an input or a context.
+//! [`Error`]: what was wrong with a configuration, an input, a context, data or a file.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use burn::tensor::DType;
 
-/// What was wrong with a configuration, an input or a context.
+/// What was wrong with a configuration, an input, a context, data or a file.
 ///
 /// The methods of models panic with the same sentences; [`Checked`](crate::distribution::Checked)
 /// and `validate` return them.
@@ -54,6 +55,26 @@ pub enum Error {
         /// The device of the tensor.
         found: String,
     },
+    /// Data that nothing can be trained on. The sentence says what is wrong.
+    Data(String),
+    /// A value of the data is NaN or infinite.
+    NonFinite {
+        /// What the value belongs to: the input or the context.
+        what: &'static str,
+        /// Its row, from 0.
+        row: usize,
+        /// Its column, from 0.
+        column: usize,
+        /// The value in words: NaN, inf or -inf.
+        value: String,
+    },
+    /// A file could not be written or read, or is not what it should be.
+    File {
+        /// The path of the file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
 }
 
 impl fmt::Display for Error {
@@ -90,6 +111,13 @@ impl fmt::Display for Error {
                 "the {what} is on {found} and the parameters of the model are on {expected}: move \
                  one by `to_device`"
             ),
+            Self::Data(sentence) => f.write_str(sentence),
+            Self::NonFinite { what, row, column, value } => write!(
+                f,
+                "the {what} is {value} in row {row}, column {column} (both from 0): mend it, or \
+                 train with `non_finite_rows: Drop`"
+            ),
+            Self::File { path, problem } => write!(f, "{}: {problem}", path.display()),
         }
     }
 }
@@ -102,8 +130,14 @@ pub(crate) fn or_panic<T>(result: Result<T, Error>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Returns [`Error::Config`] with a formatted sentence unless a condition holds.
+/// Returns an [`Error`] with a formatted sentence unless a condition holds: [`Error::Config`], or the
+/// variant named after `as`.
 macro_rules! ensure {
+    (as $variant:ident, $condition:expr, $($sentence:tt)+) => {
+        if !$condition {
+            return Err($crate::Error::$variant(format!($($sentence)+)));
+        }
+    };
     ($condition:expr, $($sentence:tt)+) => {
         if !$condition {
             return Err($crate::Error::Config(format!($($sentence)+)));

@@ -58,7 +58,9 @@
 //! | [`univariate`] | the monotone scalar maps: affine, additive, rational quadratic splines |
 //! | [`distribution`] | bases, [`NormalizingFlow`] (base and flow), mixtures, ensembles, a checked view |
 //! | [`preset`] | RealNVP, NICE and neural spline flows in one line |
-//! | [`data`] | toy densities with their entropies |
+//! | [`train`] | maximum likelihood training in one call, with a report and checkpoints |
+//! | [`io`] | a model in one file |
+//! | [`data`] | rows to train on, and toy densities with their entropies |
 //! | [`testing`] | checks of the invariants of every part, for yours too |
 //!
 //! Models that are known only at run time are a [`FlowConfig`]: a base and layers, of the crate's
@@ -104,10 +106,12 @@ pub mod distribution;
 pub mod elementwise;
 mod error;
 mod flow;
+pub mod io;
 mod kernel;
 mod parameters;
 pub mod preset;
 pub mod testing;
+pub mod train;
 pub mod univariate;
 
 #[doc = include_str!("../docs/guide.md")]

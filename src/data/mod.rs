@@ -1,3 +1,6 @@
-//! Data to try flows on.
+//! Data: rows to train on, and toy densities to try flows on.
 
+mod dataset;
 pub mod toy;
+
+pub use dataset::Dataset;

@@ -10,7 +10,7 @@ use rand::Rng;
 /// ```
 /// use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
 /// use normalizing_flows::burn::tensor::Device;
-/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
 /// let moons = TwoMoons::new(0.1);
 /// let x = moons.sample(256, &Device::default(), &mut ChaCha8Rng::seed_from_u64(0));

@@ -1,0 +1,23 @@
+//! Training: a model fitted to data in one call, and what a loop of your own needs.
+//!
+//! - `fit`: the call, and the builder with all options; `config`: its numbers
+//! - `report`: what a training did, and how good the model is
+//! - `step`: the loss and one step of training
+//! - `rows`: the rows that are trained on and held out; `training`: the state between two epochs
+//! - `evaluation`, `gaussian`: the likelihood of held-out rows under the model and a fitted Gaussian
+//! - `checkpoint`: a training in a file
+
+mod checkpoint;
+mod config;
+mod evaluation;
+mod fit;
+mod gaussian;
+mod report;
+mod rows;
+mod step;
+mod training;
+
+pub use config::{FitConfig, NonFiniteRows};
+pub use fit::{FitError, Fitted, Fitter, fit};
+pub use report::{Epoch, FitReport, StopReason};
+pub use step::nll;

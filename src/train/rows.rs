@@ -1,0 +1,95 @@
+//! The rows of a training: those that are finite, split and weighted.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use rand::seq::SliceRandom;
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+use super::config::{FitConfig, NonFiniteRows};
+use crate::data::Dataset;
+use crate::error::{Error, ensure};
+
+/// What is trained on and what is held out, on the plain device of a model.
+pub(super) struct Rows {
+    pub train: Dataset,
+    pub validation: Dataset,
+    /// The rows that were left out.
+    pub n_dropped: usize,
+}
+
+impl Rows {
+    /// Checks and splits the data; where validation data are given, all other rows are trained on.
+    pub fn new(
+        data: &Dataset,
+        validation: Option<&Dataset>,
+        config: &FitConfig,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let (data, dropped) = finite(data, config.non_finite_rows)?;
+        let (train, validation, n_dropped) = match validation {
+            Some(validation) => {
+                let (validation, also_dropped) = finite(validation, config.non_finite_rows)?;
+                ensure!(
+                    as Data,
+                    data.n_rows() > 0 && validation.n_rows() > 0,
+                    "there must be at least one row to train on and one to validate on, got {} and {}",
+                    data.n_rows(),
+                    validation.n_rows()
+                );
+                (data, validation, dropped + also_dropped)
+            }
+            None => {
+                let n = data.n_rows();
+                ensure!(
+                    as Data,
+                    n >= 2,
+                    "there must be at least two rows, one to train on and one to hold out, got {n}"
+                );
+                let n_held_out = (n as f64 * config.validation_fraction).round() as usize;
+                let mut order: Vec<usize> = (0..n).collect();
+                order.shuffle(&mut epoch_rng(config.seed, 0));
+                let (held_out, train) = order.split_at(n_held_out.clamp(1, n - 1));
+                (data.select(train), data.select(held_out), dropped)
+            }
+        };
+        let train = weighted(train, "train")?.to_device(device);
+        let validation = weighted(validation, "validation")?.to_device(device);
+        Ok(Self { train, validation, n_dropped })
+    }
+}
+
+/// The generator of an epoch, so that a training can go on from any of them.
+pub(super) fn epoch_rng(seed: u64, epoch: usize) -> ChaCha8Rng {
+    // Apart by the golden ratio, as SplitMix64 does it.
+    ChaCha8Rng::seed_from_u64(seed.wrapping_add((epoch as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+}
+
+/// The rows without NaN and infinities, and how many others there were.
+fn finite(data: &Dataset, treatment: NonFiniteRows) -> Result<(Dataset, usize), Error> {
+    data.validate()?;
+    let bad = data.non_finite();
+    let Some(first) = bad.first() else { return Ok((data.clone(), 0)) };
+    if treatment == NonFiniteRows::Refuse {
+        let (what, row, column) = (first.what, first.row, first.column);
+        return Err(Error::NonFinite { what, row, column, value: first.value.to_string() });
+    }
+    let mut keep = vec![true; data.n_rows()];
+    bad.iter().for_each(|value| keep[value.row] = false);
+    let rows: Vec<usize> = (0..keep.len()).filter(|&row| keep[row]).collect();
+    let n_dropped = keep.len() - rows.len();
+    Ok((data.select(&rows), n_dropped))
+}
+
+/// Weights with a mean of 1, so that the loss of a batch needs no more than a mean.
+fn weighted(data: Dataset, what: &str) -> Result<Dataset, Error> {
+    let Some(weights) = data.weights() else { return Ok(data) };
+    let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+    ensure!(as Data, mean.is_normal(), "all weights of the {what} rows are 0");
+    let weights = weights.iter().map(|weight| weight / mean).collect();
+    Ok(data.with_weights(weights))
+}
+
+/// The plain device of a model.
+pub(super) fn device_of<M: Module>(module: &M) -> Device {
+    crate::parameters::Place::of(module).unwrap_or_default().device.without_autodiff()
+}

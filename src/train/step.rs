@@ -1,0 +1,240 @@
+//! One step of training: the loss, its gradients, the clipping of their global norm, AdamW.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Tensor, TensorData};
+
+use crate::data::Dataset;
+use crate::distribution::Distribution;
+
+/// The mean negative log-likelihood of rows, in nats per row, `[1]`: the loss of maximum likelihood
+/// training.
+///
+/// # Panics
+///
+/// As [`log_prob`](Distribution::log_prob), and if a context is missing or not wanted.
+///
+/// # Example
+///
+/// A step of training by hand:
+///
+/// ```
+/// use normalizing_flows::RealNvpConfig;
+/// use normalizing_flows::burn::optim::{AdamWConfig, GradientsParams};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::train::nll;
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default().autodiff();
+/// let model = RealNvpConfig::new(2).init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+/// let mut optimizer = AdamWConfig::new().init();
+/// let loss = nll(&model, Tensor::ones([8, 2], &device), None);
+/// let gradients = GradientsParams::from_grads(loss.backward(), &model);
+/// let model = optimizer.step(1e-3, model, gradients);
+/// # let _ = model;
+/// ```
+pub fn nll<D: Distribution>(model: &D, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<1> {
+    let log_prob = match context {
+        Some(context) => model.given(context).log_prob(x),
+        None => model.log_prob(x),
+    };
+    -log_prob.mean()
+}
+
+/// What a step did.
+pub(super) struct Step<D> {
+    pub model: D,
+    /// The loss on the batch, before the step.
+    pub loss: f64,
+    /// The norm of all gradients together, before it was clipped.
+    pub gradient_norm: f64,
+    /// Whether the loss or the gradients were not finite, so that the model is as it was.
+    pub skipped: bool,
+}
+
+/// Minimises the mean negative log-likelihood of a batch by one step.
+pub(super) fn step<D: Distribution>(
+    model: D,
+    optimizer: &mut ModuleOptimizer,
+    batch: &Dataset,
+    learning_rate: f64,
+    max_gradient_norm: f64,
+) -> Step<D> {
+    let log_prob = model.log_density(batch.x().clone(), batch.context());
+    let loss = match batch.weights() {
+        None => -log_prob.mean(),
+        Some(weights) => {
+            let weights = TensorData::new(weights.to_vec(), [weights.len()]);
+            let options = (&log_prob.device(), log_prob.dtype());
+            -(log_prob * Tensor::from_data(weights, options)).mean()
+        }
+    };
+    // Always run backward: a graph that never is would stay in memory.
+    let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let gradient_norm = norm(&model, &gradients);
+    let loss = loss.into_scalar::<f64>();
+    if !loss.is_finite() || !gradient_norm.is_finite() {
+        return Step { model, loss, gradient_norm, skipped: true };
+    }
+    if gradient_norm > max_gradient_norm {
+        let factor = max_gradient_norm / gradient_norm;
+        model.visit(&mut Scale { gradients: &mut gradients, factor });
+    }
+    let model = optimizer.step(learning_rate, model, gradients);
+    Step { model, loss, gradient_norm, skipped: false }
+}
+
+/// The Euclidean norm of all gradients together.
+fn norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
+    let mut squares = Squares { gradients, divisor: None, sums: Vec::new() };
+    module.visit(&mut squares);
+    let norm = squares.norm();
+    if norm.is_finite() {
+        return norm;
+    }
+    // In f32 squares overflow where the gradients themselves are finite: once more, divided by
+    // their largest.
+    let mut largest = Largest { gradients, values: Vec::new() };
+    module.visit(&mut largest);
+    let largest = values_of(largest.values).fold(0.0, f64::max);
+    if !largest.is_finite() || largest == 0.0 {
+        return norm;
+    }
+    squares = Squares { gradients, divisor: Some(largest), sums: Vec::new() };
+    module.visit(&mut squares);
+    largest * squares.norm()
+}
+
+/// The sum of squares of each gradient, all read from the device at once.
+struct Squares<'a> {
+    gradients: &'a GradientsParams,
+    divisor: Option<f64>,
+    sums: Vec<Tensor<1>>,
+}
+
+impl Squares<'_> {
+    fn norm(&mut self) -> f64 {
+        values_of(std::mem::take(&mut self.sums)).sum::<f64>().sqrt()
+    }
+}
+
+impl ModuleVisitor for Squares<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(mut gradient) = self.gradients.get::<D>(param.id) else { return };
+        if let Some(divisor) = self.divisor {
+            gradient = gradient / divisor;
+        }
+        self.sums.push(gradient.square().sum());
+    }
+}
+
+/// The largest absolute value of each gradient.
+struct Largest<'a> {
+    gradients: &'a GradientsParams,
+    values: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for Largest<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            self.values.push(gradient.abs().max());
+        }
+    }
+}
+
+fn values_of(tensors: Vec<Tensor<1>>) -> impl Iterator<Item = f64> {
+    // `f64::max` would drop a NaN, so it becomes an infinity.
+    let values = match tensors.is_empty() {
+        true => Vec::new(),
+        false => Tensor::cat(tensors, 0).into_data().iter::<f64>().collect(),
+    };
+    values.into_iter().map(|value| if value.is_nan() { f64::INFINITY } else { value })
+}
+
+/// Multiplies every gradient.
+struct Scale<'a> {
+    gradients: &'a mut GradientsParams,
+    factor: f64,
+}
+
+impl ModuleVisitor for Scale<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+            self.gradients.register(param.id, gradient * self.factor);
+        }
+    }
+}
+
+#[cfg(all(test, any(feature = "flex", feature = "ndarray")))]
+mod tests {
+    use super::*;
+    use crate::{ElementwiseConfig, NormalizingFlow, StandardNormal};
+    use burn::optim::SgdConfig;
+    use burn::tensor::Device;
+    use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+    type Model = NormalizingFlow<StandardNormal, crate::Elementwise>;
+
+    fn model() -> Model {
+        let device = Device::default().autodiff();
+        let flow = ElementwiseConfig::new(2).init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+        NormalizingFlow::new(StandardNormal::new(2, &device), flow)
+    }
+
+    fn batch(value: f64) -> Dataset {
+        Dataset::new(Tensor::full([4, 2], value, &Device::default().autodiff()))
+    }
+
+    fn values(model: &Model) -> Vec<f64> {
+        struct Values(Vec<f64>);
+        impl ModuleVisitor for Values {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                self.0.extend(param.val().into_data().iter::<f64>());
+            }
+        }
+        let mut values = Values(Vec::new());
+        model.visit(&mut values);
+        values.0
+    }
+
+    /// The gradient of the loss at `x` for each shift is `-x`, for each log-scale `1 - x²`.
+    #[test]
+    fn the_global_norm_is_that_of_all_gradients_together() {
+        let mut sgd = SgdConfig::new().init();
+        let step = step(model(), &mut sgd, &batch(2.0), 1.0, 1e9);
+        let expected = (2.0 * (2.0_f64.powi(2) + 3.0_f64.powi(2))).sqrt();
+        assert!((step.gradient_norm - expected).abs() < 1e-5, "{}", step.gradient_norm);
+        assert!(!step.skipped);
+    }
+
+    #[test]
+    fn a_longer_gradient_is_scaled_down_to_the_bound() {
+        let mut sgd = SgdConfig::new().init();
+        let before = values(&model());
+        let step = step(model(), &mut sgd, &batch(2.0), 1.0, 0.5);
+        let after = values(&step.model);
+        let moved: f64 =
+            before.iter().zip(&after).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        assert!((moved - 0.5).abs() < 1e-6, "{moved}");
+    }
+
+    /// The squares of these gradients overflow f32, the gradients do not.
+    #[test]
+    fn huge_gradients_are_clipped_and_not_skipped() {
+        let mut sgd = SgdConfig::new().init();
+        let step = step(model(), &mut sgd, &batch(1e12), 1.0, 5.0);
+        assert!((step.gradient_norm / (2.0_f64.sqrt() * 1e24) - 1.0).abs() < 1e-4);
+        assert!(!step.skipped);
+    }
+
+    #[test]
+    fn a_step_that_is_not_finite_leaves_the_model_as_it_was() {
+        for value in [f64::NAN, f64::INFINITY] {
+            let mut sgd = SgdConfig::new().init();
+            let before = values(&model());
+            let step = step(model(), &mut sgd, &batch(value), 1.0, 5.0);
+            assert!(step.skipped);
+            assert_eq!(before, values(&step.model));
+        }
+    }
+}

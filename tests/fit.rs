@@ -1,0 +1,286 @@
+//! Training in one call: what it learns, refuses, survives and resumes.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::{host, rng};
+use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::tensor::{Tensor, TensorData};
+use normalizing_flows::conditioner::MlpConfig;
+use normalizing_flows::data::Dataset;
+use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+use normalizing_flows::distribution::{DiagonalNormal, DiagonalNormalConfig};
+use normalizing_flows::train::{
+    FitConfig, FitError, FitReport, Fitter, NonFiniteRows, StopReason, fit,
+};
+use normalizing_flows::{Distribution, Error, NormalizingFlow, RealNvpConfig};
+
+fn moons(n: usize) -> Dataset {
+    Dataset::new(TwoMoons::new(0.1).sample(n, &common::cpu(), &mut rng(1)))
+}
+
+fn real_nvp(seed: u64) -> NormalizingFlow {
+    RealNvpConfig::new(2)
+        .with_conditioner(MlpConfig::new().with_d_hidden(vec![32, 32]).into())
+        .init(&common::cpu(), &mut rng(seed))
+}
+
+fn normal() -> DiagonalNormal {
+    DiagonalNormalConfig::standard_learnable(1).init(&common::cpu(), &mut rng(0))
+}
+
+fn column(values: Vec<f64>) -> Tensor<2> {
+    let n = values.len();
+    Tensor::from_data(TensorData::new(values, [n, 1]), &common::cpu())
+}
+
+fn temporary(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("nflow-fit-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+/// Log-densities of some points, by which two models are compared to the bit.
+fn bits(model: &NormalizingFlow) -> Vec<u64> {
+    host(model.log_prob(moons(100).x().clone())).into_iter().map(f64::to_bits).collect()
+}
+
+/// 60 epochs of 28 steps are few: the gap to the entropy of 1.008 is a tenth of a nat, and the
+/// Gaussian's NLL 1.908.
+#[test]
+fn two_moons_are_learnt_and_reported() {
+    let config = FitConfig::new().with_max_epochs(Some(60)).with_learning_rate(3e-3);
+    let fitted = fit(real_nvp(0), &moons(2000), &config).expect("nothing is wrong with it");
+    let report = &fitted.report;
+    assert!(report.validation_nll < 1.25, "{report}");
+    let gaussian = report.gaussian_nll.expect("the columns are independent");
+    // 200 held-out rows: the standard error of their mean is 0.05.
+    assert!((gaussian - 1.908).abs() < 0.2, "{report}");
+    assert_eq!((report.n_train, report.n_validation, report.n_dropped), (1800, 200, 0));
+    assert_eq!(report.n_parameters, fitted.model.num_params());
+    assert_eq!(report.validation_nll_per_feature(), report.validation_nll / 2.0);
+    assert!(report.warnings.is_empty(), "{report}");
+    // The best weights are those of the best epoch, and that is where the NLL comes from.
+    let nlls = report.history.iter().filter_map(|epoch| epoch.validation_nll);
+    assert_eq!(report.validation_nll, nlls.fold(f64::INFINITY, f64::min));
+    let best = &report.history[report.best_epoch - 1];
+    assert_eq!(best.validation_nll, Some(report.validation_nll));
+    // The standard error of 200 rows whose losses spread by about a nat.
+    assert!((0.02..0.2).contains(&report.validation_nll_error), "{report}");
+
+    let json = serde_json::to_string(report).expect("every number is finite");
+    assert_eq!(&serde_json::from_str::<FitReport>(&json).expect("it was just written"), report);
+    assert!(report.to_string().contains("1800 rows trained on, 200 held out"), "{report}");
+}
+
+#[test]
+fn the_weights_given_back_are_the_best_on_the_held_out_rows() {
+    let (data, held_out) = (moons(64), moons(500));
+    // So few rows are overfitted soon.
+    let config = FitConfig::new().with_max_epochs(Some(300)).with_learning_rate(1e-2);
+    let fitted = Fitter::new(config.with_patience(Some(20)))
+        .validation(&held_out)
+        .fit(real_nvp(0), &data)
+        .expect("nothing is wrong with it");
+    let report = fitted.report;
+    assert_eq!(report.stop_reason, StopReason::Patience { epochs: 20 }, "{report}");
+    assert_eq!(report.history.len(), report.best_epoch + 20);
+    let nll = -host(fitted.model.log_prob(held_out.x().clone()).mean())[0];
+    // Roundings of an f32 mean.
+    assert!((nll - report.validation_nll).abs() < 1e-5, "{nll}: {report}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_and_another_does_not() {
+    let run = |seed| {
+        let config = FitConfig::new().with_max_epochs(Some(2)).with_seed(seed);
+        bits(&fit(real_nvp(0), &moons(200), &config).expect("nothing is wrong with it").model)
+    };
+    assert_eq!(run(0), run(0));
+    assert_ne!(run(0), run(1));
+}
+
+#[test]
+fn a_training_goes_on_from_its_checkpoint_to_the_same_bits() {
+    let path = temporary("resumed");
+    let data = moons(200);
+    let config = FitConfig::new().with_max_epochs(Some(6)).with_learning_rate(1e-2);
+    let unbroken = fit(real_nvp(0), &data, &config).expect("nothing is wrong with it");
+
+    let stopped = Fitter::new(config.clone())
+        .checkpoint(&path)
+        .on_epoch(|epoch| match epoch.epoch {
+            3 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+        .fit(real_nvp(0), &data)
+        .expect("nothing is wrong with it");
+    assert_eq!(stopped.report.stop_reason, StopReason::Callback);
+    assert_eq!(stopped.report.history.len(), 3);
+    // Another process would start from other weights and other parameter ids.
+    let resumed = Fitter::new(config.clone())
+        .checkpoint(&path)
+        .fit(real_nvp(7), &data)
+        .expect("nothing is wrong with it");
+    assert_eq!(resumed.report.history, unbroken.report.history);
+    assert_eq!(bits(&resumed.model), bits(&unbroken.model));
+    assert_ne!(bits(&stopped.model), bits(&unbroken.model));
+
+    let error = |config: FitConfig, data: &Dataset, model| {
+        let result = Fitter::new(config).checkpoint(&path).fit(model, data);
+        result.expect_err("the checkpoint is of another training").to_string()
+    };
+    let other = error(config.clone().with_learning_rate(2e-2), &data, real_nvp(0));
+    assert!(other.contains("another configuration; remove the file"), "{other}");
+    let other = error(config.clone(), &moons(201), real_nvp(0));
+    assert!(other.contains("other data"), "{other}");
+    let smaller = RealNvpConfig::new(2).with_n_layers(2).init(&common::cpu(), &mut rng(0));
+    let other = error(config.clone(), &data, smaller);
+    assert!(other.contains("does not fit the model"), "{other}");
+    std::fs::write(&path, b"nonsense").expect("it is there");
+    let other = error(config, &data, real_nvp(0));
+    assert!(other.contains("is not a file of normalizing-flows"), "{other}");
+    std::fs::remove_file(path).expect("it is there");
+}
+
+/// In the environment of the process that trains until it is killed.
+const TRAIN_INTO: &str = "NORMALIZING_FLOWS_TEST_TRAIN_INTO";
+
+#[test]
+fn a_training_that_is_killed_again_and_again_comes_to_the_same_bits() {
+    let data = moons(400);
+    let config = FitConfig::new().with_max_epochs(Some(60)).with_learning_rate(1e-2);
+    if let Some(path) = std::env::var_os(TRAIN_INTO) {
+        let fitted = Fitter::new(config).checkpoint(path).fit(real_nvp(3), &data);
+        return drop(fitted.expect("nothing is wrong with it"));
+    }
+    let path = temporary("killed");
+    let itself = std::env::current_exe().expect("a test has a path");
+    let mut n_killed = 0;
+    for milliseconds in [60, 90, 120, 150, 180] {
+        let mut child = Command::new(&itself)
+            .args(["--exact", "a_training_that_is_killed_again_and_again_comes_to_the_same_bits"])
+            .env(TRAIN_INTO, &path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the test runs itself");
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        if child.try_wait().expect("it was started").is_none() {
+            child.kill().expect("it still runs");
+            n_killed += 1;
+        }
+        child.wait().expect("it was started");
+    }
+    assert!(n_killed > 0, "the training is too short to be killed");
+    let resumed = Fitter::new(config.clone()).checkpoint(&path).fit(real_nvp(3), &data);
+    let resumed = resumed.expect("the checkpoint is old or new, and whole");
+    let unbroken = fit(real_nvp(3), &data, &config).expect("nothing is wrong with it");
+    assert_eq!(resumed.report.history, unbroken.report.history);
+    assert_eq!(bits(&resumed.model), bits(&unbroken.model));
+    std::fs::remove_file(path).expect("it is there");
+}
+
+/// Rows of weight 0 are as if they were not there.
+#[test]
+fn rows_count_by_their_weights() {
+    let values = (0..200).map(|i| f64::from(i % 2) * 6.0).collect();
+    let data = Dataset::new(column(values));
+    let weights = (0..200).map(|i| f64::from(i % 2)).collect();
+    let config = FitConfig::new().with_max_epochs(Some(100)).with_learning_rate(0.1);
+    let location = |data: &Dataset| {
+        let fitted = fit(normal(), data, &config).expect("nothing is wrong with it");
+        host(fitted.model.loc())[0]
+    };
+    // Learnt by gradient descent, so not to the last digit.
+    let both = location(&data);
+    assert!((both - 3.0).abs() < 0.5, "{both}");
+    let weighted = location(&data.with_weights(weights));
+    assert!((weighted - 6.0).abs() < 0.1, "{weighted}");
+}
+
+#[test]
+fn a_conditional_model_learns_from_its_contexts() {
+    let contexts: Vec<f64> = (0..1000).map(|i| f64::from(i % 2) * 2.0 - 1.0).collect();
+    let (x, _) = real_nvp(0).sample_with_log_prob(1000, &mut rng(5));
+    let context = column(contexts);
+    // Two clusters, told apart by the context.
+    let data = Dataset::new(x + context.clone() * 3.0).with_context(context);
+    let model = RealNvpConfig::new(2).with_d_context(1).init(&common::cpu(), &mut rng(0));
+    let config = FitConfig::new().with_max_epochs(Some(40)).with_learning_rate(3e-3);
+    let report = fit(model, &data, &config).expect("nothing is wrong with it").report;
+    // Given the context the rows are standard normal, 2.838 nats; a linear regression knows it too.
+    let gaussian = report.gaussian_nll.expect("the columns are independent");
+    assert!((gaussian - 2.838).abs() < 0.3, "{report}");
+    assert!(report.validation_nll < gaussian + 0.2, "{report}");
+}
+
+#[test]
+fn rows_that_are_not_finite_are_refused_by_name_or_dropped() {
+    let mut values: Vec<f64> = (0..100).map(f64::from).collect();
+    (values[17], values[60]) = (f64::NAN, f64::NEG_INFINITY);
+    let data = Dataset::new(column(values));
+    let error = fit(normal(), &data, &FitConfig::new()).expect_err("row 17 is NaN");
+    let FitError::Error(Error::NonFinite { row: 17, column: 0, what: "input", .. }) = &error else {
+        panic!("{error}")
+    };
+    assert!(error.to_string().contains("the input is NaN in row 17, column 0"), "{error}");
+
+    let config =
+        FitConfig::new().with_non_finite_rows(NonFiniteRows::Drop).with_max_epochs(Some(1));
+    let report = fit(normal(), &data, &config).expect("the others are finite").report;
+    assert_eq!((report.n_dropped, report.n_train + report.n_validation), (2, 98));
+}
+
+#[test]
+fn what_does_not_fit_the_model_is_refused_with_a_sentence() {
+    let refused = |data: Dataset| {
+        let config = FitConfig::new();
+        fit(real_nvp(0), &data, &config).expect_err("the data do not fit").to_string()
+    };
+    let three = Dataset::new(Tensor::zeros([10, 3], &common::cpu()));
+    assert!(refused(three).contains("expected 2, got 3"));
+    let one_row = refused(moons(1));
+    assert!(one_row.contains("at least two rows"), "{one_row}");
+    let with_context = moons(10).with_context(Tensor::zeros([10, 1], &common::cpu()));
+    assert!(refused(with_context).contains("nothing in this model takes a context"));
+    let config = FitConfig::new().with_batch_size(Some(0));
+    let error = fit(real_nvp(0), &moons(10), &config).expect_err("it is out of range").to_string();
+    assert_eq!(error, "`batch_size` must be at least 1, got 0");
+}
+
+/// Squares of 1e30 are infinite in f32, in every batch.
+#[test]
+fn a_diverged_training_says_where_it_began_and_gives_the_best_weights_back() {
+    let data = Dataset::new(column(vec![1e30; 64]));
+    let validation = Dataset::new(column((0..64).map(|i| f64::from(i) / 64.0).collect()));
+    let config = FitConfig::new().with_max_skipped_steps(3);
+    let error = Fitter::new(config).validation(&validation).fit(normal(), &data);
+    let error = error.expect_err("no step has a finite loss");
+    let sentence = error.to_string();
+    assert!(sentence.contains("no finite loss or gradient from step 0 on"), "{sentence}");
+    let FitError::Diverged(fitted) = error else { panic!("{sentence}") };
+    assert_eq!(fitted.report.stop_reason, StopReason::Diverged { first_step: 0 });
+    assert_eq!((fitted.report.skipped_steps, fitted.report.best_epoch), (3, 0));
+    assert!(host(fitted.model.loc()).iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn a_learning_rate_far_too_high_warns_and_gives_finite_weights() {
+    let config = FitConfig::new().with_learning_rate(1e3).with_max_epochs(Some(20));
+    let (fitted, diverged) = match fit(real_nvp(0), &moons(500), &config) {
+        Ok(fitted) => (fitted, false),
+        Err(FitError::Diverged(fitted)) => (*fitted, true),
+        Err(error) => panic!("{error}"),
+    };
+    let warned = fitted.report.warnings.iter().any(|warning| warning.contains("learning_rate"));
+    assert!(diverged || warned, "{}", fitted.report);
+    let log_prob = host(fitted.model.log_prob(moons(100).x().clone()));
+    assert!(log_prob.iter().all(|value| value.is_finite()));
+}

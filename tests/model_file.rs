@@ -1,0 +1,255 @@
+//! Models in files: what is saved is loaded, whatever is done to the file, the process or the
+//! release.
+
+#![cfg(any(feature = "flex", feature = "ndarray"))]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::{host, rng};
+use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::tensor::{FloatDType, Tensor};
+use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig, SeparateMlpsConfig};
+use normalizing_flows::coupling::Mask;
+use normalizing_flows::distribution::DiagonalNormalConfig;
+use normalizing_flows::io::{load_model, load_module, save_model, save_module};
+use normalizing_flows::testing::{assert_close, perturb};
+use normalizing_flows::univariate::{AffineConfig, RationalQuadraticSplineConfig};
+use normalizing_flows::{
+    Distribution, ElementwiseConfig, FlowConfig, InverseConfig, MaskedCouplingConfig,
+    NormalizingFlow, RealNvpConfig, cast,
+};
+use rand::RngExt;
+
+/// A model with one of every kind of part, small.
+fn config() -> FlowConfig {
+    let coupling = |mask| MaskedCouplingConfig::new(mask).with_d_context(1);
+    let spline = RationalQuadraticSplineConfig::new().with_n_bins(4).with_interval([-3.0, 3.5]);
+    let mask = Mask::custom(vec![true, false, true, false]);
+    let small = MlpConfig::new().with_d_hidden(vec![5]);
+    FlowConfig::new(
+        DiagonalNormalConfig::standard_learnable(4).into(),
+        vec![
+            coupling(mask.clone())
+                .with_conditioner(ResidualMlpConfig::new().with_d_hidden(6).into())
+                .with_univariate(spline.into())
+                .into(),
+            InverseConfig::new(vec![
+                coupling(mask.complement())
+                    .with_conditioner(SeparateMlpsConfig::new().with_mlp(small).into())
+                    .with_univariate(AffineConfig::new().into())
+                    .into(),
+            ])
+            .into(),
+            ElementwiseConfig::new(4).into(),
+        ],
+    )
+}
+
+fn model(seed: u64) -> NormalizingFlow {
+    let mut rng = rng(seed);
+    perturb(config().init(&common::cpu(), &mut rng), 0.3, &mut rng)
+}
+
+fn points() -> (Tensor<2>, Tensor<2>) {
+    let mut rng = rng(9);
+    let mut values =
+        |n: usize| -> Vec<f64> { (0..n).map(|_| rng.random_range(-2.0..2.0)).collect() };
+    let tensor = |values: Vec<f64>, d: usize| {
+        let rows = values.len() / d;
+        let data = normalizing_flows::burn::tensor::TensorData::new(values, [rows, d]);
+        Tensor::from_data(data, &common::cpu())
+    };
+    (tensor(values(40), 4), tensor(values(10), 1))
+}
+
+fn log_densities(model: &NormalizingFlow) -> Vec<f64> {
+    let (x, context) = points();
+    host(model.given(&context).log_prob(x))
+}
+
+/// A folder that is removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("nflow-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("the temporary folder is writable");
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("model.nflow")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn save(path: &Path, seed: u64) {
+    save_model(path, &config(), &model(seed)).expect("the folder is there");
+}
+
+fn error(path: &Path) -> String {
+    match load_model(path, &common::cpu()) {
+        Ok(_) => panic!("{} was loaded", path.display()),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_saved_model_is_loaded_with_no_other_knowledge_to_the_bit() {
+    let folder = Folder::new("loaded");
+    save(&folder.file(), 0);
+    let (loaded_config, loaded) = load_model(folder.file(), &common::cpu()).expect("it is whole");
+    assert_eq!(log_densities(&loaded), log_densities(&model(0)));
+    assert_ne!(log_densities(&loaded), log_densities(&model(1)));
+    assert_eq!(format!("{loaded_config:?}"), format!("{:?}", config()));
+
+    // In training, and in f64.
+    let double = cast(model(0).train(), FloatDType::F64);
+    save_model(folder.file(), &config(), &double).expect("the folder is there");
+    let (_, loaded) = load_model(folder.file(), &common::cpu()).expect("it is whole");
+    let (x, context) = points();
+    let (x, context) = (x.cast(FloatDType::F64), context.cast(FloatDType::F64));
+    let expected = host(double.valid().given(&context).log_prob(x.clone()));
+    assert_eq!(host(loaded.given(&context).log_prob(x)), expected);
+}
+
+#[test]
+fn a_model_that_its_configuration_does_not_build_is_not_saved() {
+    let folder = Folder::new("unfitting");
+    save(&folder.file(), 0);
+    let other = RealNvpConfig::new(4).with_d_context(1).into();
+    let error = save_model(folder.file(), &other, &model(1)).unwrap_err().to_string();
+    assert!(error.contains("does not fit the model"), "{error}");
+    let (_, there) = load_model(folder.file(), &common::cpu()).expect("it is untouched");
+    assert_eq!(log_densities(&there), log_densities(&model(0)));
+}
+
+#[test]
+fn files_that_are_none_are_named_with_what_is_wrong() {
+    let folder = Folder::new("wrong");
+    let missing = error(&folder.file());
+    assert!(missing.contains("model.nflow: cannot be read"), "{missing}");
+    let nowhere = folder.0.join("none").join("model.nflow");
+    let unwritable = save_model(&nowhere, &config(), &model(0)).unwrap_err().to_string();
+    assert!(unwritable.contains("cannot be written"), "{unwritable}");
+    fs::write(folder.file(), b"a,b\n1,2\n").expect("the folder is there");
+    assert!(error(&folder.file()).contains("is not a file of normalizing-flows"));
+    save_module(folder.file(), &model(0)).expect("the folder is there");
+    assert!(error(&folder.file()).contains("is the weights of a module, not a model"));
+    let loaded = load_module(folder.file(), model(1)).expect("it was built alike");
+    assert_eq!(log_densities(&loaded), log_densities(&model(0)));
+}
+
+/// One to four bytes at random places changed, in a thousand ways, and files cut short.
+#[test]
+fn a_damaged_file_is_an_error_and_no_panic() {
+    let folder = Folder::new("damaged");
+    save(&folder.file(), 0);
+    let whole = fs::read(folder.file()).expect("it was just written");
+    let mut rng = rng(3);
+    for variant in 0..1000 {
+        let mut changed = whole.clone();
+        for _ in 0..rng.random_range(1..=4) {
+            let index = rng.random_range(0..whole.len());
+            changed[index] = changed[index].wrapping_add(rng.random_range(1..=255));
+        }
+        if changed == whole {
+            continue;
+        }
+        fs::write(folder.file(), &changed).expect("the folder is there");
+        let error = error(&folder.file());
+        assert!(error.contains("damaged") || error.contains("not a file"), "{variant}: {error}");
+    }
+    for length in (0..whole.len()).step_by(1000) {
+        fs::write(folder.file(), &whole[..length]).expect("the folder is there");
+        let error = error(&folder.file());
+        assert!(error.contains("damaged") || error.contains("not a file"), "{length}: {error}");
+    }
+}
+
+/// In the environment of the process that saves until it is killed.
+const SAVE_INTO: &str = "NORMALIZING_FLOWS_TEST_SAVE_INTO";
+
+/// The old file or the new, never anything else.
+#[test]
+fn a_process_killed_while_it_saves_leaves_a_file_that_loads() {
+    if let Some(path) = std::env::var_os(SAVE_INTO) {
+        let models = [model(0), model(1)];
+        for model in models.iter().cycle() {
+            save_model(&path, &config(), model).expect("the folder is there");
+        }
+    }
+    let folder = Folder::new("killed");
+    save(&folder.file(), 0);
+    let expected = [log_densities(&model(0)), log_densities(&model(1))];
+    let itself = std::env::current_exe().expect("a test has a path");
+    let mut rng = rng(4);
+    let mut n_seen = [0, 0];
+    for _ in 0..100 {
+        let mut child = Command::new(&itself)
+            .args(["--exact", "a_process_killed_while_it_saves_leaves_a_file_that_loads"])
+            .env(SAVE_INTO, folder.file())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the test runs itself");
+        let written = fs::metadata(folder.file()).and_then(|file| file.modified()).ok();
+        // Until it saves, and then a while.
+        for _ in 0..10_000 {
+            if fs::metadata(folder.file()).and_then(|file| file.modified()).ok() != written {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(rng.random_range(0..5000)));
+        child.kill().expect("it saves until it is killed");
+        child.wait().expect("it was started");
+        let (_, loaded) = load_model(folder.file(), &common::cpu()).expect("old or new");
+        let found = log_densities(&loaded);
+        let seen = expected.iter().position(|expected| *expected == found);
+        n_seen[seen.expect("it is one of the two")] += 1;
+    }
+    assert!(n_seen.iter().all(|&n| n > 0), "both were seen: {n_seen:?}");
+}
+
+/// What releases wrote, with the log-densities that they had of [`points`].
+const RELEASES: [(&str, [f64; 10]); 1] = [("0.1.0", LOG_DENSITIES_0_1_0)];
+
+const LOG_DENSITIES_0_1_0: [f64; 10] = [
+    -5.592166, -7.334478, -7.913969, -36.56546, -11.50814, -14.82302, -39.74763, -18.8368,
+    -19.75883, -12.71355,
+];
+
+/// Other backends and instruction sets round otherwise.
+#[test]
+fn files_of_all_releases_load_and_have_the_densities_that_they_had() {
+    for (release, expected) in RELEASES {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
+        let path = path.join(format!("{release}.nflow"));
+        let (_, model) = load_model(path, &common::cpu()).expect("it must load for ever");
+        let found = Tensor::<1>::from_data(log_densities(&model).as_slice(), &common::cpu());
+        let expected = Tensor::from_data(expected, &common::cpu());
+        assert_close(release, &found, &expected, 1e-5);
+    }
+}
+
+/// Once before a release whose files differ: `cargo test --test model_file -- --ignored`.
+#[test]
+#[ignore = "writes the file of this release"]
+fn write_the_file_of_this_release() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
+    let path = path.join(concat!(env!("CARGO_PKG_VERSION"), ".nflow"));
+    assert!(!path.exists(), "a file of a release is never written again");
+    save(&path, 0);
+    println!("{:?}", log_densities(&model(0)));
+}
