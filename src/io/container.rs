@@ -57,6 +57,12 @@ struct Header<C> {
     content: C,
 }
 
+/// What can be said of a file of any kind.
+#[derive(Deserialize)]
+struct Written {
+    crate_version: String,
+}
+
 /// A file in memory.
 #[derive(Debug)]
 pub(crate) struct Container<C> {
@@ -84,14 +90,7 @@ impl<C: Serialize> Container<C> {
     /// Writes the file: the old one stays until the new one is whole.
     pub fn write(&self, path: &Path, kind: Kind) -> Result<(), Error> {
         let bytes = self.to_bytes(kind).map_err(|error| problem(path, error))?;
-        let cannot_write = |error: &dyn std::fmt::Display| {
-            problem(path, format!("cannot be written: {error}; what was there before is untouched"))
-        };
-        let (scratch, mut file) = AtomicFile::create(path).map_err(|error| cannot_write(&error))?;
-        file.write_all(&bytes).map_err(|error| cannot_write(&error))?;
-        file.sync_all().map_err(|error| cannot_write(&error))?;
-        drop(file);
-        scratch.commit().map_err(|error| cannot_write(&error))
+        write_atomically(path, &bytes)
     }
 
     fn to_bytes(&self, kind: Kind) -> Result<Vec<u8>, serde_json::Error> {
@@ -151,12 +150,17 @@ impl<C: DeserializeOwned> Container<C> {
         }
         let (header, mut rest) = rest.split_at(length);
         // The kind first: the content of another kind does not parse.
-        let found: Header<serde_json::Value> = parse(header)?;
-        if found.kind != kind {
-            return Err(format!("is {}, not {}", found.kind.in_words(), kind.in_words()));
+        let found: Written = parse(header)?;
+        let by = format!("written by normalizing-flows {}", found.crate_version);
+        let header: Header<serde_json::Value> =
+            parse(header).map_err(|error| format!("{error} ({by})"))?;
+        if header.kind != kind {
+            return Err(format!("is {}, not {}", header.kind.in_words(), kind.in_words()));
         }
-        let header: Header<C> = parse(header)
-            .map_err(|error| format!("{error} (written by {})", found.crate_version))?;
+        // A release that changes what a header holds raises the version and mends older ones here.
+        let content = serde_json::from_value(header.content).map_err(|error| {
+            format!("has a header that this release cannot read: {error} ({by})")
+        })?;
         let mut sections = Vec::with_capacity(header.sections.len());
         for (name, length) in header.sections {
             let length = usize::try_from(length).map_err(|_| damaged())?;
@@ -167,13 +171,25 @@ impl<C: DeserializeOwned> Container<C> {
         if !rest.is_empty() {
             return Err(damaged());
         }
-        Ok(Self { content: header.content, sections })
+        Ok(Self { content, sections })
     }
 }
 
 fn parse<T: DeserializeOwned>(header: &[u8]) -> Result<T, String> {
     serde_json::from_slice(header)
         .map_err(|error| format!("has a header that this release cannot read: {error}"))
+}
+
+/// Writes a file whole or not at all: the old one stays until the new one is on the disk.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let cannot_write = |error: &dyn std::fmt::Display| {
+        problem(path, format!("cannot be written: {error}; what was there before is untouched"))
+    };
+    let (scratch, mut file) = AtomicFile::create(path).map_err(|error| cannot_write(&error))?;
+    file.write_all(bytes).map_err(|error| cannot_write(&error))?;
+    file.sync_all().map_err(|error| cannot_write(&error))?;
+    drop(file);
+    scratch.commit().map_err(|error| cannot_write(&error))
 }
 
 /// An error about a file.

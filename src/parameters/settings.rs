@@ -53,6 +53,9 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What visitors are told that they enter.
+    pub(crate) const CONTAINER: &str = "Struct:Settings";
+
     /// Settings in words: `name = value` pairs, separated by commas.
     pub fn new(text: impl Into<Arc<str>>, device: &Device) -> Self {
         Self { text: text.into(), entry: int_parameter(&[0], device) }
@@ -76,20 +79,18 @@ pub(crate) fn int_parameter(values: &[usize], device: &Device) -> Param<Tensor<1
     })
 }
 
-const CONTAINER: &str = "Struct:Settings";
-
 /// By hand, for the path of the entry; else as the derive would do it.
 impl Module for Settings {
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        visitor.enter_module(&self.text, CONTAINER);
+        visitor.enter_module(&self.text, Self::CONTAINER);
         self.entry.visit(visitor);
-        visitor.exit_module(&self.text, CONTAINER);
+        visitor.exit_module(&self.text, Self::CONTAINER);
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        mapper.enter_module(&self.text, CONTAINER);
+        mapper.enter_module(&self.text, Self::CONTAINER);
         let entry = Module::map(self.entry, mapper);
-        mapper.exit_module(&self.text, CONTAINER);
+        mapper.exit_module(&self.text, Self::CONTAINER);
         Self { text: self.text, entry }
     }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::config::FitConfig;
 use super::rows::Rows;
-use super::training::{Progress, Training, optimizer};
+use super::training::{Progress, Training, optimizer, snapshot};
 use crate::distribution::Distribution;
 use crate::error::Error;
 use crate::io::container::{Container, Kind, problem};
@@ -30,12 +30,12 @@ const OPTIMIZER: &str = "optimizer";
 pub(super) fn save<D: Distribution>(
     path: &Path,
     training: &Training<D>,
-    rows: &Rows,
+    fingerprint: &str,
     config: &FitConfig,
 ) -> Result<(), Error> {
     let content = Content {
         config: json(path, config)?,
-        data: fingerprint(rows),
+        data: fingerprint.to_owned(),
         progress: training.progress.clone(),
     };
     let optimizer = training.optimizer.into_bytes().map_err(|error| problem(path, error))?;
@@ -51,7 +51,7 @@ pub(super) fn save<D: Distribution>(
 pub(super) fn load<D: Distribution>(
     path: &Path,
     model: &D,
-    rows: &Rows,
+    fingerprint: &str,
     config: &FitConfig,
 ) -> Result<Option<Training<D>>, Error> {
     if !path.try_exists().map_err(|error| problem(path, error))? {
@@ -63,12 +63,12 @@ pub(super) fn load<D: Distribution>(
         let what = format!("is a checkpoint of a training with another configuration; {anew}");
         return Err(problem(path, what));
     }
-    if container.content.data != fingerprint(rows) {
+    if container.content.data != fingerprint {
         return Err(problem(path, format!("is a checkpoint of a training on other data; {anew}")));
     }
-    let plain = model.valid();
-    let best = loaded(path, plain.clone(), container.take(path, BEST)?)?;
-    let model = loaded(path, plain, container.take(path, MODEL)?)?.train();
+    // Each into a module of its own: what a module holds beside parameters may be shared by clones.
+    let best = loaded(path, snapshot(model), container.take(path, BEST)?)?;
+    let model = loaded(path, snapshot(model), container.take(path, MODEL)?)?.train();
     let state = Bytes::from_bytes_vec(container.take(path, OPTIMIZER)?);
     let optimizer = optimizer(config).from_bytes(state).map_err(|error| problem(path, error))?;
     Ok(Some(Training { model, optimizer, best, progress: container.content.progress }))
@@ -79,7 +79,7 @@ fn json(path: &Path, config: &FitConfig) -> Result<serde_json::Value, Error> {
 }
 
 /// A hash of all rows, contexts and weights.
-fn fingerprint(rows: &Rows) -> String {
+pub(super) fn fingerprint(rows: &Rows) -> String {
     let mut hash = Sha256::new();
     for data in [&rows.train, &rows.validation] {
         for tensor in std::iter::once(data.x()).chain(data.context()) {

@@ -10,8 +10,8 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Evaluation {
     pub nll: f64,
-    /// The standard error of the mean.
-    pub error: f64,
+    /// The standard error of the mean; `None` of one row, which says nothing of the spread.
+    pub error: Option<f64>,
 }
 
 /// Evaluates a model without autodiff, each row by its weight; `None` if the log-density of a row
@@ -32,7 +32,7 @@ pub(super) fn evaluate<D: Distribution>(
     };
     let nll = weighted(&|row, loss| weight(row) * loss) / total;
     let squares = weighted(&|row, loss| (weight(row) * (loss - nll)).powi(2));
-    // One row says nothing about the spread.
-    let correction = losses.len() as f64 / (losses.len() as f64 - 1.0).max(1.0);
-    Ok(Some(Evaluation { nll, error: (squares * correction).sqrt() / total }))
+    let n = losses.len() as f64;
+    let error = (losses.len() > 1).then(|| (squares * n / (n - 1.0)).sqrt() / total);
+    Ok(Some(Evaluation { nll, error }))
 }

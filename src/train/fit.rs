@@ -9,6 +9,7 @@ use burn::module::Module;
 
 use super::checkpoint;
 use super::config::{FitConfig, Plan};
+use super::copula::copula_nll;
 use super::gaussian::gaussian_nll;
 use super::report::{Epoch, FitReport, StopReason};
 use super::rows::{Rows, device_of};
@@ -197,16 +198,20 @@ impl<'a> Fitter<'a> {
         config.validate()?;
         let rows = Rows::new(data, self.validation, config, &device_of(&model))?;
         let plan = config.plan(rows.train.n_rows());
+        let fingerprint = match &self.checkpoint {
+            Some(_) => checkpoint::fingerprint(&rows),
+            None => String::new(),
+        };
+        let gaussian_nll = gaussian_nll(&rows.train, &rows.validation);
         let mut start = Instant::now();
         let resumed = match &self.checkpoint {
-            Some(path) => checkpoint::load(path, &model, &rows, config)?,
+            Some(path) => checkpoint::load(path, &model, &fingerprint, config)?,
             None => None,
         };
         let mut training = match resumed {
             Some(training) => training,
             None => Training::start(model, &rows, config, &plan)?,
         };
-        let gaussian_nll = gaussian_nll(&rows.train, &rows.validation);
         let stop_reason = loop {
             if let Some(reason) = training.progress.stop_reason(config, &plan) {
                 break reason;
@@ -216,7 +221,7 @@ impl<'a> Fitter<'a> {
             training.progress.seconds += start.elapsed().as_secs_f64();
             start = Instant::now();
             if let Some(path) = &self.checkpoint {
-                checkpoint::save(path, &training, &rows, config)?;
+                checkpoint::save(path, &training, &fingerprint, config)?;
             }
             let epoch = &training.progress.history[training.progress.history.len() - 1];
             if let Some(callback) = &mut self.on_epoch
@@ -248,7 +253,7 @@ fn warn(progress: &mut Progress, plan: &Plan, gaussian_nll: Option<f64>) {
     } else {
         "are the columns on a scale of about 1, and the contexts? standardise them"
     };
-    progress.warnings.push(format!(
+    progress.warning = Some(format!(
         "after {epoch} of {} epochs the held-out NLL is {:.4} nats per row, above the {gaussian:.4} \
          of a fitted Gaussian; {reason}",
         plan.max_epochs, progress.best.nll
@@ -271,6 +276,7 @@ fn report<D: Distribution>(
         validation_nll: progress.best.nll,
         validation_nll_error: progress.best.error,
         gaussian_nll,
+        copula_nll: copula_nll(&rows.train, &rows.validation),
         d_features: rows.train.d_features(),
         n_parameters: Module::num_params(&training.best),
         n_train: rows.train.n_rows(),
@@ -279,6 +285,12 @@ fn report<D: Distribution>(
         skipped_steps: progress.history.iter().map(|epoch| epoch.skipped_steps).sum(),
         rows_per_second: n_rows as f64 / progress.seconds.max(f64::MIN_POSITIVE),
         seconds: progress.seconds,
-        warnings: progress.warnings.clone(),
+        warnings: match (gaussian_nll, &progress.warning) {
+            // What recovered is no longer worth a word.
+            (Some(gaussian), Some(warning)) if progress.best.nll > gaussian => {
+                vec![warning.clone()]
+            }
+            _ => Vec::new(),
+        },
     }
 }

@@ -4,13 +4,20 @@ use crate::data::Dataset;
 
 /// More rows than these do not change the estimate by what anybody would see.
 const MAX_ROWS: usize = 20_000;
+/// Products of a covariance, at most about: they bound the rows of wide tables.
+const MAX_PRODUCTS: usize = 1_000_000_000;
 
 /// The mean negative log-likelihood of the `held_out` rows, in nats per row, under the normal that
 /// fits the `train` rows; given the contexts, if there are any, under the linear regression on them
 /// with normal residuals. `None` where no such density exists, as when columns depend on each
 /// other.
 pub(super) fn gaussian_nll(train: &Dataset, held_out: &Dataset) -> Option<f64> {
-    let (train, held_out) = (Rows::new(train), Rows::new(held_out));
+    let d = train.d_features() + train.context().map_or(0, |context| context.dims()[1]);
+    let max_rows = MAX_ROWS.min(MAX_PRODUCTS / (d * d).max(1));
+    let (train, held_out) = (Rows::new(train, max_rows), Rows::new(held_out, max_rows));
+    if train.len() <= d {
+        return None;
+    }
     let joint = Gaussian::fit(&train, 0)?.nll(&held_out);
     // p(x | c) = p(x, c) / p(c)
     let of_contexts = match train.d_context() {
@@ -21,7 +28,7 @@ pub(super) fn gaussian_nll(train: &Dataset, held_out: &Dataset) -> Option<f64> {
 }
 
 /// Features and contexts side by side on the host.
-struct Rows {
+pub(super) struct Rows {
     values: Vec<f64>,
     d_features: usize,
     d: usize,
@@ -29,8 +36,9 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(data: &Dataset) -> Self {
-        let n = data.n_rows().min(MAX_ROWS);
+    /// The first rows, at most so many.
+    pub fn new(data: &Dataset, max_rows: usize) -> Self {
+        let n = data.n_rows().min(max_rows);
         let d_features = data.d_features();
         let host = |tensor: &burn::tensor::Tensor<2>| {
             tensor.clone().narrow(0, 0, n).into_data().iter::<f64>().collect::<Vec<_>>()
@@ -49,12 +57,29 @@ impl Rows {
         Self { values, d_features, d, weights: data.weights().map(|w| w[..n].to_vec()) }
     }
 
-    fn d_context(&self) -> usize {
+    pub fn len(&self) -> usize {
+        self.values.len() / self.d
+    }
+
+    /// The number of columns, contexts included.
+    pub fn d(&self) -> usize {
+        self.d
+    }
+
+    pub fn d_features(&self) -> usize {
+        self.d_features
+    }
+
+    pub fn d_context(&self) -> usize {
         self.d - self.d_features
     }
 
+    pub fn column(&self, column: usize) -> Vec<f64> {
+        self.values.iter().skip(column).step_by(self.d).copied().collect()
+    }
+
     /// The columns from `first` on, with the weight of each row.
-    fn iter(&self, first: usize) -> impl Iterator<Item = (&[f64], f64)> {
+    pub fn iter(&self, first: usize) -> impl Iterator<Item = (&[f64], f64)> {
         let rows = self.values.chunks(self.d).map(move |row| &row[first..]);
         rows.enumerate()
             .map(|(index, row)| (row, self.weights.as_ref().map_or(1.0, |weights| weights[index])))
@@ -65,8 +90,8 @@ impl Rows {
 struct Gaussian {
     first: usize,
     mean: Vec<f64>,
-    /// The lower triangle of the Cholesky factor of the covariance, row after row.
-    factor: Vec<Vec<f64>>,
+    /// Of the covariance.
+    factor: Cholesky,
 }
 
 impl Gaussian {
@@ -106,9 +131,12 @@ impl Gaussian {
     }
 }
 
+/// The lower triangle of a matrix, row after row.
+pub(super) type Cholesky = Vec<Vec<f64>>;
+
 /// The Cholesky factor of a symmetric matrix, given by its lower triangle; `None` if it is not
 /// positive definite to working precision.
-fn cholesky(mut lines: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
+pub(super) fn cholesky(mut lines: Cholesky) -> Option<Cholesky> {
     for i in 0..lines.len() {
         let (done, rest) = lines.split_at_mut(i);
         let line = &mut rest[0];

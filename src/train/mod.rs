@@ -4,11 +4,13 @@
 //! - `report`: what a training did, and how good the model is
 //! - `step`: the loss and one step of training
 //! - `rows`: the rows that are trained on and held out; `training`: the state between two epochs
-//! - `evaluation`, `gaussian`: the likelihood of held-out rows under the model and a fitted Gaussian
+//! - `evaluation`, `gaussian`, `copula`: the likelihood of held-out rows under the model, a fitted
+//!   Gaussian and a fitted Gaussian copula
 //! - `checkpoint`: a training in a file
 
 mod checkpoint;
 mod config;
+mod copula;
 mod evaluation;
 mod fit;
 mod gaussian;

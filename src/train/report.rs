@@ -71,11 +71,14 @@ pub struct FitReport {
     pub best_epoch: usize,
     /// The mean NLL of the held-out rows under the model.
     pub validation_nll: f64,
-    /// The standard error of that mean.
-    pub validation_nll_error: f64,
+    /// The standard error of that mean; `None` if one row is held out.
+    pub validation_nll_error: Option<f64>,
     /// The mean NLL of the same rows under a normal that was fitted to the training rows (with
     /// contexts: a linear regression on them); `None` where no such density exists.
     pub gaussian_nll: Option<f64>,
+    /// The mean NLL of the same rows under a Gaussian copula over smoothed marginals; `None` where no
+    /// such density exists, or the rows are too few to fit it.
+    pub copula_nll: Option<f64>,
     /// The number of features.
     pub d_features: usize,
     /// The number of parameters.
@@ -120,16 +123,18 @@ impl fmt::Display for FitReport {
             self.stop_reason,
             self.best_epoch
         )?;
-        write!(
-            f,
-            "held-out NLL {:.4} ± {:.4} nats per row, {:.4} per feature",
-            self.validation_nll,
-            self.validation_nll_error,
-            self.validation_nll_per_feature()
-        )?;
+        write!(f, "held-out NLL {:.4}", self.validation_nll)?;
+        if let Some(error) = self.validation_nll_error {
+            write!(f, " ± {error:.4}")?;
+        }
+        write!(f, " nats per row, {:.4} per feature", self.validation_nll_per_feature())?;
         if let Some(gaussian) = self.gaussian_nll {
             let gain = gaussian - self.validation_nll;
-            write!(f, "; a fitted Gaussian has {gaussian:.4}, {gain:.4} more")?;
+            write!(f, "\na fitted Gaussian has {gaussian:.4}, {gain:+.4} beside the model")?;
+        }
+        if let Some(copula) = self.copula_nll {
+            let gain = copula - self.validation_nll;
+            write!(f, "\na Gaussian copula has {copula:.4}, {gain:+.4} beside the model")?;
         }
         if self.skipped_steps > 0 {
             write!(f, "\n{} steps were skipped: not finite", self.skipped_steps)?;

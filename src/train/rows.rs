@@ -29,25 +29,28 @@ impl Rows {
         let (train, validation, n_dropped) = match validation {
             Some(validation) => {
                 let (validation, also_dropped) = finite(validation, config.non_finite_rows)?;
+                let n_dropped = dropped + also_dropped;
                 ensure!(
                     as Data,
                     data.n_rows() > 0 && validation.n_rows() > 0,
-                    "there must be at least one row to train on and one to validate on, got {} and {}",
+                    "there must be at least one row to train on and one to validate on, got {} and {} \
+                     ({n_dropped} were dropped as not finite; rows of weight 0 do not count)",
                     data.n_rows(),
                     validation.n_rows()
                 );
-                (data, validation, dropped + also_dropped)
+                // Files are often sorted, and the first rows stand for all where some are enough.
+                (shuffled(&data, config.seed), shuffled(&validation, config.seed), n_dropped)
             }
             None => {
                 let n = data.n_rows();
                 ensure!(
                     as Data,
                     n >= 2,
-                    "there must be at least two rows, one to train on and one to hold out, got {n}"
+                    "there must be at least two rows, one to train on and one to hold out, got {n} \
+                     ({dropped} were dropped as not finite; rows of weight 0 do not count)"
                 );
                 let n_held_out = (n as f64 * config.validation_fraction).round() as usize;
-                let mut order: Vec<usize> = (0..n).collect();
-                order.shuffle(&mut epoch_rng(config.seed, 0));
+                let order = order(n, config.seed);
                 let (held_out, train) = order.split_at(n_held_out.clamp(1, n - 1));
                 (data.select(train), data.select(held_out), dropped)
             }
@@ -58,15 +61,40 @@ impl Rows {
     }
 }
 
+fn order(n: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    order.shuffle(&mut epoch_rng(seed, 0));
+    order
+}
+
+fn shuffled(data: &Dataset, seed: u64) -> Dataset {
+    data.select(&order(data.n_rows(), seed))
+}
+
 /// The generator of an epoch, so that a training can go on from any of them.
 pub(super) fn epoch_rng(seed: u64, epoch: usize) -> ChaCha8Rng {
     // Apart by the golden ratio, as SplitMix64 does it.
     ChaCha8Rng::seed_from_u64(seed.wrapping_add((epoch as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
 }
 
-/// The rows without NaN and infinities, and how many others there were.
+/// The rows without NaN and infinities, and how many had some; without those of weight 0, which are
+/// as if they were not there.
 fn finite(data: &Dataset, treatment: NonFiniteRows) -> Result<(Dataset, usize), Error> {
     data.validate()?;
+    let weights = data.weights().unwrap_or_default();
+    let weighted: Vec<usize> = (0..weights.len()).filter(|&row| weights[row] > 0.0).collect();
+    if weighted.len() < weights.len() {
+        let (finite, n_dropped) = finite(&data.select(&weighted), treatment).map_err(|error| {
+            // As the caller counts the rows.
+            match error {
+                Error::NonFinite { what, row, column, value } => {
+                    Error::NonFinite { what, row: weighted[row], column, value }
+                }
+                other => other,
+            }
+        })?;
+        return Ok((finite, n_dropped));
+    }
     let bad = data.non_finite();
     let Some(first) = bad.first() else { return Ok((data.clone(), 0)) };
     if treatment == NonFiniteRows::Refuse {

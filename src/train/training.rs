@@ -1,6 +1,8 @@
 //! The state of a training between two epochs, and what an epoch does to it.
 
+use burn::module::{ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, ModuleOptimizer};
+use burn::tensor::Tensor;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +37,8 @@ pub(super) struct Progress {
     /// The number of steps that were skipped since the last that was not, and the first of them.
     pub skipped_in_a_row: usize,
     pub first_skipped: usize,
-    pub warnings: Vec<String>,
+    /// That the training learnt nothing in its first tenth.
+    pub warning: Option<String>,
     pub seconds: f64,
 }
 
@@ -60,9 +63,22 @@ pub(super) fn optimizer(config: &FitConfig) -> ModuleOptimizer {
     AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(weight_decay).init()
 }
 
+/// Whether there is a float parameter that is not frozen.
+fn is_trainable<D: Distribution>(model: &D) -> bool {
+    struct Finder(bool);
+    impl ModuleVisitor for Finder {
+        fn visit_float<const N: usize>(&mut self, param: &Param<Tensor<N>>) {
+            self.0 |= param.val().is_require_grad();
+        }
+    }
+    let mut finder = Finder(false);
+    model.clone().train().visit(&mut finder);
+    finder.0
+}
+
 /// A copy that later steps do not reach: what a module holds beside its parameters may be shared
 /// between clones.
-fn snapshot<D: Distribution>(model: &D) -> D {
+pub(super) fn snapshot<D: Distribution>(model: &D) -> D {
     let plain = model.valid();
     plain.clone().load_record(plain.into_record())
 }
@@ -73,6 +89,10 @@ impl<D: Distribution> Training<D> {
         let model = model.valid();
         // Shapes and float types, before anything is computed.
         evaluate(&model, &rows.validation.select(&[0]))?;
+        evaluate(&model, &rows.train.select(&[0]))?;
+        if !is_trainable(&model) {
+            return Err(Error::Data("the model has no parameter that is trained".to_owned()));
+        }
         let first = rows.train.select(&(0..plan.batch_size).collect::<Vec<_>>());
         let model = model.calibrated(first.x().clone(), first.context());
         let best = evaluate(&model, &rows.validation)?.ok_or_else(|| {
@@ -88,7 +108,7 @@ impl<D: Distribution> Training<D> {
             history: Vec::new(),
             skipped_in_a_row: 0,
             first_skipped: 0,
-            warnings: Vec::new(),
+            warning: None,
             seconds: 0.0,
         };
         let best = snapshot(&model);
