@@ -36,7 +36,8 @@ fn a_model_prints_its_layers_their_parameters_and_by_what_they_run() {
     };
     let printed = model.to_string();
     let lines: Vec<&str> = printed.lines().collect();
-    let head = ["normalizing flow, 3 features, 41 parameters", "base: standard normal"];
+    let head =
+        ["normalizing flow, 3 features, 41 parameters", "base: standard normal, 0 parameters"];
     assert_eq!(lines[..2], head);
     assert_eq!(lines.len(), 6, "{printed}");
     assert!(lines[3].starts_with("elementwise, 3 features, affine"), "{printed}");

@@ -118,16 +118,18 @@ fn a_training_goes_on_from_its_checkpoint_to_the_same_bits() {
     let config = FitConfig::new().with_max_epochs(Some(6)).with_learning_rate(1e-2);
     let unbroken = fit(real_nvp(0), &data, &config).expect("nothing is wrong with it");
 
+    let mut best = None;
     let stopped = Fitter::new(config.clone())
         .checkpoint(&path)
-        .on_epoch(|epoch| match epoch.epoch {
-            3 => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
+        .on_epoch(|epoch, model| {
+            best = Some(bits(model));
+            if epoch.epoch < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
         .fit(real_nvp(0), &data)
         .expect("nothing is wrong with it");
     assert_eq!(stopped.report.stop_reason, StopReason::Callback);
     assert_eq!(stopped.report.history.len(), 3);
+    assert_eq!(best, Some(bits(&stopped.model)));
     // Another process would start from other weights and other parameter ids.
     let resumed = Fitter::new(config.clone())
         .checkpoint(&path)

@@ -186,9 +186,10 @@ impl<B: Distribution, F: Flow> ModuleDisplay for NormalizingFlow<B, F> {
         let base = self.base.format(settings);
         let base = base.lines().next().unwrap_or_default().trim_end_matches(" {");
         format!(
-            "normalizing flow, {} features, {} parameters\nbase: {base}\n{}",
+            "normalizing flow, {} features, {} parameters\nbase: {base}, {} parameters\n{}",
             self.d_features(),
             self.num_params(),
+            Module::num_params(&self.base),
             table(&self.flow, self.d_features())
         )
     }

@@ -109,7 +109,7 @@ pub fn fit<D: Distribution>(
     Fitter::new(config.clone()).fit(model, data)
 }
 
-type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
+type Callback<'a, D> = Box<dyn FnMut(&Epoch, &D) -> ControlFlow<()> + 'a>;
 
 /// [`fit`] with validation data of your own, a callback, and checkpoints.
 ///
@@ -131,7 +131,7 @@ type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 /// let model = NsfConfig::new(2).init(&device, &mut rng);
 /// # let mut epochs = 0;
 /// let fitted = Fitter::new(FitConfig::new().with_max_epochs(Some(3)))
-///     .on_epoch(|epoch| {
+///     .on_epoch(|epoch, _model| {
 ///         // bar.set_position(epoch.epoch as u64);
 /// #       epochs = epoch.epoch;
 ///         ControlFlow::Continue(())
@@ -142,14 +142,14 @@ type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use]
-pub struct Fitter<'a> {
+pub struct Fitter<'a, D> {
     config: FitConfig,
     validation: Option<&'a Dataset>,
-    on_epoch: Option<Callback<'a>>,
+    on_epoch: Option<Callback<'a, D>>,
     checkpoint: Option<PathBuf>,
 }
 
-impl fmt::Debug for Fitter<'_> {
+impl<D> fmt::Debug for Fitter<'_, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { config, checkpoint, .. } = self;
         f.debug_struct("Fitter")
@@ -159,7 +159,7 @@ impl fmt::Debug for Fitter<'_> {
     }
 }
 
-impl<'a> Fitter<'a> {
+impl<'a, D: Distribution> Fitter<'a, D> {
     /// A fit of this configuration.
     pub fn new(config: FitConfig) -> Self {
         Self { config, validation: None, on_epoch: None, checkpoint: None }
@@ -170,8 +170,9 @@ impl<'a> Fitter<'a> {
         Self { validation: Some(validation), ..self }
     }
 
-    /// Calls a function after every epoch, which can end the training by `ControlFlow::Break(())`.
-    pub fn on_epoch(self, callback: impl FnMut(&Epoch) -> ControlFlow<()> + 'a) -> Self {
+    /// Calls a function after every epoch with the best model so far, without autodiff; it can end
+    /// the training by `ControlFlow::Break(())`.
+    pub fn on_epoch(self, callback: impl FnMut(&Epoch, &D) -> ControlFlow<()> + 'a) -> Self {
         Self { on_epoch: Some(Box::new(callback)), ..self }
     }
 
@@ -189,11 +190,7 @@ impl<'a> Fitter<'a> {
     /// # Errors
     ///
     /// As [`fit`], and [`Error::File`] about the checkpoint.
-    pub fn fit<D: Distribution>(
-        mut self,
-        model: D,
-        data: &Dataset,
-    ) -> Result<Fitted<D>, FitError<D>> {
+    pub fn fit(mut self, model: D, data: &Dataset) -> Result<Fitted<D>, FitError<D>> {
         let config = &self.config;
         config.validate()?;
         let rows = Rows::new(data, self.validation, config, &device_of(&model))?;
@@ -225,7 +222,7 @@ impl<'a> Fitter<'a> {
             }
             let epoch = &training.progress.history[training.progress.history.len() - 1];
             if let Some(callback) = &mut self.on_epoch
-                && callback(epoch).is_break()
+                && callback(epoch, &training.best).is_break()
             {
                 break StopReason::Callback;
             }
