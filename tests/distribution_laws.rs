@@ -59,6 +59,9 @@ registry! {
     flow_given_a_context: DistributionLaws::new(2, |device, rng| {
         real_nvp().with_d_context(2).init(device, rng)
     });
+    flow_of_six_layers: DistributionLaws::new(2, |device, rng| {
+        real_nvp().with_n_layers(6).init(device, rng)
+    });
     spline_flow: spline_flow(BoundarySlopes::One, 2.0).with_region([-8.0, 8.0]);
     spline_flow_with_free_ends: spline_flow(BoundarySlopes::Free, 3.0);
     flow_over_a_learnt_base: DistributionLaws::new(2, |device, rng| {

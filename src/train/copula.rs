@@ -3,7 +3,7 @@
 
 use statrs::function::erf::{erfc, erfc_inv};
 
-use super::gaussian::{Cholesky, Rows, cholesky};
+use super::gaussian::{Cholesky, HostRows, cholesky, whitened};
 use crate::data::Dataset;
 
 /// The centres of the kernels of a marginal, at most.
@@ -30,13 +30,13 @@ const MIN_BANDWIDTH: f64 = 1e-3;
 pub(super) fn copula_nll(train: &Dataset, held_out: &Dataset) -> Option<f64> {
     let d = train.d_features() + train.context().map_or(0, |context| context.dims()[1]);
     let n_rows = (MAX_EVALUATIONS / MAX_CENTRES / d.max(1) / 2).min(MAX_ROWS);
-    let (train, held_out) = (Rows::new(train, n_rows), Rows::new(held_out, n_rows));
+    let (train, held_out) = (HostRows::new(train, n_rows), HostRows::new(held_out, n_rows));
     if train.len() < 5 * d {
         return None;
     }
     let marginals: Vec<Marginal> =
         (0..d).map(|column| Marginal::fit(train.column(column))).collect::<Option<_>>()?;
-    let scores = |rows: &Rows| -> Vec<Vec<f64>> {
+    let scores = |rows: &HostRows| -> Vec<Vec<f64>> {
         rows.iter(0).map(|(row, _)| normal_scores(&marginals, row)).collect()
     };
     let train_scores = scores(&train);
@@ -70,7 +70,7 @@ struct Copula {
 }
 
 impl Copula {
-    fn fit(rows: &Rows, scores: &[Vec<f64>], first: usize) -> Option<Self> {
+    fn fit(rows: &HostRows, scores: &[Vec<f64>], first: usize) -> Option<Self> {
         let d = rows.d() - first;
         let mut moments: Cholesky = (0..d).map(|i| vec![0.0; i + 1]).collect();
         for ((_, weight), scores) in rows.iter(0).zip(scores) {
@@ -89,16 +89,9 @@ impl Copula {
     /// `-½ log |R| - ½ zᵀ (R⁻¹ - I) z`.
     fn log_density(&self, scores: &[f64]) -> f64 {
         let scores = &scores[self.first..];
-        let mut solved: Vec<f64> = Vec::with_capacity(scores.len());
-        let mut log_density = 0.0;
-        for (line, z) in self.factor.iter().zip(scores) {
-            let (pivot, others) = line.split_last().expect("a line holds its diagonal");
-            let known: f64 = others.iter().zip(&solved).map(|(l, z)| l * z).sum();
-            let whitened = (z - known) / pivot;
-            log_density += 0.5 * (z * z - whitened * whitened) - pivot.ln();
-            solved.push(whitened);
-        }
-        log_density
+        let solved = whitened(&self.factor, scores.iter().copied());
+        let terms = self.factor.iter().zip(scores).zip(solved);
+        terms.map(|((line, z), w)| 0.5 * (z * z - w * w) - line[line.len() - 1].ln()).sum()
     }
 }
 

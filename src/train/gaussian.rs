@@ -14,7 +14,7 @@ const MAX_PRODUCTS: usize = 1_000_000_000;
 pub(super) fn gaussian_nll(train: &Dataset, held_out: &Dataset) -> Option<f64> {
     let d = train.d_features() + train.context().map_or(0, |context| context.dims()[1]);
     let max_rows = MAX_ROWS.min(MAX_PRODUCTS / (d * d).max(1));
-    let (train, held_out) = (Rows::new(train, max_rows), Rows::new(held_out, max_rows));
+    let (train, held_out) = (HostRows::new(train, max_rows), HostRows::new(held_out, max_rows));
     if train.len() <= d {
         return None;
     }
@@ -28,14 +28,14 @@ pub(super) fn gaussian_nll(train: &Dataset, held_out: &Dataset) -> Option<f64> {
 }
 
 /// Features and contexts side by side on the host.
-pub(super) struct Rows {
+pub(super) struct HostRows {
     values: Vec<f64>,
     d_features: usize,
     d: usize,
     weights: Option<Vec<f64>>,
 }
 
-impl Rows {
+impl HostRows {
     /// The first rows, at most so many.
     pub fn new(data: &Dataset, max_rows: usize) -> Self {
         let n = data.n_rows().min(max_rows);
@@ -95,7 +95,7 @@ struct Gaussian {
 }
 
 impl Gaussian {
-    fn fit(rows: &Rows, first: usize) -> Option<Self> {
+    fn fit(rows: &HostRows, first: usize) -> Option<Self> {
         let d = rows.d - first;
         let total: f64 = rows.iter(first).map(|(_, weight)| weight).sum();
         let mut mean = vec![0.0; d];
@@ -114,16 +114,13 @@ impl Gaussian {
     }
 
     /// The mean negative log-likelihood: `½ |L⁻¹ (x - μ)|² + Σ log L_ii + ½ d log 2π`.
-    fn nll(&self, rows: &Rows) -> f64 {
+    fn nll(&self, rows: &HostRows) -> f64 {
         let log_det: f64 = self.factor.iter().map(|line| line[line.len() - 1].ln()).sum();
         let constant = log_det + 0.5 * self.mean.len() as f64 * std::f64::consts::TAU.ln();
         let (mut sum, mut total) = (0.0, 0.0);
         for (row, weight) in rows.iter(self.first) {
-            let mut solved: Vec<f64> = Vec::with_capacity(row.len());
-            for ((line, x), mean) in self.factor.iter().zip(row).zip(&self.mean) {
-                let known: f64 = line.iter().zip(&solved).map(|(l, z)| l * z).sum();
-                solved.push((x - mean - known) / line[line.len() - 1]);
-            }
+            let centred = row.iter().zip(&self.mean).map(|(x, mean)| x - mean);
+            let solved = whitened(&self.factor, centred);
             sum += weight * (0.5 * solved.iter().map(|z| z * z).sum::<f64>() + constant);
             total += weight;
         }
@@ -133,6 +130,17 @@ impl Gaussian {
 
 /// The lower triangle of a matrix, row after row.
 pub(super) type Cholesky = Vec<Vec<f64>>;
+
+/// `L⁻¹ x` for the Cholesky factor `L`.
+pub(super) fn whitened(factor: &Cholesky, x: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut solved: Vec<f64> = Vec::with_capacity(factor.len());
+    for (line, x) in factor.iter().zip(x) {
+        let (pivot, others) = line.split_last().expect("a line holds its diagonal");
+        let known: f64 = others.iter().zip(&solved).map(|(l, z)| l * z).sum();
+        solved.push((x - known) / pivot);
+    }
+    solved
+}
 
 /// The Cholesky factor of a symmetric matrix, given by its lower triangle; `None` if it is not
 /// positive definite to working precision.

@@ -112,7 +112,7 @@ fn finite(data: &Dataset, treatment: NonFiniteRows) -> Result<(Dataset, usize), 
 fn weighted(data: Dataset, what: &str) -> Result<Dataset, Error> {
     let Some(weights) = data.weights() else { return Ok(data) };
     let mean = weights.iter().sum::<f64>() / weights.len() as f64;
-    ensure!(as Data, mean.is_normal(), "all weights of the {what} rows are 0");
+    ensure!(as Data, mean.is_normal(), "the weights of the {what} rows have no finite mean, got {mean}");
     let weights = weights.iter().map(|weight| weight / mean).collect();
     Ok(data.with_weights(weights))
 }

@@ -186,15 +186,7 @@ mod tests {
     }
 
     fn values(model: &Model) -> Vec<f64> {
-        struct Values(Vec<f64>);
-        impl ModuleVisitor for Values {
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                self.0.extend(param.val().into_data().iter::<f64>());
-            }
-        }
-        let mut values = Values(Vec::new());
-        model.visit(&mut values);
-        values.0
+        model.flow.parameters.val().into_data().iter::<f64>().collect()
     }
 
     /// The gradient of the loss at `x` for each shift is `-x`, for each log-scale `1 - x²`.
