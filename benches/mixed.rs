@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::timings;
+use common::{Timed, Training, timings};
 use normalizing_flows::burn;
 use normalizing_flows::burn::module::{Module, Param};
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
@@ -49,10 +49,15 @@ fn main() {
             layers
         };
         let known = couplings(d_features, d_hidden, true);
-        for (stack, layers) in [("known", known), ("runs", mixed(true)), ("layers", mixed(false))] {
+        let stacks = [("known", known), ("runs", mixed(true)), ("layers", mixed(false))];
+        let (names, stacks): (Vec<_>, Vec<_>) = stacks.into_iter().unzip();
+        let models = stacks.into_iter().map(|layers| {
             let base = StandardNormal::new(d_features, &device);
             let model = NormalizingFlow::new(base, Sequential::new(layers));
-            let [train, log_prob, sample] = timings(model, batch, repetitions);
+            Box::new(Training::new(model, batch)) as Box<dyn Timed>
+        });
+        let timings = timings(models.collect(), repetitions);
+        for (stack, [train, log_prob, sample]) in names.iter().zip(timings) {
             println!(
                 "{{\"stack\":\"{stack}\",\"size\":\"{size}\",\"train_ms\":{train:.4},\
                  \"log_prob_ms\":{log_prob:.4},\"sample_ms\":{sample:.4}}}"

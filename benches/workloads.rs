@@ -23,7 +23,7 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Training, timings};
+use common::{Timed, Training, timings};
 use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::tensor::{Device, Tensor};
 use normalizing_flows::conditioner::{
@@ -147,8 +147,9 @@ fn main() -> Result<(), String> {
             print_peak(way, workload);
             continue;
         }
-        for way in [FUSED, COMPOSED].into_iter().filter(|this| way.is_none_or(|way| way == *this)) {
-            if memory {
+        let ways = [FUSED, COMPOSED].into_iter().filter(|this| way.is_none_or(|way| way == *this));
+        if memory {
+            for way in ways {
                 // A process has one peak.
                 let this = std::env::current_exe().map_err(|error| error.to_string())?;
                 let arguments = ["--memory", &format!("--way={way}"), workload.name];
@@ -157,12 +158,14 @@ fn main() -> Result<(), String> {
                 if !status.success() {
                     return Err(format!("measuring the memory of {way} failed: {status}"));
                 }
-                continue;
             }
-            let [train, log_prob, sample] = match way {
-                FUSED => timings(fused(workload), workload.batch, workload.repetitions),
-                _ => timings(composed(workload), workload.batch, workload.repetitions),
-            };
+            continue;
+        }
+        let ways: Vec<_> = ways.collect();
+        let models = ways.iter().map(|way| training(way, workload)).collect();
+        for (way, [train, log_prob, sample]) in
+            ways.iter().zip(timings(models, workload.repetitions))
+        {
             let (peer, workload) = (json!(way), json!(workload.name));
             println!(
                 "{{\"peer\":{peer},\"workload\":{workload},\"train_ms\":{train},\
@@ -171,6 +174,13 @@ fn main() -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn training(way: &str, workload: &Workload) -> Box<dyn Timed> {
+    match way {
+        FUSED => Box::new(Training::new(fused(workload), workload.batch)),
+        _ => Box::new(Training::new(composed(workload), workload.batch)),
+    }
 }
 
 /// What a user writes.
@@ -205,7 +215,7 @@ impl Conditioner for Opaque {
 }
 
 /// The same model of layers that the kernels do not know.
-fn composed(workload: &Workload) -> impl Distribution {
+fn composed(workload: &Workload) -> impl Distribution + use<> {
     let device = Device::default().autodiff();
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let univariate = workload.univariate(&device);
@@ -284,16 +294,12 @@ fn gemm_peak_gflops() -> f64 {
 
 /// Prints how much three training steps add to the peak memory of this process.
 fn print_peak(way: &str, workload: &Workload) {
-    fn steps<M: Distribution>(workload: &Workload, model: M) -> Option<f64> {
-        let training = Training::new(model, workload.batch);
-        let before = peak_mib()?;
-        drop(training.step().step().step());
-        Some(peak_mib()? - before)
+    let mut training = training(way, workload);
+    let before = peak_mib();
+    for _ in 0..3 {
+        training.step();
     }
-    let peak = match way {
-        FUSED => steps(workload, fused(workload)),
-        _ => steps(workload, composed(workload)),
-    };
+    let peak = peak_mib().zip(before).map(|(after, before)| after - before);
     println!("{}", json!({ "peer": way, "workload": workload.name, "train_peak_mib": peak }));
 }
 

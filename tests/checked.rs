@@ -5,8 +5,10 @@
 mod common;
 
 use common::{cpu, rng};
+use normalizing_flows::burn::nn::PReluConfig;
 use normalizing_flows::burn::tensor::Tensor;
-use normalizing_flows::distribution::Checked;
+use normalizing_flows::conditioner::MlpConfig;
+use normalizing_flows::distribution::{Checked, Mixture};
 use normalizing_flows::testing::perturb;
 use normalizing_flows::{Distribution, Error, Flow, NormalizingFlow, RealNvpConfig};
 
@@ -78,6 +80,25 @@ fn a_configuration_out_of_its_range_is_an_error_and_the_panic_of_init() {
     let init = std::panic::AssertUnwindSafe(|| config.init(&cpu(), &mut rng(0)));
     let panic = std::panic::catch_unwind(init).unwrap_err();
     assert_eq!(panic.downcast_ref::<String>(), Some(&error.to_string()));
+    let prelu = |num_parameters| {
+        let prelu = PReluConfig::new().with_num_parameters(num_parameters);
+        let mlp = MlpConfig::new().with_d_hidden(vec![3, 3]).with_activation(prelu.into());
+        RealNvpConfig::new(2).with_conditioner(mlp.into())
+    };
+    assert!(prelu(1).validate().is_ok());
+    assert!(prelu(3).validate().is_ok());
+    let error = prelu(2).validate().unwrap_err().to_string();
+    assert!(error.contains("a `PRelu` must have 1 parameter"), "{error}");
     assert!(RealNvpConfig::new(1).validate().is_err());
     assert!(RealNvpConfig::new(2).validate().is_ok());
+}
+
+#[test]
+fn a_mixture_of_weights_that_are_no_numbers_samples_none() {
+    let mut mixture = Mixture::new((0..2).map(|_| model(0)).collect());
+    mixture.logits = mixture.logits.map(|logits| logits * f32::NAN);
+    let checked = Checked::new(&mixture, None);
+    let samples = checked.sample(3, &mut rng(0)).expect("of the right shape");
+    assert_eq!(samples.dims(), [3, 2]);
+    assert!(samples.into_data().iter::<f32>().all(f32::is_nan));
 }

@@ -12,6 +12,11 @@ use normalizing_flows::{
     Inverse, MaskedCoupling, MaskedCouplingConfig, NiceConfig, NormalizingFlow, Sequential,
     StandardNormal,
 };
+#[cfg(feature = "flex")]
+use normalizing_flows::{
+    RealNvpConfig,
+    burn::nn::{PReluConfig, activation::ActivationConfig},
+};
 
 #[test]
 fn a_layer_says_what_it_is() {
@@ -61,6 +66,41 @@ fn a_model_says_why_a_layer_does_not_run_by_the_kernels() {
     let last = printed.lines().last().unwrap();
     assert!(last.starts_with("inverse of coupling, 1 kept, 1 transformed, Opaque"), "{printed}");
     assert!(last.ends_with("tensor operations: a conditioner without a kernel"), "{printed}");
+}
+
+/// One column says which layers are applied in one pass: an unknown layer ends a run, and so do more
+/// weights than an operation may have.
+#[test]
+#[cfg(feature = "flex")]
+fn a_stack_says_which_layers_run_together() {
+    let runs_by = |printed: String| -> Vec<String> {
+        let lines = printed.lines().filter(|line| line.starts_with("coupling"));
+        lines.map(|line| line.rsplit("  ").next().unwrap().to_string()).collect()
+    };
+    let (device, mut rng) = (cpu(), rng(0));
+    let mut layer = |activation| {
+        MaskedCouplingConfig::new(Mask::half(2))
+            .with_conditioner(MlpConfig::new().with_activation(activation).into())
+            .init(&device, &mut rng)
+    };
+    let layers = vec![
+        layer(ActivationConfig::Relu),
+        layer(ActivationConfig::PRelu(PReluConfig::new())),
+        layer(ActivationConfig::Relu),
+        layer(ActivationConfig::Tanh),
+    ];
+    let unknown = "tensor operations: an activation without a kernel";
+    assert_eq!(
+        runs_by(Sequential::new(layers).to_string()),
+        ["kernels, run 1", unknown, "kernels, run 2", "kernels, run 2"]
+    );
+    // Six weights and biases per layer.
+    let deep = RealNvpConfig::new(2)
+        .with_n_layers(171)
+        .with_conditioner(MlpConfig::new().with_d_hidden(vec![2, 2]).into())
+        .init(&device, &mut rng);
+    let runs = runs_by(deep.to_string());
+    assert_eq!((&*runs[169], &*runs[170]), ("kernels, run 1", "kernels, run 2"));
 }
 
 #[test]

@@ -198,6 +198,8 @@ fn a_record_of_other_settings_is_an_error_that_names_them() {
     ] {
         let error = refused(&nsf(spline()), &nsf(other));
         assert!(error.contains(name), "{error}");
+        // And no setting that is the same.
+        assert!(!error.contains("n_bins"), "{error}");
     }
     let mlp = |activation| {
         let mlp = MlpConfig::new().with_d_hidden(vec![8]).with_activation(activation);

@@ -8,11 +8,14 @@ use normalizing_flows::burn::tensor::{Device, Tensor};
 use normalizing_flows::{Distribution, StandardNormal};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
-const WARM_UP: usize = 5;
+/// The rounds of a measurement: in each, every model has its turn, so that a time in which the machine
+/// is busy falls on all of them alike.
+const ROUNDS: usize = 10;
 
 /// A model with its optimiser and the rows it is trained on.
 pub struct Training<M> {
-    model: M,
+    /// `None` only while a step is made.
+    model: Option<M>,
     adam: ModuleOptimizer,
     x: Tensor<2>,
     rng: ChaCha8Rng,
@@ -23,41 +26,79 @@ impl<M: Distribution> Training<M> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let base = StandardNormal::new(model.d_features(), &Device::default());
         let x = base.sample(batch, &mut rng);
-        Self { model, adam: AdamConfig::new().init(), x, rng }
+        Self { model: Some(model), adam: AdamConfig::new().init(), x, rng }
     }
 
+    fn model(&self) -> &M {
+        self.model.as_ref().expect("a step gives it back")
+    }
+}
+
+/// What is timed, of a model of any type.
+pub trait Timed {
     /// Loss, backward pass and Adam.
-    pub fn step(mut self) -> Self {
-        let loss = -self.model.log_prob(self.x.clone()).mean();
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
-        self.model = self.adam.step(1e-3, self.model, gradients);
-        self
+    fn step(&mut self);
+
+    /// Ends the training: the model without autodiff from here on.
+    fn finish(&mut self);
+
+    fn log_prob(&mut self);
+
+    fn sample(&mut self);
+}
+
+impl<M: Distribution> Timed for Training<M> {
+    fn step(&mut self) {
+        let loss = -self.model().log_prob(self.x.clone()).mean();
+        let gradients = GradientsParams::from_grads(loss.backward(), self.model());
+        self.model = self.model.take().map(|model| self.adam.step(1e-3, model, gradients));
+    }
+
+    fn finish(&mut self) {
+        self.model = Some(self.model().valid());
+    }
+
+    fn log_prob(&mut self) {
+        drop(black_box(self.model().log_prob(self.x.clone())));
+    }
+
+    fn sample(&mut self) {
+        let model = self.model.as_ref().expect("a step gives it back");
+        drop(black_box(model.sample(self.x.dims()[0], &mut self.rng)));
     }
 }
 
-/// Medians in milliseconds: training step, `log_prob`, `sample`.
-pub fn timings<M: Distribution>(model: M, batch: usize, repetitions: usize) -> [f64; 3] {
-    let mut training = Some(Training::new(model, batch));
-    let train = median_ms(repetitions, || training = training.take().map(Training::step));
-    let Training { model, x, mut rng, .. } = training.expect("every step gives it back");
-    let model = model.valid();
-    let log_prob = median_ms(repetitions, || drop(black_box(model.log_prob(x.clone()))));
-    let sample = median_ms(repetitions, || drop(black_box(model.sample(batch, &mut rng))));
-    [train, log_prob, sample]
+/// Medians in milliseconds of each model: training step, `log_prob`, `sample`.
+pub fn timings(mut models: Vec<Box<dyn Timed>>, repetitions: usize) -> Vec<[f64; 3]> {
+    let train = medians_ms(&mut models, repetitions, |model| model.step());
+    models.iter_mut().for_each(|model| model.finish());
+    let log_prob = medians_ms(&mut models, repetitions, |model| model.log_prob());
+    let sample = medians_ms(&mut models, repetitions, |model| model.sample());
+    (0..models.len()).map(|i| [train[i], log_prob[i], sample[i]]).collect()
 }
 
-fn median_ms(repetitions: usize, mut f: impl FnMut()) -> f64 {
-    for _ in 0..WARM_UP {
-        f();
+fn medians_ms(
+    models: &mut [Box<dyn Timed>],
+    repetitions: usize,
+    run: impl Fn(&mut dyn Timed),
+) -> Vec<f64> {
+    let mut milliseconds = vec![Vec::new(); models.len()];
+    for _ in 0..ROUNDS {
+        for (model, milliseconds) in models.iter_mut().zip(&mut milliseconds) {
+            // Once unmeasured: the caches hold the weights of the model before.
+            run(model.as_mut());
+            for _ in 0..repetitions.div_ceil(ROUNDS) {
+                let start = Instant::now();
+                run(model.as_mut());
+                milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
+            }
+        }
     }
-    let mut milliseconds: Vec<f64> = (0..repetitions)
-        .map(|_| {
-            let start = Instant::now();
-            f();
-            start.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    milliseconds.sort_by(f64::total_cmp);
-    let median = (milliseconds[(repetitions - 1) / 2] + milliseconds[repetitions / 2]) / 2.0;
+    milliseconds.into_iter().map(median).collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let median = (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0;
     (median * 1e4).round() / 1e4
 }

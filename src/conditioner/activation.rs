@@ -1,10 +1,12 @@
 //! Activations whose weights, if they have any, are drawn on the host from a given generator.
 
+use burn::nn::PReluConfig;
 use burn::nn::activation::{Activation, ActivationConfig};
 use burn::tensor::Device;
 use rand::Rng;
 
 use super::linear::uniform_linear;
+use crate::error::{Error, ensure};
 use crate::parameters::Settings;
 
 /// The activation after a layer of so many units. A `SwiGlu` takes its two sizes from there,
@@ -30,6 +32,18 @@ pub(super) fn init_activation<R: Rng + ?Sized>(
     swiglu.into()
 }
 
+/// Whether an activation fits layers of these widths.
+pub(super) fn check_activation(config: &ActivationConfig, widths: &[usize]) -> Result<(), Error> {
+    if let ActivationConfig::PRelu(PReluConfig { num_parameters: n, .. }) = config {
+        ensure!(
+            *n == 1 || widths.iter().all(|width| width == n),
+            "a `PRelu` must have 1 parameter, or one for each of the {widths:?} units of a layer, \
+             got `num_parameters` {n}"
+        );
+    }
+    Ok(())
+}
+
 /// What the parameters of a network do not show.
 pub(super) fn network_settings(
     d_context: usize,
@@ -42,7 +56,8 @@ pub(super) fn network_settings(
         ActivationConfig::PRelu(_) => "PRelu".to_string(),
         activation => format!("{activation:?}"),
     };
-    Settings::new(format!("d_context = {d_context}, activation = {activation}"), device)
+    let texts = [format!("d_context = {d_context}"), format!("activation = {activation}")];
+    Settings::new(texts, device)
 }
 
 /// The name of an activation, as in its configuration.

@@ -7,7 +7,7 @@ use burn::nn::activation::{Activation, ActivationConfig};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::activation::{activation_name, init_activation, network_settings};
+use super::activation::{activation_name, check_activation, init_activation, network_settings};
 use super::interface::{Conditioner, ConditionerShape, with_context};
 use super::linear::{uniform_linear, zero_linear};
 use super::network_layers::NetworkLayers;
@@ -37,7 +37,8 @@ impl MlpConfig {
     ///
     /// # Panics
     ///
-    /// If a hidden width or a number of `shape` other than `d_context` is 0.
+    /// With the sentence of [`validate`](Self::validate), or if a number of `shape` other than
+    /// `d_context` is 0.
     pub fn init<R: Rng + ?Sized>(
         &self,
         shape: ConditionerShape,
@@ -67,14 +68,14 @@ impl MlpConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if a hidden width is 0.
+    /// [`Error::Config`] if a hidden width is 0 or the activation does not fit the widths.
     pub fn validate(&self) -> Result<(), Error> {
         ensure!(
             self.d_hidden.iter().all(|&width| width > 0),
             "every width in `d_hidden` must be at least 1, got {:?}",
             self.d_hidden
         );
-        Ok(())
+        check_activation(&self.activation, &self.d_hidden)
     }
 }
 

@@ -7,7 +7,7 @@ use burn::nn::activation::ActivationConfig;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::activation::{activation_name, network_settings};
+use super::activation::{activation_name, check_activation, network_settings};
 use super::interface::{Conditioner, ConditionerShape, with_context};
 use super::linear::{uniform_linear, zero_linear};
 use super::network_layers::NetworkLayers;
@@ -41,7 +41,8 @@ impl ResidualMlpConfig {
     ///
     /// # Panics
     ///
-    /// If `d_hidden` or a number of `shape` other than `d_context` is 0.
+    /// With the sentence of [`validate`](Self::validate), or if a number of `shape` other than
+    /// `d_context` is 0.
     pub fn init<R: Rng + ?Sized>(
         &self,
         shape: ConditionerShape,
@@ -64,10 +65,10 @@ impl ResidualMlpConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if `d_hidden` is 0.
+    /// [`Error::Config`] if `d_hidden` is 0 or the activation does not fit it.
     pub fn validate(&self) -> Result<(), Error> {
         ensure!(self.d_hidden > 0, "`d_hidden` must be at least 1, got 0");
-        Ok(())
+        check_activation(&self.activation, &[self.d_hidden])
     }
 }
 

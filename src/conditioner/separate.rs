@@ -23,7 +23,8 @@ impl SeparateMlpsConfig {
     ///
     /// # Panics
     ///
-    /// If a hidden width or a number of `shape` other than `d_context` is 0.
+    /// With the sentence of [`validate`](Self::validate), or if a number of `shape` other than
+    /// `d_context` is 0.
     pub fn init<R: Rng + ?Sized>(
         &self,
         shape: ConditionerShape,

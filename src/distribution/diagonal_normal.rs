@@ -38,17 +38,19 @@ impl DiagonalNormalConfig {
     pub fn init<R: Rng + ?Sized>(&self, device: &Device, _: &mut R) -> DiagonalNormal {
         or_panic(self.validate());
         let log_scale: Vec<f64> = self.scale.iter().map(|scale| scale.ln()).collect();
-        let (trained, text) = if self.learnable {
+        let (trained, texts) = if self.learnable {
             let parameter = |values: Vec<f64>| {
                 let data = TensorData::new(values, [self.loc.len()]);
                 Param::from_tensor(Tensor::from_data(data, device))
             };
             let (loc, log_scale) = (parameter(self.loc.clone()), parameter(log_scale.clone()));
-            (Some(Trained { loc, log_scale }), "learnable".to_owned())
+            (Some(Trained { loc, log_scale }), vec!["learnable".to_string()])
         } else {
-            (None, format!("loc = {:?}, scale = {:?}", self.loc, self.scale))
+            let Self { loc, scale, .. } = self;
+            (None, vec![format!("loc = {loc:?}"), format!("scale = {scale:?}")])
         };
-        let settings = Settings::new(format!("diagonal normal, {text}"), device);
+        let texts = ["diagonal normal".to_string()].into_iter().chain(texts);
+        let settings = Settings::new(texts, device);
         DiagonalNormal { trained, loc: self.loc.clone(), log_scale, settings }
     }
 

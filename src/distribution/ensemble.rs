@@ -1,7 +1,7 @@
 //! [`Ensemble`]: several models scored as one.
 
 use burn::module::{Content, Module, ModuleDisplay};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use super::interface::{Distribution, Reparameterized};
@@ -67,7 +67,7 @@ impl<D: Distribution> Ensemble<D> {
         or_panic(check_alike(&models));
         assert_distinct("models of an ensemble", &models);
         let device = models[0].place().unwrap_or_default().device;
-        let settings = Settings::new(settings_text(Score::MeanDensity), &device);
+        let settings = settings(Score::MeanDensity, &device);
         Self { models, score: Score::MeanDensity, settings }
     }
 
@@ -75,7 +75,7 @@ impl<D: Distribution> Ensemble<D> {
     #[must_use]
     pub fn with_score(mut self, score: Score) -> Self {
         let device = self.settings.devices().swap_remove(0);
-        self.settings = Settings::new(settings_text(score), &device);
+        self.settings = settings(score, &device);
         self.score = score;
         self
     }
@@ -86,8 +86,8 @@ impl<D: Distribution> Ensemble<D> {
     }
 }
 
-fn settings_text(score: Score) -> String {
-    format!("score = {score:?}")
+fn settings(score: Score, device: &Device) -> Settings {
+    Settings::new([format!("score = {score:?}")], device)
 }
 
 impl<D: Distribution> Distribution for Ensemble<D> {

@@ -26,9 +26,7 @@ use crate::parameters::{Place, assert_distinct};
 ///
 /// As for [`Distribution`].
 ///
-/// # Panics
-///
-/// Sampling panics when the weights are not finite.
+/// While the weights are not finite, neither are log-densities and samples: every one is NaN.
 ///
 /// # Example
 ///
@@ -99,8 +97,10 @@ impl<D: Distribution> Distribution for Mixture<D> {
         noise: &mut Noise<'_, R>,
     ) -> Tensor<2> {
         let weights = activation::softmax(self.logits.val(), 0).into_data();
-        let choice = WeightedIndex::new(weights.iter::<f64>())
-            .expect("the weights of a mixture must be finite and not all zero");
+        let Ok(choice) = WeightedIndex::new(weights.iter::<f64>()) else {
+            let d_features = self.d_features();
+            return noise.tensor(vec![f64::NAN; n * d_features], [n, d_features]);
+        };
         let assignment: Vec<usize> = choice.sample_iter(noise.rng()).take(n).collect();
         draw_assigned(&self.components, &assignment, context, noise)
     }

@@ -94,7 +94,10 @@ impl StandardNormal {
     /// If `d_features` is 0.
     pub fn new(d_features: usize, device: &Device) -> Self {
         or_panic(StandardNormalConfig::new(d_features).validate());
-        let settings = Settings::new(format!("standard normal, d_features = {d_features}"), device);
+        let settings = Settings::new(
+            ["standard normal".to_string(), format!("d_features = {d_features}")],
+            device,
+        );
         Self { d_features, settings }
     }
 }

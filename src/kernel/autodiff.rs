@@ -9,7 +9,8 @@
 //!   cache, for the gradient that the mean negative log-likelihood would send back. If another
 //!   comes that is the same for all rows, they are scaled; if it differs between rows, the pass is
 //!   run again with it.
-//! - A *transform* keeps nothing: its backward pass goes through the rows once more.
+//! - A *transform* keeps its tape, and computes it again in the backward pass where it would be
+//!   too large.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -22,17 +23,14 @@ use burn::tensor::{DType, Slice};
 
 use super::flex::{
     BackwardTarget, Gradients, WantedGradients, gradients, log_prob_with_gradients, scale,
-    uniform_value,
+    transform_with_tape, uniform_value,
 };
 use super::ops::{FlowTensors, KernelOps};
+use super::program::MAX_WEIGHTS;
 use crate::direction::Direction;
 
 type FlexTensor = FloatTensor<Flex>;
 type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
-
-/// The most weights and biases that a flow may have for the kernels: with the input and the context
-/// they are the most inputs of an operation.
-pub(super) const MAX_WEIGHTS: usize = 1024 - 2;
 
 impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
     fn transform(
@@ -42,14 +40,15 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
     ) -> (Tracked<C>, Tracked<C>) {
         let (inputs, guards, wanted) = take_apart(input, flow);
         let (batch, d) = (inputs.input.shape()[0], inputs.input.shape()[1]);
-        let (output, log_det) =
-            Flex::transform(inputs.input.clone(), inputs.flow.clone(), direction);
         if !wanted.any() {
+            let (output, log_det) = Flex::transform(inputs.input, inputs.flow, direction);
             return (Tracked::<C>::new(output), Tracked::<C>::new(log_det));
         }
+        let (output, log_det, tape) = transform_with_tape(&inputs.input, &inputs.flow, direction);
         let log_det = Flex::float_reshape(log_det, [batch, 1].into());
         let both = Flex::float_cat(vec![output, log_det], 1);
-        let both = record::<C>(guards, Recorded::Transform { inputs, wanted, direction }, both);
+        let recorded = Recorded::Transform { inputs, wanted, direction, tape };
+        let both = record::<C>(guards, recorded, both);
         let columns = |range: std::ops::Range<usize>| [Slice::from(0..batch), Slice::from(range)];
         let output = Self::float_slice(both.clone(), &columns(0..d));
         let log_det = Self::float_slice(both, &columns(d..d + 1));
@@ -79,10 +78,19 @@ struct Inputs {
 
 /// What the backward pass of an operation keeps.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "one per call, and boxed with the step of the graph")]
 enum Recorded {
-    Transform { inputs: Inputs, wanted: WantedGradients, direction: Direction },
-    LogProb { inputs: Inputs, wanted: WantedGradients, guess: f64, ready: Gradients },
+    Transform {
+        inputs: Inputs,
+        wanted: WantedGradients,
+        direction: Direction,
+        tape: Option<FlexTensor>,
+    },
+    LogProb {
+        inputs: Inputs,
+        wanted: WantedGradients,
+        guess: f64,
+        ready: Gradients,
+    },
 }
 
 /// A number rounded to the float type of a tensor.
@@ -99,9 +107,9 @@ impl Recorded {
     /// The gradients of the inputs from that of the output.
     fn gradients(self, output: FlexTensor) -> Gradients {
         match self {
-            Self::Transform { inputs, wanted, direction } => {
+            Self::Transform { inputs, wanted, direction, tape } => {
                 let target = BackwardTarget::Transform(direction, &output);
-                gradients(&inputs.input, &inputs.flow, &target, &wanted)
+                gradients(&inputs.input, &inputs.flow, &target, tape, &wanted)
             }
             Self::LogProb { inputs, wanted, guess, ready } => match uniform_value(&output) {
                 Some(value) if value == guess => ready,
@@ -111,7 +119,7 @@ impl Recorded {
                 }
                 _ => {
                     let target = BackwardTarget::WeightedLogProb(&output);
-                    gradients(&inputs.input, &inputs.flow, &target, &wanted)
+                    gradients(&inputs.input, &inputs.flow, &target, None, &wanted)
                 }
             },
         }

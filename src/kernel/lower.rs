@@ -25,6 +25,13 @@ pub(crate) struct Lowered {
     pub(super) d_context: usize,
 }
 
+impl Lowered {
+    /// How many weights, biases and shared parameters it has.
+    pub(super) fn n_weights(&self) -> usize {
+        self.floats.len()
+    }
+}
+
 /// One layer without its tensors.
 #[derive(Debug, Clone)]
 pub(super) struct LayerSpec {
@@ -97,7 +104,7 @@ pub(crate) fn lower(
             && ints.iter().all(int),
         Reason::FloatType,
     )?;
-    require(floats.len() <= super::autodiff::MAX_WEIGHTS, Reason::Weights)?;
+    require(floats.len() <= super::program::MAX_WEIGHTS, Reason::Weights)?;
     Ok(Lowered { operation, floats, ints, d_context })
 }
 

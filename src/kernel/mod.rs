@@ -52,10 +52,10 @@ mod unavailable;
 #[cfg(feature = "flex")]
 pub(crate) use lower::{Lowered, lower};
 pub use operation::{KernelBase, KernelMap, Operation, Reason};
-pub(crate) use program::Layered;
 pub use program::Program;
 #[cfg(feature = "flex")]
 pub(crate) use program::Step;
+pub(crate) use program::{Layered, run_numbers};
 #[cfg(feature = "flex")]
 pub(crate) use runs::Runs;
 #[cfg(not(feature = "flex"))]

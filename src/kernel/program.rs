@@ -37,6 +37,36 @@ pub(crate) struct Step<'a> {
     pub lowered: Result<Lowered, Reason>,
 }
 
+/// The most weights and biases that a run of layers may have: with the input and the context they are
+/// the most inputs of an operation under autodiff.
+pub(super) const MAX_WEIGHTS: usize = 1024 - 2;
+
+/// Whether a layer of so many weights goes into a run that has so many.
+pub(super) fn fits_in_run(in_run: usize, of_layer: usize) -> bool {
+    in_run + of_layer <= MAX_WEIGHTS
+}
+
+/// In which run of the kernels each layer goes, counted from 0; `None` for tensor operations.
+pub(crate) fn run_numbers(steps: &[Step<'_>]) -> Vec<Option<usize>> {
+    let (mut runs, mut in_run) = (0, None);
+    let number = |step: &Step<'_>| {
+        let Ok(lowered) = &step.lowered else {
+            in_run = None;
+            return None;
+        };
+        let of_layer = lowered.n_weights();
+        in_run = match in_run {
+            Some(n) if fits_in_run(n, of_layer) => Some(n + of_layer),
+            _ => {
+                runs += 1;
+                Some(of_layer)
+            }
+        };
+        Some(runs - 1)
+    };
+    steps.iter().map(number).collect()
+}
+
 impl<'a> Program<'a> {
     pub(crate) fn new(d_features: usize, dtype: DType) -> Self {
         Self { d_features, dtype, steps: Vec::new() }

@@ -4,9 +4,9 @@
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use super::autodiff::MAX_WEIGHTS;
 use super::lower::{Lowered, on_flex};
 use super::ops::{FlowTensors, KernelOps};
+use super::program::fits_in_run;
 use super::{KernelBase, Layered, Program, Step};
 use crate::direction::Direction;
 
@@ -154,7 +154,7 @@ fn push_fused(
     context: Option<&Tensor<2>>,
 ) {
     let Lowered { operation, floats, ints, d_context } = lowered;
-    let room = |tensors: &FlowTensors<Dispatch>| tensors.floats.len() + floats.len() <= MAX_WEIGHTS;
+    let room = |tensors: &FlowTensors<Dispatch>| fits_in_run(tensors.floats.len(), floats.len());
     if !matches!(runs.last(), Some(Run::Fused(tensors)) if room(tensors)) {
         runs.push(Run::Fused(FlowTensors::new()));
     }

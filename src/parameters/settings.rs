@@ -11,14 +11,14 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// The settings of a module that its parameters do not show: an activation, a bound, an interval.
 ///
 /// A record of parameters fits every module of the same shapes, and with other settings gives
-/// another density without a word. A module that holds its settings in such a field writes them
-/// into the path of an entry of its record, so that loading a record of other settings fails with
-/// an error that names them.
+/// another density without a word. A module that holds its settings in such a field writes each of
+/// them into the path of an entry of its record, so that loading a record of other settings fails
+/// with an error that names those that differ.
 ///
 /// Only where a load is told to allow both missing and unused entries does it pass all the same.
 ///
-/// An option that is added to a module later must not appear in the text at its default: old
-/// records then still fit.
+/// An option that is added to a module later must not appear among the settings at its default:
+/// old records then still fit.
 ///
 /// # Example
 ///
@@ -37,7 +37,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 ///
 /// let power = |exponent: f64| Power {
 ///     exponent,
-///     settings: Settings::new(format!("exponent = {exponent}"), &Device::default()),
+///     settings: Settings::new([format!("exponent = {exponent}")], &Device::default()),
 /// };
 /// assert!(power(2.0).try_load_record(power(2.0).into_record()).is_ok());
 /// let error = power(3.0).try_load_record(power(2.0).into_record()).unwrap_err();
@@ -45,6 +45,11 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Settings {
+    settings: Vec<Setting>,
+}
+
+#[derive(Clone, Debug)]
+struct Setting {
     text: Arc<str>,
     /// What stands in the record at the path that is the text. Being no float, it is neither
     /// trained nor quantised, perturbed or counted; and it knows the device of a module that has no
@@ -56,14 +61,27 @@ impl Settings {
     /// What visitors are told that they enter.
     pub(crate) const CONTAINER: &str = "Struct:Settings";
 
-    /// Settings in words: `name = value` pairs, separated by commas.
-    pub fn new(text: impl Into<Arc<str>>, device: &Device) -> Self {
-        Self { text: text.into(), entry: int_parameter(&[0], device) }
+    /// Settings in words, each a `name = value` pair or a name.
+    pub fn new<T: Into<Arc<str>>>(texts: impl IntoIterator<Item = T>, device: &Device) -> Self {
+        let setting = |text: T| Setting { text: text.into(), entry: int_parameter(&[0], device) };
+        Self { settings: texts.into_iter().map(setting).collect() }
     }
 
-    /// The settings in words.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// The settings in words, separated by commas.
+    pub fn text(&self) -> String {
+        let texts: Vec<&str> = self.settings.iter().map(|setting| &*setting.text).collect();
+        texts.join(", ")
+    }
+
+    fn map_entries(
+        self,
+        mut map: impl FnMut(&str, Param<Tensor<1, Int>>) -> Param<Tensor<1, Int>>,
+    ) -> Self {
+        let settings = self.settings.into_iter().map(|Setting { text, entry }| {
+            let entry = map(&text, entry);
+            Setting { text, entry }
+        });
+        Self { settings: settings.collect() }
     }
 }
 
@@ -79,42 +97,49 @@ pub(crate) fn int_parameter(values: &[usize], device: &Device) -> Param<Tensor<1
     })
 }
 
-/// By hand, for the path of the entry; else as the derive would do it.
+/// By hand, for the paths of the entries; else as the derive would do it.
 impl Module for Settings {
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        visitor.enter_module(&self.text, Self::CONTAINER);
-        self.entry.visit(visitor);
-        visitor.exit_module(&self.text, Self::CONTAINER);
+        for Setting { text, entry } in &self.settings {
+            visitor.enter_module(text, Self::CONTAINER);
+            entry.visit(visitor);
+            visitor.exit_module(text, Self::CONTAINER);
+        }
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        mapper.enter_module(&self.text, Self::CONTAINER);
-        let entry = Module::map(self.entry, mapper);
-        mapper.exit_module(&self.text, Self::CONTAINER);
-        Self { text: self.text, entry }
+        self.map_entries(|text, entry| {
+            mapper.enter_module(text, Self::CONTAINER);
+            let entry = Module::map(entry, mapper);
+            mapper.exit_module(text, Self::CONTAINER);
+            entry
+        })
     }
 
     fn collect_devices(&self, devices: Devices) -> Devices {
-        self.entry.collect_devices(devices)
+        self.settings
+            .iter()
+            .fold(devices, |devices, setting| setting.entry.collect_devices(devices))
     }
 
     fn fork(self, device: &Device) -> Self {
-        Self { entry: self.entry.fork(device), ..self }
+        self.map_entries(|_, entry| entry.fork(device))
     }
 
     fn to_device(self, device: &Device) -> Self {
-        Self { entry: self.entry.to_device(device), ..self }
+        self.map_entries(|_, entry| entry.to_device(device))
     }
 
     fn train(self) -> Self {
-        Self { entry: self.entry.train(), ..self }
+        self.map_entries(|_, entry| entry.train())
     }
 
     fn valid(&self) -> Self {
         // Most often there is nothing to strip, and a clone is cheaper.
-        let is_plain = !self.entry.val().is_autodiff();
-        let entry = if is_plain { self.entry.clone() } else { self.entry.valid() };
-        Self { text: self.text.clone(), entry }
+        let stripped = |_: &str, entry: Param<Tensor<1, Int>>| {
+            if entry.val().is_autodiff() { entry.valid() } else { entry }
+        };
+        self.clone().map_entries(stripped)
     }
 
     fn materialize(self) -> Self {

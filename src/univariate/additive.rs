@@ -23,7 +23,7 @@ impl Default for AdditiveConfig {
 impl AdditiveConfig {
     /// Builds the map, which holds no weights.
     pub fn init<R: Rng + ?Sized>(&self, device: &Device, _: &mut R) -> Additive {
-        Additive { settings: Settings::new("additive", device) }
+        Additive { settings: Settings::new(["additive"], device) }
     }
 
     /// There is no value that could be out of its range.

@@ -33,7 +33,8 @@ impl AffineConfig {
     /// If the bound is out of its range.
     pub fn init<R: Rng + ?Sized>(&self, device: &Device, _: &mut R) -> Affine {
         or_panic(self.validate());
-        let settings = Settings::new(format!("affine, bound = {:?}", self.bound), device);
+        let settings =
+            Settings::new(["affine".to_string(), format!("bound = {:?}", self.bound)], device);
         Affine { bound: self.bound, settings }
     }
 

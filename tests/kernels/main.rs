@@ -72,6 +72,34 @@ fn large_batches_agree() {
     }
 }
 
+/// A transform keeps its tape for the backward pass as long as that is small enough, so the
+/// gradients of 5,000 rows are computed in one way and those of 20,000 in the other (in f64 a row
+/// takes some 5 KiB).
+#[test]
+fn gradients_from_a_tape_and_computed_again_agree() {
+    let device = Device::flex().autodiff();
+    let tanh = MlpConfig::new().with_d_hidden(vec![32, 32]).with_activation(ActivationConfig::Tanh);
+    let flow = pair(&alternating(3, 8, &tanh.into()), FloatDType::F64, &device).fused;
+    let z = noise([20_000, 3], FloatDType::F64, &device, &mut rng(1));
+    let gradients = |z: Tensor<2>| {
+        let (x, log_det) = flow.forward(z, None);
+        let gradients = (x.powi_scalar(2).sum() + log_det.sum()).backward();
+        let weights = flow.layers.iter().map(|layer| {
+            let Network::Mlp(mlp) = &layer.conditioner else { unreachable!("asked for above") };
+            let weight = mlp.output.weight.val().grad(&gradients).expect("it is trained");
+            host(weight)
+        });
+        weights.collect::<Vec<_>>().concat()
+    };
+    let whole = gradients(z.clone());
+    let parts = (0..4).map(|i| gradients(z.clone().narrow(0, i * 5_000, 5_000)));
+    let sums = parts.reduce(|a, b| a.iter().zip(b).map(|(a, b)| a + b).collect()).expect("four");
+    let scale = whole.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+    for (whole, sum) in whole.iter().zip(sums) {
+        assert!((whole - sum).abs() < 1e-12 * scale, "{whole} and {sum}");
+    }
+}
+
 /// Weights that are transposed first, shards of a large flow, sums shared between threads.
 #[test]
 fn wide_networks_agree() {

@@ -50,7 +50,7 @@ pub fn composed_of(configs: &[MaskedCouplingConfig], fused: Sequential<MaskedCou
 
 /// Whether each layer of a stack runs by the kernels, as its table says.
 pub fn runs_by_kernels<F: Flow>(stack: &Sequential<F>) -> Vec<bool> {
-    stack.to_string().lines().skip(1).map(|line| line.ends_with("kernels")).collect()
+    stack.to_string().lines().skip(1).map(|line| line.contains("  kernels")).collect()
 }
 
 /// A stack of `n` layers of alternating masks.

@@ -8,7 +8,7 @@ use super::super::row::Real;
 use super::super::threads::share;
 use super::super::tile::{Offsets, Step, Steps};
 use super::buffers::{give_back, take_buffer};
-use super::shard::{BackwardTarget, Pass};
+use super::shard::{BackwardTarget, Pass, Shard};
 use super::steps::with_steps;
 use super::{FlexTensor, Stored, with_float};
 use crate::direction::Direction;
@@ -44,14 +44,16 @@ pub(in super::super) struct Gradients {
     pub floats: Vec<Option<FlexTensor>>,
 }
 
-/// All gradients in one pass over the rows.
+/// All gradients in one pass over the rows: back from the tape that the forward pass left, or
+/// forward and back.
 pub(in super::super) fn gradients(
     input: &FlexTensor,
     flow: &FlowTensors<Flex>,
     target: &BackwardTarget<'_>,
+    tape: Option<FlexTensor>,
     wanted: &WantedGradients,
 ) -> Gradients {
-    with_float!(input, R => pass::<R>(input, flow, target, wanted).1)
+    with_float!(input, R => pass::<R>(input, flow, target, tape, wanted).1)
 }
 
 /// The log-densities under the standard normal and, in the same pass, the gradients of all inputs
@@ -63,7 +65,8 @@ pub(in super::super) fn log_prob_with_gradients(
     wanted: &WantedGradients,
 ) -> (FlexTensor, Gradients) {
     with_float!(input, R => {
-        let (log_prob, gradients) = pass::<R>(input, flow, &BackwardTarget::LogProb(weight), wanted);
+        let target = BackwardTarget::LogProb(weight);
+        let (log_prob, gradients) = pass::<R>(input, flow, &target, None, wanted);
         let batch = log_prob.len();
         (R::tensor(log_prob, &[batch]), gradients)
     })
@@ -74,6 +77,7 @@ fn pass<R: Stored>(
     input: &FlexTensor,
     flow: &FlowTensors<Flex>,
     target: &BackwardTarget<'_>,
+    mut tape: Option<FlexTensor>,
     wanted: &WantedGradients,
 ) -> (Vec<R>, Gradients) {
     let (batch, d_features) = (input.shape()[0], input.shape()[1]);
@@ -91,23 +95,25 @@ fn pass<R: Stored>(
         })
         .collect();
 
-    let n_weights = shapes.iter().map(Shape::num_elements).sum();
-    let shard_rows = shard_rows(batch, n_weights);
+    let shard_rows = shard_rows(batch, weights_len(flow));
     let n_shards = batch.div_ceil(shard_rows);
     let mut log_prob = vec![R::ZERO; batch];
     let mut input_gradient = wanted.input.then(|| vec![R::ZERO; batch * d_features]);
     let mut context_gradient = wanted.context.then(|| vec![R::ZERO; batch * d_context]);
+    let mut tape = tape.as_mut().map(R::storage_mut);
     let shards = with_steps::<R, _>(flow, target.direction(), batch, |steps| {
         let offsets = steps_offsets(steps, &offsets, target.direction());
         let log_probs = log_prob.chunks_mut(shard_rows);
         let inputs = chunks(&mut input_gradient, shard_rows * d_features, n_shards);
         let contexts = chunks(&mut context_gradient, shard_rows * d_context, n_shards);
-        let places = log_probs.zip(inputs).zip(contexts).collect();
         let layout = steps.tape_layout();
+        let tapes = chunks(&mut tape, shard_rows * layout.per_row, n_shards);
+        let places = log_probs.zip(inputs).zip(contexts).zip(tapes).collect();
         let pass = Pass { steps, layout: &layout, offsets: &offsets, target, input, flow };
-        share(places, |index, ((log_prob, input), context)| {
+        share(places, |index, (((log_prob, input), context), tape)| {
             let mut weights = take_buffer::<R>(n_wanted);
-            pass.shard(index * shard_rows, log_prob, input, context, &mut weights);
+            let shard = Shard { log_prob, tape, input, context, weights: &mut weights };
+            pass.shard(index * shard_rows, shard);
             weights
         })
     });
@@ -131,8 +137,13 @@ fn pass<R: Stored>(
     (log_prob, gradients)
 }
 
+/// The numbers of all weights, biases and shared parameters of a flow.
+pub(super) fn weights_len(flow: &FlowTensors<Flex>) -> usize {
+    flow.floats.iter().map(|tensor| tensor.shape().num_elements()).sum()
+}
+
 /// The rows of a shard: two shards if the batch allows, more where they are worth their cost.
-fn shard_rows(batch: usize, n_weights: usize) -> usize {
+pub(super) fn shard_rows(batch: usize, n_weights: usize) -> usize {
     let least = if n_weights < SMALL { SHARD_ROWS_SMALL } else { SHARD_ROWS };
     let two = 2.min(batch.div_ceil(SHARD_ROWS_SMALL));
     let n_shards = (batch / least).clamp(two, MAX_SHARDS);
@@ -156,9 +167,9 @@ fn sum_in_order<R: Real>(shards: &[Vec<R>], range: std::ops::Range<usize>) -> Ve
 }
 
 /// The chunks of a buffer, if there is one.
-fn chunks<R>(buffer: &mut Option<Vec<R>>, len: usize, n: usize) -> Vec<Option<&mut [R]>> {
+fn chunks<R, B: AsMut<[R]>>(buffer: &mut Option<B>, len: usize, n: usize) -> Vec<Option<&mut [R]>> {
     match buffer {
-        Some(buffer) => buffer.chunks_mut(len).map(Some).collect(),
+        Some(buffer) => buffer.as_mut().chunks_mut(len).map(Some).collect(),
         None => (0..n).map(|_| None).collect(),
     }
 }
@@ -192,7 +203,7 @@ pub(in super::super) fn scale(mut gradients: Gradients, factor: f64) -> Gradient
     share(all, |_, tensor| {
         with_float!(tensor, R => {
             let factor = R::from_f64(factor);
-            tensor.storage_mut::<R>().iter_mut().for_each(|x| *x *= factor);
+            R::storage_mut(tensor).iter_mut().for_each(|x| *x *= factor);
         });
     });
     gradients

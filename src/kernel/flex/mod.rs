@@ -12,6 +12,7 @@ mod forward;
 mod shard;
 mod steps;
 mod strided;
+mod tape;
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
@@ -24,6 +25,7 @@ use crate::direction::Direction;
 pub(super) use backward::{Gradients, WantedGradients, gradients, log_prob_with_gradients, scale};
 pub(super) use shard::BackwardTarget;
 pub(super) use strided::uniform_value;
+pub(super) use tape::transform_with_tape;
 
 /// The rows of a tile. Enough of them that reading the weights is nothing beside computing with
 /// them, few enough that the activations stay in the cache, and that a small batch has a tile for
@@ -38,6 +40,8 @@ type FlexTensor = FloatTensor<Flex>;
 pub(super) trait Stored: Real {
     /// All numbers of the storage, in whatever order the tensor's layout says.
     fn storage(tensor: &FlexTensor) -> &[Self];
+    /// The same to be written to; shared storage is copied first.
+    fn storage_mut(tensor: &mut FlexTensor) -> &mut [Self];
     /// A tensor of these numbers.
     fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor;
 }
@@ -47,6 +51,9 @@ macro_rules! impl_stored {
         impl Stored for $float {
             fn storage(tensor: &FlexTensor) -> &[Self] {
                 tensor.storage()
+            }
+            fn storage_mut(tensor: &mut FlexTensor) -> &mut [Self] {
+                tensor.storage_mut()
             }
             fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor {
                 FlexTensor::from_data(TensorData::new(values, shape.to_vec()))

@@ -40,16 +40,25 @@ pub(super) struct Pass<'p, R> {
     pub flow: &'p FlowTensors<Flex>,
 }
 
+/// What a shard reads and writes of its own. Its rows are those of `log_prob`.
+pub(super) struct Shard<'p, R> {
+    /// Out, if the target asks for it.
+    pub log_prob: &'p mut [R],
+    /// In, if the forward pass left it; it is used up.
+    pub tape: Option<&'p mut [R]>,
+    /// Out: the gradient of the input, where it is wanted.
+    pub input: Option<&'p mut [R]>,
+    /// Out: the gradient of the context, where it is wanted.
+    pub context: Option<&'p mut [R]>,
+    /// Out: the gradients of the weights.
+    pub weights: &'p mut [R],
+}
+
 impl<R: Stored> Pass<'_, R> {
-    /// One shard, whose rows are those of `log_prob`.
-    pub fn shard(
-        &self,
-        start: usize,
-        log_prob: &mut [R],
-        mut input_gradient: Option<&mut [R]>,
-        mut context_gradient: Option<&mut [R]>,
-        weights: &mut [R],
-    ) {
+    /// The shard whose first row is `start`.
+    pub fn shard(&self, start: usize, shard: Shard<'_, R>) {
+        let Shard { log_prob, tape: mut saved, weights, .. } = shard;
+        let (mut input_gradient, mut context_gradient) = (shard.input, shard.context);
         let Steps { d_features, d_context, .. } = *self.steps;
         let tile_rows = tile_rows(self.input.shape()[0]);
         let x = Rows::<R>::new(self.input);
@@ -62,20 +71,29 @@ impl<R: Stored> Pass<'_, R> {
                 1,
                 d_context,
                 if context_gradient.is_some() { d_context } else { 0 },
-                self.layout.per_row,
+                if saved.is_some() { 0 } else { self.layout.per_row },
                 self.steps.backward_per_row(),
             ];
             R::with_scratch(sizes.iter().sum::<usize>() * rows, |scratch| {
                 let [state, log_det, context_tile, context_back, tape, scratch] =
                     split(scratch, sizes.map(|size| size * rows));
-                x.read(first, rows, state);
-                if let Some(context) = &context {
-                    context.read(first, rows, context_tile);
-                }
-                log_det.fill(R::ZERO);
-                let mut tile = Tile { state, context: context_tile, log_det, work: tape };
-                self.steps.forward(self.layout, &mut tile);
-                let Tile { state, log_det, work: tape, .. } = tile;
+                let tape = match &mut saved {
+                    Some(saved) => {
+                        let per_row = self.layout.per_row;
+                        &mut saved[in_shard * per_row..][..rows * per_row]
+                    }
+                    None => {
+                        x.read(first, rows, state);
+                        if let Some(context) = &context {
+                            context.read(first, rows, context_tile);
+                        }
+                        log_det.fill(R::ZERO);
+                        let mut tile =
+                            Tile { state, log_det, context: context_tile, work: &mut *tape };
+                        self.steps.forward(self.layout, &mut tile);
+                        tape
+                    }
+                };
                 self.seed(first, state, log_det, log_prob);
                 let mut back = Backward {
                     state,

@@ -104,12 +104,16 @@ impl RationalQuadraticSplineConfig {
     pub(super) fn settings(&self, device: &Device) -> Settings {
         let Self { n_bins, interval, boundary_slopes, min_bin_width, min_bin_height, min_slope } =
             self;
-        let text = format!(
-            "rational quadratic spline, n_bins = {n_bins}, interval = {interval:?}, \
-             boundary_slopes = {boundary_slopes:?}, min_bin_width = {min_bin_width:?}, \
-             min_bin_height = {min_bin_height:?}, min_slope = {min_slope:?}"
-        );
-        Settings::new(text, device)
+        let texts = [
+            "rational quadratic spline".to_string(),
+            format!("n_bins = {n_bins}"),
+            format!("interval = {interval:?}"),
+            format!("boundary_slopes = {boundary_slopes:?}"),
+            format!("min_bin_width = {min_bin_width:?}"),
+            format!("min_bin_height = {min_bin_height:?}"),
+            format!("min_slope = {min_slope:?}"),
+        ];
+        Settings::new(texts, device)
     }
 
     /// The middle of the interval.
