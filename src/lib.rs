@@ -60,6 +60,7 @@
 //! | [`preset`] | RealNVP, NICE and neural spline flows in one line |
 //! | [`train`] | maximum likelihood training in one call, with a report and checkpoints |
 //! | [`io`] | a model in one file |
+//! | [`table`] | a density of named columns in one call: CSV files, supports, scales, tails |
 //! | [`data`] | rows to train on, and toy densities with their entropies |
 //! | [`testing`] | checks of the invariants of every part, for yours too |
 //!
@@ -110,6 +111,7 @@ pub mod io;
 mod kernel;
 mod parameters;
 pub mod preset;
+pub mod table;
 pub mod testing;
 pub mod train;
 pub mod univariate;

@@ -35,6 +35,7 @@ const PREFIX_BYTES: usize = 8 + 4 + 8;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     Model,
+    Table,
     Module,
     Checkpoint,
 }
@@ -43,6 +44,7 @@ impl Kind {
     fn in_words(self) -> &'static str {
         match self {
             Self::Model => "a model",
+            Self::Table => "a model of a table",
             Self::Module => "the weights of a module",
             Self::Checkpoint => "a checkpoint of a training",
         }

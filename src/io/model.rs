@@ -11,7 +11,7 @@ use super::container::{Container, Kind, problem};
 use crate::distribution::{FlowConfig, NormalizingFlow};
 use crate::error::Error;
 
-const WEIGHTS: &str = "weights";
+pub(crate) const WEIGHTS: &str = "weights";
 
 /// Saves a model of the crate's own parts with the configuration that built it, so that
 /// [`load_model`] needs no more than the file.
@@ -127,7 +127,8 @@ pub fn load_module<M: Module>(path: impl AsRef<Path>, module: M) -> Result<M, Er
     loaded(path, module, weights)
 }
 
-fn built(
+/// The model of a configuration, with the parameters that [`bytes_of`] gave.
+pub(crate) fn built(
     path: &Path,
     config: &FlowConfig,
     weights: Vec<u8>,

@@ -145,6 +145,7 @@ type Callback<'a, D> = Box<dyn FnMut(&Epoch, &D) -> ControlFlow<()> + 'a>;
 pub struct Fitter<'a, D> {
     config: FitConfig,
     validation: Option<&'a Dataset>,
+    redraw: Option<&'a dyn Fn(usize) -> Dataset>,
     on_epoch: Option<Callback<'a, D>>,
     checkpoint: Option<PathBuf>,
 }
@@ -162,12 +163,19 @@ impl<D> fmt::Debug for Fitter<'_, D> {
 impl<'a, D: Distribution> Fitter<'a, D> {
     /// A fit of this configuration.
     pub fn new(config: FitConfig) -> Self {
-        Self { config, validation: None, on_epoch: None, checkpoint: None }
+        Self { config, validation: None, redraw: None, on_epoch: None, checkpoint: None }
     }
 
     /// Holds out these rows and none of the others.
     pub fn validation(self, validation: &'a Dataset) -> Self {
         Self { validation: Some(validation), ..self }
+    }
+
+    /// Draws the rows to train on anew for each epoch, from 1, as dequantisation and augmentation do.
+    /// The function must give as many rows as the data, of the same shapes, and for the same epoch
+    /// always the same; validation data must be given too.
+    pub fn redraw(self, redraw: &'a dyn Fn(usize) -> Dataset) -> Self {
+        Self { redraw: Some(redraw), ..self }
     }
 
     /// Calls a function after every epoch with the best model so far, without autodiff; it can end
@@ -193,7 +201,13 @@ impl<'a, D: Distribution> Fitter<'a, D> {
     pub fn fit(mut self, model: D, data: &Dataset) -> Result<Fitted<D>, FitError<D>> {
         let config = &self.config;
         config.validate()?;
-        let rows = Rows::new(data, self.validation, config, &device_of(&model))?;
+        if self.redraw.is_some() && self.validation.is_none() {
+            let sentence = "rows that are drawn anew need validation data of their own: give some \
+                            by `validation`";
+            return Err(Error::Config(sentence.to_owned()).into());
+        }
+        let device = device_of(&model);
+        let mut rows = Rows::new(data, self.validation, config, &device)?;
         let plan = config.plan(rows.train.n_rows());
         let fingerprint = match &self.checkpoint {
             Some(_) => checkpoint::fingerprint(&rows),
@@ -212,6 +226,9 @@ impl<'a, D: Distribution> Fitter<'a, D> {
         let stop_reason = loop {
             if let Some(reason) = training.progress.stop_reason(config, &plan) {
                 break reason;
+            }
+            if let Some(redraw) = self.redraw {
+                rows.redraw(&redraw(training.progress.history.len() + 1), config, &device)?;
             }
             training = training.run_epoch(&rows, config, &plan)?;
             warn(&mut training.progress, &plan, gaussian_nll);

@@ -11,7 +11,7 @@ const MAX_PRODUCTS: usize = 1_000_000_000;
 /// fits the `train` rows; given the contexts, if there are any, under the linear regression on them
 /// with normal residuals. `None` where no such density exists, as when columns depend on each
 /// other.
-pub(super) fn gaussian_nll(train: &Dataset, held_out: &Dataset) -> Option<f64> {
+pub(crate) fn gaussian_nll(train: &Dataset, held_out: &Dataset) -> Option<f64> {
     let d = train.d_features() + train.context().map_or(0, |context| context.dims()[1]);
     let max_rows = MAX_ROWS.min(MAX_PRODUCTS / (d * d).max(1));
     let (train, held_out) = (HostRows::new(train, max_rows), HostRows::new(held_out, max_rows));

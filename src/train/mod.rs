@@ -21,5 +21,6 @@ mod training;
 
 pub use config::{FitConfig, NonFiniteRows};
 pub use fit::{FitError, Fitted, Fitter, fit};
+pub(crate) use gaussian::gaussian_nll;
 pub use report::{Epoch, FitReport, StopReason};
 pub use step::nll;

@@ -59,6 +59,26 @@ impl Rows {
         let validation = weighted(validation, "validation")?.to_device(device);
         Ok(Self { train, validation, n_dropped })
     }
+
+    /// Puts other values in the place of the rows that are trained on.
+    pub fn redraw(
+        &mut self,
+        data: &Dataset,
+        config: &FitConfig,
+        device: &Device,
+    ) -> Result<(), Error> {
+        let (data, _) = finite(data, config.non_finite_rows)?;
+        let shape = |data: &Dataset| [data.n_rows(), data.d_features()];
+        ensure!(
+            as Data,
+            shape(&data) == shape(&self.train),
+            "rows that are drawn anew must have the shape that they had, {:?}, got {:?}",
+            shape(&self.train),
+            shape(&data)
+        );
+        self.train = weighted(shuffled(&data, config.seed), "train")?.to_device(device);
+        Ok(())
+    }
 }
 
 fn order(n: usize, seed: u64) -> Vec<usize> {

@@ -1,0 +1,418 @@
+//! [`fit_table`]: from a table to a density in one call.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use burn::config::Config;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::seq::SliceRandom;
+use rand::{SeedableRng, rngs::ChaCha8Rng};
+use serde::{Deserialize, Serialize};
+
+use super::column_map::dequantised;
+use super::data::{Table, Values};
+use super::encoder::{Encoder, Encodings, Integers};
+use super::model::TableModel;
+use super::schema::{Kind, Role, Schema};
+use super::support::Support;
+use crate::conditioner::MlpConfig;
+use crate::data::Dataset;
+use crate::distribution::FlowConfig;
+use crate::elementwise::ElementwiseConfig;
+use crate::error::{Error, ensure};
+use crate::preset::{NsfConfig, RealNvpConfig};
+use crate::train::{
+    Epoch, FitConfig, FitError, FitReport, Fitted, Fitter, NonFiniteRows, gaussian_nll,
+};
+use crate::univariate::RationalQuadraticSplineConfig;
+
+/// The flow of a table.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TableFlow {
+    /// A neural spline flow.
+    Nsf,
+    /// RealNVP.
+    RealNvp,
+}
+
+/// Configuration of [`fit_table`]. What is `None` follows from the size of the table.
+#[derive(Config, Debug)]
+pub struct TableConfig {
+    /// The flow.
+    #[config(default = "TableFlow::Nsf")]
+    pub flow: TableFlow,
+    /// The number of its coupling layers. By default 6.
+    pub n_layers: Option<usize>,
+    /// The units of each of the two hidden layers of its networks. By default from 32 below 1,000
+    /// rows to 256 from 100,000 on.
+    pub d_hidden: Option<usize>,
+    /// The training.
+    #[config(default = "FitConfig::new()")]
+    pub fit: FitConfig,
+}
+
+impl Default for TableConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TableConfig {
+    fn flow_config(
+        &self,
+        d_features: usize,
+        d_context: usize,
+        n_rows: usize,
+    ) -> Result<FlowConfig, Error> {
+        if d_features == 1 {
+            ensure!(
+                as Data,
+                d_context == 0,
+                "one modelled column given contexts needs a layer that this release does not have: \
+                 model two columns or more"
+            );
+            let spline = RationalQuadraticSplineConfig::new().with_n_bins(16);
+            let layer = ElementwiseConfig::new(1).with_univariate(spline.into());
+            return Ok(FlowConfig::standard(1, vec![layer.into()]));
+        }
+        let d_hidden = self.d_hidden.unwrap_or(match n_rows {
+            0..1_000 => 32,
+            1_000..10_000 => 64,
+            10_000..100_000 => 128,
+            _ => 256,
+        });
+        let n_layers = self.n_layers.unwrap_or(6);
+        let network = MlpConfig::new().with_d_hidden(vec![d_hidden; 2]);
+        let config: FlowConfig = match self.flow {
+            TableFlow::Nsf => NsfConfig::new(d_features)
+                .with_d_context(d_context)
+                .with_n_layers(n_layers)
+                .with_conditioner(network.into())
+                .into(),
+            TableFlow::RealNvp => RealNvpConfig::new(d_features)
+                .with_d_context(d_context)
+                .with_n_layers(n_layers)
+                .with_conditioner(network.into())
+                .into(),
+        };
+        config.validate()?;
+        Ok(config)
+    }
+}
+
+/// What [`fit_table`] did. Negative log-likelihoods (NLL) are of the held-out rows, in nats per row
+/// and in the units of the table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TableReport {
+    /// The mean NLL under the model.
+    pub nll: f64,
+    /// Its standard error; `None` if one row is held out.
+    pub nll_error: Option<f64>,
+    /// The mean NLL under the normal fitted to the modelled columns as they are.
+    pub gaussian_nll: Option<f64>,
+    /// The mean NLL under a Gaussian copula.
+    pub copula_nll: Option<f64>,
+    /// The rows that were left out, as a value was missing or not finite.
+    pub n_dropped: usize,
+    /// What to know of the columns: heavy tails, lumps, what others determine.
+    pub notes: Vec<String>,
+    /// The training, whose NLLs are those of the standardised columns.
+    pub fit: FitReport,
+}
+
+impl fmt::Display for TableReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fit = &self.fit;
+        write!(f, "{} rows trained on, {} held out", fit.n_train, fit.n_validation)?;
+        if self.n_dropped > 0 {
+            write!(f, ", {} left out (a value is missing)", self.n_dropped)?;
+        }
+        writeln!(
+            f,
+            "; {} parameters\n{} epochs in {:.1} s, {:.0} rows/s: {}",
+            fit.n_parameters,
+            fit.history.len(),
+            fit.seconds,
+            fit.rows_per_second,
+            fit.stop_reason
+        )?;
+        write!(f, "held-out NLL {:.4}", self.nll)?;
+        if let Some(error) = self.nll_error {
+            write!(f, " ± {error:.4}")?;
+        }
+        let per_feature = self.nll / fit.d_features as f64;
+        write!(f, " nats per row, {per_feature:.4} per modelled column")?;
+        for (what, nll) in
+            [("fitted Gaussian", self.gaussian_nll), ("Gaussian copula", self.copula_nll)]
+        {
+            if let Some(nll) = nll {
+                write!(f, "\na {what} has {nll:.4}, {:+.4} beside the model", nll - self.nll)?;
+            }
+        }
+        for note in &self.notes {
+            write!(f, "\n{note}")?;
+        }
+        for warning in &fit.warnings {
+            write!(f, "\nwarning: {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A density of a table, and the report of how it came to be.
+#[derive(Debug, Clone)]
+pub struct FittedTable {
+    /// The model with the best weights.
+    pub model: TableModel,
+    /// What the training did.
+    pub report: TableReport,
+}
+
+/// Fits a density to the rows of a table: supports, scales and heavy tails of its columns are part
+/// of the model, and so are the scales of its contexts. The flow then sees columns of a mean of 0
+/// and a standard deviation of 1, and is trained as by [`fit`](crate::train::fit()).
+///
+/// # Errors
+///
+/// [`FitError::Error`] if a column is not what the schema says, a value is missing or not finite
+/// (unless such rows are dropped), or nothing is left to model; [`FitError::Diverged`] with the best
+/// weights.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::burn::tensor::Device;
+/// use normalizing_flows::rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::table::{Schema, Table, TableConfig, fit_table};
+/// use normalizing_flows::train::FitConfig;
+///
+/// let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// let rows = (0..500).map(|_| {
+///     let income = (10.0 + rng.random::<f64>()).exp();
+///     vec![income, (rng.random::<f64>() * 5.0).floor()]
+/// });
+/// let table = Table::from_rows(["income", "children"], rows.collect())?;
+/// let schema = Schema::infer(&table)?;
+/// let config = TableConfig::new();
+/// # let config = config.with_fit(FitConfig::new().with_max_epochs(Some(2)));
+/// let fitted = fit_table(&table, &schema, &config, &Device::default())?;
+/// println!("{}", fitted.report);
+/// let scores = fitted.model.log_prob(&table)?;
+/// let samples = fitted.model.sample(100, &mut rng)?;
+/// assert!(samples.numbers("income")?.iter().all(|&x| x > 0.0));
+/// # assert_eq!(scores.len(), 500);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn fit_table(
+    table: &Table,
+    schema: &Schema,
+    config: &TableConfig,
+    device: &Device,
+) -> Result<FittedTable, FitError<TableModel>> {
+    fit_table_with(table, schema, config, device, |_| ControlFlow::Continue(()))
+}
+
+/// [`fit_table`] with a function that is called after every epoch and can end the training by
+/// `ControlFlow::Break(())`.
+///
+/// # Errors
+///
+/// As [`fit_table`].
+pub fn fit_table_with(
+    table: &Table,
+    schema: &Schema,
+    config: &TableConfig,
+    device: &Device,
+    mut on_epoch: impl FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<FittedTable, FitError<TableModel>> {
+    config.fit.validate()?;
+    let rows = usable_rows(table, schema, config.fit.non_finite_rows)?;
+    let n_dropped = table.n_rows() - rows.len();
+    let n = rows.len();
+    if n < 2 {
+        return Err(Error::Data(format!(
+            "there must be at least two rows, one to train on and one to hold out, got {n} \
+             ({n_dropped} were dropped)"
+        ))
+        .into());
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(config.fit.seed);
+    let mut order = rows;
+    order.shuffle(&mut rng);
+    let n_held_out = ((n as f64 * config.fit.validation_fraction).round() as usize).clamp(1, n - 1);
+    let (held_out, train) = order.split_at(n_held_out);
+    let (held_out, train) = (table.select(held_out), table.select(train));
+    let weights = |rows: &Table| -> Result<Option<Vec<f64>>, Error> {
+        let column = schema.columns().iter().find(|column| column.role == Role::Weight);
+        column.map(|column| rows.numbers(&column.name).map(<[f64]>::to_vec)).transpose()
+    };
+    let (train_weights, held_out_weights) = (weights(&train)?, weights(&held_out)?);
+
+    let encoder = Encoder::fit(schema, &train, &mut rng)?;
+    let (d, d_context) = (encoder.d_features(), encoder.d_context());
+    let flow_config = config.flow_config(d, d_context, n)?;
+    let flow = flow_config.init(device, &mut rng);
+    let dataset = |encoded: Encodings, weights: &Option<Vec<f64>>| -> (Dataset, Vec<f64>) {
+        let tensor = |values: Vec<f64>, d: usize| {
+            let n = values.len() / d;
+            Tensor::<2>::from_data(TensorData::new(values, [n, d]), device)
+        };
+        let mut data = Dataset::new(tensor(encoded.features, d));
+        if d_context > 0 {
+            data = data.with_context(tensor(encoded.contexts, d_context));
+        }
+        if let Some(weights) = weights {
+            data = data.with_weights(weights.clone());
+        }
+        (data, encoded.log_slopes)
+    };
+    let (validation, log_slopes) =
+        dataset(encoder.encode(&held_out, Integers::Dequantised(&mut rng))?, &held_out_weights);
+    // Of every epoch by itself, so that an interrupted training goes on as it would have.
+    let draw = |epoch: usize| {
+        let seed = config.fit.seed ^ (epoch as u64).rotate_left(32);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let encoded = encoder.encode(&train, Integers::Dequantised(&mut rng));
+        dataset(encoded.expect("the same rows were encoded before"), &train_weights).0
+    };
+    // The first look at the rows, with the errors that they may have.
+    encoder.encode(&train, Integers::Dequantised(&mut rng))?;
+    let mut fitter = Fitter::new(config.fit.clone())
+        .validation(&validation)
+        .on_epoch(|epoch, _| on_epoch(epoch));
+    if encoder.has_integers() {
+        fitter = fitter.redraw(&draw);
+    }
+    let (fitted, diverged) = match fitter.fit(flow, &draw(0)) {
+        Ok(fitted) => (fitted, false),
+        Err(FitError::Diverged(fitted)) => (*fitted, true),
+        Err(FitError::Error(error)) => return Err(error.into()),
+    };
+    let Fitted { model: flow, report: fit } = fitted;
+    if diverged {
+        let model = TableModel::new(schema.clone(), encoder, flow_config, flow);
+        return Err(FitError::Diverged(Box::new(Fitted { model, report: fit })));
+    }
+    let mean = |values: &[f64]| match &held_out_weights {
+        Some(weights) => {
+            let total: f64 = weights.iter().sum();
+            values.iter().zip(weights).map(|(x, weight)| x * weight / total).sum::<f64>()
+        }
+        None => values.iter().sum::<f64>() / values.len() as f64,
+    };
+    let offset = mean(&log_slopes);
+    let standardised = Standardised::fit(&encoder, &train)?;
+    let mut linear = |rows: &Table, weights: &Option<Vec<f64>>| -> Result<Dataset, Error> {
+        let features = standardised.features(rows, &mut rng)?;
+        let contexts = encoder.contexts(rows)?;
+        Ok(dataset(Encodings { features, contexts, log_slopes: Vec::new() }, weights).0)
+    };
+    let gaussian =
+        gaussian_nll(&linear(&train, &train_weights)?, &linear(&held_out, &held_out_weights)?)
+            .map(|nll| nll - standardised.log_slope());
+    let mut notes: Vec<String> = Vec::new();
+    for column in schema.columns() {
+        if let Role::Determined(formula) = &column.role {
+            let name = &column.name;
+            notes.push(format!("`{name}` = {formula}: no density of it exists, so it is left out"));
+        }
+        if column.role == Role::Modelled {
+            notes.extend(column.notes.iter().map(|note| format!("`{}`: {note}", column.name)));
+        }
+    }
+    notes.extend(encoder.notes());
+    let report = TableReport {
+        nll: fit.validation_nll - offset,
+        nll_error: fit.validation_nll_error,
+        gaussian_nll: gaussian,
+        copula_nll: fit.copula_nll.map(|nll| nll - offset),
+        n_dropped,
+        notes,
+        fit,
+    };
+    Ok(FittedTable { model: TableModel::new(schema.clone(), encoder, flow_config, flow), report })
+}
+
+/// The rows that have all values that the schema asks for, inside of their supports.
+fn usable_rows(
+    table: &Table,
+    schema: &Schema,
+    treatment: NonFiniteRows,
+) -> Result<Vec<usize>, Error> {
+    let mut usable = vec![true; table.n_rows()];
+    for column in schema.columns().iter().filter(|column| column.role != Role::LeftOut) {
+        let name = &column.name;
+        match (&table.column(name)?.values, &column.kind) {
+            (Values::Text(_), Kind::Categories(_)) => continue,
+            (Values::Numbers(_), Kind::Numbers(_)) => {}
+            _ => {
+                return Err(Error::Data(format!(
+                    "column `{name}` holds text where the schema says numbers, or numbers where it \
+                     says text: infer the schema from this table"
+                )));
+            }
+        }
+        let Kind::Numbers(support) = &column.kind else { continue };
+        for (row, &x) in table.numbers(name)?.iter().enumerate() {
+            if !x.is_finite() {
+                ensure!(
+                    as Data,
+                    treatment == NonFiniteRows::Drop,
+                    "{}, column `{name}`: the value is {}; fill it, leave the column out, or leave \
+                     such rows out by `non_finite_rows: Drop`",
+                    table.place_of(row),
+                    if x.is_nan() { "missing".to_owned() } else { x.to_string() }
+                );
+                usable[row] = false;
+            } else if column.role == Role::Modelled {
+                ensure!(
+                    as Data,
+                    support.contains(x),
+                    "{}, column `{name}`: {x} is outside of the support, {support}",
+                    table.place_of(row)
+                );
+            }
+        }
+    }
+    Ok((0..table.n_rows()).filter(|&row| usable[row]).collect())
+}
+
+/// The modelled columns as they are, integers dequantised, but for a mean and a standard deviation:
+/// what a normal is fitted to.
+struct Standardised {
+    /// The name and the support of each, its mean and its standard deviation.
+    columns: Vec<(String, Support, f64, f64)>,
+}
+
+impl Standardised {
+    fn fit(encoder: &Encoder, train: &Table) -> Result<Self, Error> {
+        let columns = encoder.features().map(|(name, support)| {
+            let values = train.numbers(name)?;
+            let n = values.len() as f64;
+            let mean = values.iter().map(|x| x / n).sum::<f64>();
+            let deviation = values.iter().map(|x| (x - mean).powi(2) / n).sum::<f64>().sqrt();
+            // Of one value among the training rows.
+            let deviation = if deviation > 0.0 { deviation } else { 1.0 };
+            Ok((name.to_owned(), support, mean, deviation))
+        });
+        Ok(Self { columns: columns.collect::<Result<_, Error>>()? })
+    }
+
+    /// The features of all rows, row by row.
+    fn features(&self, rows: &Table, rng: &mut ChaCha8Rng) -> Result<Vec<f64>, Error> {
+        let d = self.columns.len();
+        let mut features = vec![0.0; rows.n_rows() * d];
+        for (index, (name, support, mean, deviation)) in self.columns.iter().enumerate() {
+            for (row, &x) in rows.numbers(name)?.iter().enumerate() {
+                features[row * d + index] = (dequantised(*support, x, rng) - mean) / deviation;
+            }
+        }
+        Ok(features)
+    }
+
+    fn log_slope(&self) -> f64 {
+        -self.columns.iter().map(|(_, _, _, deviation)| deviation.ln()).sum::<f64>()
+    }
+}

@@ -1,0 +1,230 @@
+//! [`TableModel`]: a density of the rows of a table, in the units of its columns.
+
+use std::fmt;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::data::Table;
+use super::encoder::{Encoder, Integers};
+use super::schema::Schema;
+use crate::distribution::{Distribution, FlowConfig, NormalizingFlow};
+use crate::error::{Error, ensure};
+use crate::io::container::{Container, Kind};
+use crate::io::model::{WEIGHTS, built, bytes_of};
+
+/// A standardised value beyond which a flow in f32 may overflow.
+const FAR: f64 = 1e6;
+const MAX_FEATURE: f64 = 1e18;
+
+/// A density of the rows of a table: supports, scales and tails of the columns, and a flow.
+///
+/// [`fit_table`](super::fit_table) makes one. Log-densities are in nats, in the units of the columns;
+/// those of an integer column are the logarithm of a probability.
+///
+/// # References
+///
+/// Hoogeboom, Cohen, Tomczak: *Learning Discrete Distributions by Dequantization*, 2020,
+/// arXiv:2001.11235 (uniform dequantisation).
+#[derive(Debug, Clone)]
+pub struct TableModel {
+    schema: Schema,
+    encoder: Encoder,
+    config: FlowConfig,
+    flow: NormalizingFlow,
+}
+
+/// What a file says of a model beside its weights.
+#[derive(Serialize, Deserialize)]
+struct Content {
+    schema: Schema,
+    encoder: Encoder,
+    config: FlowConfig,
+}
+
+impl TableModel {
+    pub(super) fn new(
+        schema: Schema,
+        encoder: Encoder,
+        config: FlowConfig,
+        flow: NormalizingFlow,
+    ) -> Self {
+        Self { schema, encoder, config, flow }
+    }
+
+    /// What the columns are.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The flow of the standardised columns.
+    pub fn flow(&self) -> &NormalizingFlow {
+        &self.flow
+    }
+
+    /// The log-density of each row, in nats: minus infinity outside of a support. Integers stand for
+    /// the middle of the numbers that they are dequantised to.
+    ///
+    /// Columns are found by their names; others may be there too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if a column is not there, a value is missing, or a category was never seen.
+    pub fn log_prob(&self, table: &Table) -> Result<Vec<f64>, Error> {
+        self.log_density(table, Integers::<rand::rngs::ChaCha8Rng>::Midpoint)
+    }
+
+    /// The log-probability of each row's integers (and the log-density of the rest), with its
+    /// standard error: the density over all numbers that an integer stands for, estimated by
+    /// `n_draws` of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`log_prob`](Self::log_prob), and [`Error::Config`] for fewer than two draws.
+    pub fn log_mass<R: Rng + ?Sized>(
+        &self,
+        table: &Table,
+        n_draws: usize,
+        rng: &mut R,
+    ) -> Result<Vec<(f64, f64)>, Error> {
+        ensure!(n_draws >= 2, "`n_draws` must be at least 2, got {n_draws}");
+        let draws = (0..n_draws).map(|_| self.log_density(table, Integers::Dequantised(rng)));
+        let draws: Vec<Vec<f64>> = draws.collect::<Result<_, _>>()?;
+        let of_row = |row: usize| {
+            let logs: Vec<f64> = draws.iter().map(|draw| draw[row]).collect();
+            log_mean(&logs)
+        };
+        Ok((0..table.n_rows()).map(of_row).collect())
+    }
+
+    fn log_density<R: Rng + ?Sized>(
+        &self,
+        table: &Table,
+        integers: Integers<'_, R>,
+    ) -> Result<Vec<f64>, Error> {
+        if table.n_rows() == 0 {
+            return Ok(Vec::new());
+        }
+        let encoded = self.encoder.encode(table, integers)?;
+        let d_features = self.encoder.d_features();
+        let rows = encoded.features.chunks(d_features);
+        let is_far: Vec<bool> = rows.map(|row| row.iter().any(|z| z.abs() > FAR)).collect();
+        // Squares stay within the range of f32.
+        let features = encoded.features.into_iter().map(|z| z.clamp(-MAX_FEATURE, MAX_FEATURE));
+        let x = self.tensor(features.collect(), d_features);
+        let context = self.context(encoded.contexts);
+        let log_prob = match &context {
+            Some(context) => self.flow.given(context).log_prob(x),
+            None => self.flow.log_prob(x),
+        };
+        let log_prob = log_prob.into_data();
+        let rows = log_prob.iter::<f64>().zip(encoded.log_slopes).zip(is_far);
+        let sum = |((log_prob, slope), is_far): ((f64, f64), bool)| {
+            // Not minus infinity plus what is no number; and where the flow overflows, the density
+            // has long been 0.
+            let is_zero = slope == f64::NEG_INFINITY || is_far && log_prob.is_nan();
+            if is_zero { f64::NEG_INFINITY } else { log_prob + slope }
+        };
+        Ok(rows.map(sum).collect())
+    }
+
+    /// Draws rows, each inside of the supports, constant and determined columns included.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingContext`] if the model has context columns.
+    pub fn sample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Result<Table, Error> {
+        let d_context = self.encoder.d_context();
+        if d_context > 0 {
+            return Err(Error::MissingContext { d_context });
+        }
+        let samples = self.flow.sample(n, rng).into_data();
+        self.encoder.decode(&samples.iter::<f64>().collect::<Vec<_>>(), None)
+    }
+
+    /// Draws a row given each row of a table of contexts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if a context column is not there, a value is missing, or a category was never
+    /// seen; [`Error::UnwantedContext`] if the model has no context columns.
+    pub fn sample_given<R: Rng + ?Sized>(
+        &self,
+        contexts: &Table,
+        rng: &mut R,
+    ) -> Result<Table, Error> {
+        let context = self.context(self.encoder.contexts(contexts)?);
+        let context = context.ok_or(Error::UnwantedContext)?;
+        let samples = self.flow.given(&context).sample(1, rng).into_data();
+        self.encoder.decode(&samples.iter::<f64>().collect::<Vec<_>>(), Some(contexts))
+    }
+
+    /// Saves the model in one file, as [`save_model`](crate::io::save_model) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        let content = Content {
+            schema: self.schema.clone(),
+            encoder: self.encoder.clone(),
+            config: self.config.clone(),
+        };
+        let weights = bytes_of(path, &self.flow)?;
+        Container::new(content, vec![(WEIGHTS, weights)]).write(path, Kind::Table)
+    }
+
+    /// Loads what [`save`](Self::save) saved, onto any device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the file cannot be read, is no such model, is damaged, or was written by a
+    /// newer release.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let mut container = Container::<Content>::read(path, Kind::Table)?;
+        let weights = container.take(path, WEIGHTS)?;
+        let Content { schema, encoder, config } = container.content;
+        let flow = built(path, &config, weights, device)?;
+        Ok(Self { schema, encoder, config, flow })
+    }
+
+    fn context(&self, values: Vec<f64>) -> Option<Tensor<2>> {
+        let d_context = self.encoder.d_context();
+        (d_context > 0).then(|| self.tensor(values, d_context))
+    }
+
+    fn tensor(&self, values: Vec<f64>, d: usize) -> Tensor<2> {
+        let place = self.flow.place().unwrap_or_default();
+        let n = values.len() / d;
+        let float_type = place.float_type();
+        let device = place.device.without_autodiff();
+        Tensor::from_data(TensorData::new(values, [n, d]), (&device, float_type))
+    }
+}
+
+impl fmt::Display for TableModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.schema)?;
+        for note in self.encoder.notes() {
+            writeln!(f, "{note}")?;
+        }
+        write!(f, "{}", self.flow)
+    }
+}
+
+/// The logarithm of the mean of densities, and its standard error by the delta method.
+fn log_mean(logs: &[f64]) -> (f64, f64) {
+    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if largest == f64::NEG_INFINITY {
+        return (largest, 0.0);
+    }
+    let n = logs.len() as f64;
+    let shares: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
+    let mean = shares.iter().sum::<f64>() / n;
+    let variance = shares.iter().map(|share| (share - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (largest + mean.ln(), (variance / n).sqrt() / mean)
+}

@@ -1,0 +1,340 @@
+//! [`Schema`]: what each column of a table is, inferred or said.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::data::{Column, Table, Values};
+use super::dependence::{Formula, formulas};
+use super::support::Support;
+use crate::error::{Error, ensure};
+
+/// Fewer rows than these do not show what a column is.
+const MIN_ROWS: usize = 20;
+/// The share of rows that is a lump when they have the same value.
+const LUMP: f64 = 0.05;
+/// The share of rows at the greatest integer that makes it a bound.
+const AT_BOUND: f64 = 0.01;
+
+/// What is done with a column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Role {
+    /// The density is of it.
+    Modelled,
+    /// The density is given it.
+    Context,
+    /// The weight of each row in the likelihood.
+    Weight,
+    /// The other columns determine it: there is no density of it. It comes back in samples.
+    Determined(Formula),
+    /// Nothing.
+    LeftOut,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Numbers of a support.
+    Numbers(Support),
+    /// Text of so many categories, in alphabetical order.
+    Categories(Vec<String>),
+}
+
+/// One column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnSchema {
+    /// Its name.
+    pub name: String,
+    /// What is done with it.
+    pub role: Role,
+    /// What it holds.
+    pub kind: Kind,
+    /// What to know of it: lumps, missing values.
+    pub notes: Vec<String>,
+}
+
+/// What each column of a table is: inferred from the data, then changed by name. Prints as a list.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::table::{Schema, Support, Table};
+///
+/// let rows = (0..100).map(|i| vec![f64::from(i), f64::from(i % 7) / 7.0]).collect();
+/// let table = Table::from_rows(["count", "share"], rows)?;
+/// let schema = Schema::infer(&table)?
+///     .with_support("share", Support::Interval { low: -0.01, high: 1.0 })?
+///     .with_context("count")?;
+/// println!("{schema}");
+/// assert!(schema.to_string().contains("share  modelled  between -0.01 and 1"));
+/// # Ok::<(), normalizing_flows::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schema {
+    columns: Vec<ColumnSchema>,
+}
+
+impl Schema {
+    /// What the values look like: all modelled, but for columns that others determine.
+    ///
+    /// - all values equal: constant
+    /// - whole numbers: integers, from 0 if none is negative, up to the greatest if a hundredth of
+    ///   the rows has it
+    /// - all between 0 and 1, on both sides of ½: between 0 and 1
+    /// - all above 0, or all below: above 0, or below
+    /// - anything else: real
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if the table has fewer than two rows.
+    pub fn infer(table: &Table) -> Result<Self, Error> {
+        let n = table.n_rows();
+        ensure!(as Data, n >= 2, "a density needs at least 2 rows of data, got {n}");
+        let mut columns: Vec<_> = table.columns().iter().map(infer_column).collect();
+        let is_number = |column: &ColumnSchema| matches!(&column.kind, Kind::Numbers(support) if !matches!(support, Support::Constant(_)));
+        let numbers: Vec<usize> = (0..columns.len()).filter(|&i| is_number(&columns[i])).collect();
+        // A row with a missing value shows no dependence.
+        let complete: Vec<usize> = (0..n)
+            .filter(|&row| numbers.iter().all(|&i| is_finite(&table.columns()[i], row)))
+            .collect();
+        let complete = table.select(&complete);
+        let names: Vec<String> = numbers.iter().map(|&i| columns[i].name.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let values: Vec<&[f64]> =
+            names.iter().map(|name| complete.numbers(name)).collect::<Result<_, _>>()?;
+        for (index, formula) in numbers.into_iter().zip(formulas(&names, &values)) {
+            if let Some(formula) = formula {
+                columns[index].role = Role::Determined(formula);
+            }
+        }
+        Ok(Self { columns })
+    }
+
+    /// The columns.
+    pub fn columns(&self) -> &[ColumnSchema] {
+        &self.columns
+    }
+
+    /// With another support of a column.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if there is no such column or it holds text, [`Error::Config`] if the support
+    /// is empty.
+    pub fn with_support(mut self, name: &str, support: Support) -> Result<Self, Error> {
+        support.validate()?;
+        let column = self.column_mut(name)?;
+        let is_text = matches!(column.kind, Kind::Categories(_));
+        ensure!(as Data, !is_text, "column `{name}` holds text, which has no support of numbers");
+        column.kind = Kind::Numbers(support);
+        if matches!(column.role, Role::Determined(_)) {
+            column.role = Role::Modelled;
+        }
+        Ok(self)
+    }
+
+    /// With a column as context: numbers are standardised, text becomes one number per category,
+    /// 1 for the one at hand and 0 for the others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if there is no such column.
+    pub fn with_context(self, name: &str) -> Result<Self, Error> {
+        self.with_role(name, Role::Context)
+    }
+
+    /// With a column as the weight of each row in the likelihood.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if there is no such column or it holds text.
+    pub fn with_weight(self, name: &str) -> Result<Self, Error> {
+        let text = self
+            .columns
+            .iter()
+            .any(|column| column.name == name && matches!(column.kind, Kind::Categories(_)));
+        ensure!(as Data, !text, "column `{name}` holds text, and weights are numbers");
+        self.with_role(name, Role::Weight)
+    }
+
+    /// Without a column.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if there is no such column.
+    pub fn without(self, name: &str) -> Result<Self, Error> {
+        self.with_role(name, Role::LeftOut)
+    }
+
+    fn with_role(mut self, name: &str, role: Role) -> Result<Self, Error> {
+        self.column_mut(name)?.role = role;
+        // What was determined by a column that is no longer in the density is so no longer.
+        for column in &mut self.columns {
+            if let Role::Determined(formula) = &column.role
+                && formula.columns().any(|other| other == name)
+            {
+                column.role = Role::Modelled;
+            }
+        }
+        Ok(self)
+    }
+
+    fn column_mut(&mut self, name: &str) -> Result<&mut ColumnSchema, Error> {
+        let names: Vec<_> = self.columns.iter().map(|c| format!("`{}`", c.name)).collect();
+        self.columns.iter_mut().find(|column| column.name == name).ok_or_else(|| {
+            Error::Data(format!("there is no column `{name}`, only {}", names.join(", ")))
+        })
+    }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+        let names = width(&mut self.columns.iter().map(|column| column.name.chars().count()));
+        let role = |column: &ColumnSchema| match &column.role {
+            Role::Modelled => "modelled",
+            Role::Context => "context",
+            Role::Weight => "weight",
+            Role::Determined(_) => "determined",
+            Role::LeftOut => "left out",
+        };
+        let roles = width(&mut self.columns.iter().map(|column| role(column).len()));
+        for (index, column) in self.columns.iter().enumerate() {
+            let kind = match (&column.role, &column.kind) {
+                (Role::Determined(formula), _) => format!("= {formula}"),
+                (_, Kind::Numbers(support)) => support.to_string(),
+                (_, Kind::Categories(names)) => format!("{} categories", names.len()),
+            };
+            let end = if index == 0 { "" } else { "\n" };
+            write!(f, "{end}{:<names$}  {:<roles$}  {kind}", column.name, role(column))?;
+            for note in &column.notes {
+                write!(f, "; {note}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_finite(column: &Column, row: usize) -> bool {
+    match &column.values {
+        Values::Numbers(values) => values[row].is_finite(),
+        Values::Text(_) => true,
+    }
+}
+
+fn infer_column(column: &Column) -> ColumnSchema {
+    let (kind, notes) = match &column.values {
+        Values::Text(values) => {
+            let mut names = values.clone();
+            names.sort();
+            names.dedup();
+            (Kind::Categories(names), Vec::new())
+        }
+        Values::Numbers(values) => {
+            let mut finite: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
+            finite.sort_by(f64::total_cmp);
+            let support = infer_support(&finite);
+            let mut notes = Vec::new();
+            if finite.len() < values.len() {
+                notes.push(format!("{} missing", values.len() - finite.len()));
+            }
+            notes.extend(lump(support, &finite));
+            (Kind::Numbers(support), notes)
+        }
+    };
+    ColumnSchema { name: column.name.clone(), role: Role::Modelled, kind, notes }
+}
+
+/// The support that sorted values have by their look.
+fn infer_support(sorted: &[f64]) -> Support {
+    let (Some(&min), Some(&max)) = (sorted.first(), sorted.last()) else { return Support::Real };
+    if min == max {
+        return Support::Constant(min);
+    }
+    // Beyond this not every whole number is one.
+    let is_exact = min.abs().max(max.abs()) < 2f64.powi(53);
+    if is_exact && sorted.iter().all(|x| x.fract() == 0.0) {
+        let at_max = sorted.len() - sorted.partition_point(|&x| x < max);
+        let is_bound = at_max >= 5 && at_max as f64 >= AT_BOUND * sorted.len() as f64;
+        return Support::Integer {
+            min: (min >= 0.0).then_some(0),
+            max: is_bound.then_some(max as i64),
+        };
+    }
+    let enough = sorted.len() >= MIN_ROWS;
+    if enough && 0.0 < min && min < 0.5 && 0.5 < max && max < 1.0 {
+        Support::Interval { low: 0.0, high: 1.0 }
+    } else if enough && min > 0.0 {
+        Support::Above(0.0)
+    } else if enough && max < 0.0 {
+        Support::Below(0.0)
+    } else {
+        Support::Real
+    }
+}
+
+/// That many rows have the same value, which no density holds.
+fn lump(support: Support, sorted: &[f64]) -> Option<String> {
+    if support.is_integer() || matches!(support, Support::Constant(_)) || sorted.len() < MIN_ROWS {
+        return None;
+    }
+    let largest = sorted.chunk_by(|a, b| a == b).max_by_key(|equal| equal.len())?;
+    let share = largest.len() as f64 / sorted.len() as f64;
+    (share >= LUMP).then(|| {
+        format!(
+            "{:.0} % of the rows are {}, a lump that a density cannot hold: it will be smoothed",
+            100.0 * share,
+            largest[0]
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn support(values: &[f64]) -> Support {
+        let mut values = values.to_vec();
+        values.sort_by(f64::total_cmp);
+        infer_support(&values)
+    }
+
+    #[test]
+    fn supports_are_inferred() {
+        let steps = |low: f64, high: f64| -> Vec<f64> {
+            (0..50).map(|i| low + (high - low) * (f64::from(i) + 0.5) / 50.0).collect()
+        };
+        assert_eq!(support(&[2.5; 9]), Support::Constant(2.5));
+        assert_eq!(support(&steps(-1.0, 1.0)), Support::Real);
+        assert_eq!(support(&steps(0.0, 99.0)), Support::Above(0.0));
+        assert_eq!(support(&steps(-3.0, -1.0)), Support::Below(0.0));
+        assert_eq!(support(&steps(0.0, 1.0)), Support::Interval { low: 0.0, high: 1.0 });
+        // Too few to tell.
+        assert_eq!(support(&[0.25, 0.75]), Support::Real);
+        let integers = |f: fn(i32) -> i32| -> Vec<f64> { (0..50).map(|i| f(i).into()).collect() };
+        let of = |min, max| Support::Integer { min, max };
+        assert_eq!(support(&integers(|i| i)), of(Some(0), None));
+        assert_eq!(support(&integers(|i| i - 9)), of(None, None));
+        assert_eq!(support(&integers(|i| i % 6)), of(Some(0), Some(5)));
+    }
+
+    #[test]
+    fn lumps_missing_values_and_dependent_columns_are_told_of() {
+        let rows = (0..100).map(|i| {
+            let x = f64::from(i) + 0.5;
+            let missing = if i == 7 { f64::NAN } else { x * x };
+            vec![x, missing, if i < 30 { 0.0 } else { x.sqrt() }, 2.0 * x]
+        });
+        let table = Table::from_rows(["x", "y", "income", "twice"], rows.collect()).expect("valid");
+        let schema = Schema::infer(&table).expect("valid");
+        assert_eq!(schema.columns()[1].notes, ["1 missing"]);
+        assert!(schema.columns()[2].notes[0].starts_with("30 % of the rows are 0"), "{schema}");
+        assert!(schema.to_string().ends_with("twice   determined  = 2 * x"), "{schema}");
+        // Without the column that determines it, it is one as the others.
+        let schema = schema.without("x").expect("it is there");
+        assert_eq!(schema.columns()[3].role, Role::Modelled);
+        assert!(schema.without("z").unwrap_err().to_string().contains("no column `z`, only `x`"));
+    }
+}
