@@ -11,6 +11,7 @@ use normalizing_flows::conditioner::{
     MlpConfig, NetworkConfig, ResidualMlpConfig, SeparateMlpsConfig,
 };
 use normalizing_flows::coupling::Mask;
+use normalizing_flows::elementwise::ConditionalElementwiseConfig;
 use normalizing_flows::testing::Laws;
 use normalizing_flows::univariate::{
     AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
@@ -85,6 +86,15 @@ registry! {
     }).with_rounded_start(ROUNDINGS);
     elementwise_one_feature: elementwise(1);
     elementwise_three_features: elementwise(3);
+    elementwise_conditional: Laws::new(1, |device, rng| {
+        ConditionalElementwiseConfig::new(1, 2).init(device, rng)
+    });
+    elementwise_conditional_spline: Laws::new(3, |device, rng| {
+        ConditionalElementwiseConfig::new(3, 2)
+            .with_conditioner(ResidualMlpConfig::new().with_d_hidden(8).into())
+            .with_univariate(spline_config(BoundarySlopes::One).into())
+            .init(device, rng)
+    }).with_rounded_start(ROUNDINGS);
     sequential: Laws::new(3, stack);
     sequential_empty: Laws::new(2, |_, _| Sequential::<MaskedCoupling>::new(vec![]));
     inverse: Laws::new(3, |device, rng| Inverse::new(stack(device, rng)));

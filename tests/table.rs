@@ -269,6 +269,24 @@ fn contexts_of_any_scale_and_categories_condition_the_density() {
     assert!(error.contains("never seen the category \"birch\", only elm, oak"), "{error}");
 }
 
+/// `y = x + 0.5 noise`: one column given another.
+#[test]
+fn a_single_column_has_a_density_given_a_context() {
+    let mut rng = rng(0);
+    let rows = (0..2_000).map(|_| {
+        let x = 100.0 * normal(&mut rng);
+        vec![x, 0.01 * x + 0.5 * normal(&mut rng)]
+    });
+    let table = Table::from_rows(["x", "y"], rows.collect()).expect("a table");
+    let schema = Schema::infer(&table).and_then(|schema| schema.with_context("x"));
+    let fitted =
+        fit_table(&table, &schema.expect("it is there"), &epochs(30), &cpu()).expect("it trains");
+    let entropy = 0.5f64.ln() + 0.5 * (std::f64::consts::TAU * std::f64::consts::E).ln();
+    // Four standard errors of the mean of the 200 rows held out, and what is left to learn.
+    let tolerance = 4.0 * (0.5f64 / 200.0).sqrt() + 0.1;
+    assert!((fitted.report.nll - entropy).abs() < tolerance, "{entropy}: {}", fitted.report);
+}
+
 #[test]
 fn missing_values_are_refused_by_their_place_or_dropped_and_counted() {
     let path = std::env::temp_dir().join(format!("nflow-missing-{}.csv", std::process::id()));

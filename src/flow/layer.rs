@@ -9,7 +9,9 @@ use super::sequential::{Sequential, SequentialConfig};
 use crate::closed_enum::closed_enum;
 use crate::coupling::{MaskedCoupling, MaskedCouplingConfig};
 use crate::direction::Direction;
-use crate::elementwise::{Elementwise, ElementwiseConfig};
+use crate::elementwise::{
+    ConditionalElementwise, ConditionalElementwiseConfig, Elementwise, ElementwiseConfig,
+};
 use crate::kernel::Program;
 use crate::parameters::Place;
 
@@ -43,6 +45,8 @@ closed_enum! {
         MaskedCoupling(MaskedCoupling) from MaskedCouplingConfig;
         /// A univariate map of every feature by itself.
         Elementwise(Elementwise) from ElementwiseConfig;
+        /// A univariate map of every feature by itself, by parameters from the context.
+        ConditionalElementwise(ConditionalElementwise) from ConditionalElementwiseConfig;
         /// A stack of layers.
         Sequential(Sequential<Layer>) from SequentialConfig;
         /// A stack of layers with its directions swapped.

@@ -179,6 +179,7 @@ mod tests {
 
     use crate::conditioner::{MlpConfig, NetworkConfig, ResidualMlpConfig, SeparateMlpsConfig};
     use crate::coupling::Mask;
+    use crate::elementwise::ConditionalElementwiseConfig;
     use crate::preset::{NiceConfig, RealNvpConfig};
     use crate::univariate::{
         AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
@@ -281,6 +282,18 @@ mod tests {
                 let x = Tensor::ones([5, 3], (&device, (*dtype).into())).transpose();
                 assert!(in_one_pass(&flow, &x, None), "{network:?}, {map:?}, {dtype:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_map_by_the_context_alone_runs_in_one_pass() {
+        let device = Device::flex();
+        for network in [NetworkConfig::from(MlpConfig::new()), ResidualMlpConfig::new().into()] {
+            let config = ConditionalElementwiseConfig::new(3, 2).with_conditioner(network);
+            let flow = config.init(&device, &mut rng());
+            let (x, context) = (Tensor::ones([5, 3], &device), Tensor::ones([5, 2], &device));
+            assert!(in_one_pass(&flow, &x, Some(&context)));
+            assert!(runs(&flow, &x, None).is_none());
         }
     }
 

@@ -18,8 +18,9 @@ use super::support::Support;
 use crate::conditioner::MlpConfig;
 use crate::data::Dataset;
 use crate::distribution::FlowConfig;
-use crate::elementwise::ElementwiseConfig;
+use crate::elementwise::{ConditionalElementwiseConfig, ElementwiseConfig};
 use crate::error::{Error, ensure};
+use crate::flow::LayerConfig;
 use crate::preset::{NsfConfig, RealNvpConfig};
 use crate::train::{
     Epoch, FitConfig, FitError, FitReport, Fitted, Fitter, NonFiniteRows, gaussian_nll,
@@ -39,7 +40,7 @@ pub enum TableFlow {
 /// Configuration of [`fit_table`]. What is `None` follows from the size of the table.
 #[derive(Config, Debug)]
 pub struct TableConfig {
-    /// The flow.
+    /// The flow. A single column has a spline of 16 bins, whatever this says.
     #[config(default = "TableFlow::Nsf")]
     pub flow: TableFlow,
     /// The number of its coupling layers. By default 6.
@@ -65,17 +66,6 @@ impl TableConfig {
         d_context: usize,
         n_rows: usize,
     ) -> Result<FlowConfig, Error> {
-        if d_features == 1 {
-            ensure!(
-                as Data,
-                d_context == 0,
-                "one modelled column given contexts needs a layer that this release does not have: \
-                 model two columns or more"
-            );
-            let spline = RationalQuadraticSplineConfig::new().with_n_bins(16);
-            let layer = ElementwiseConfig::new(1).with_univariate(spline.into());
-            return Ok(FlowConfig::standard(1, vec![layer.into()]));
-        }
         let d_hidden = self.d_hidden.unwrap_or(match n_rows {
             0..1_000 => 32,
             1_000..10_000 => 64,
@@ -84,6 +74,20 @@ impl TableConfig {
         });
         let n_layers = self.n_layers.unwrap_or(6);
         let network = MlpConfig::new().with_d_hidden(vec![d_hidden; 2]);
+        if d_features == 1 {
+            // No other column to couple it with: one map, of more bins, given the context if there is
+            // one.
+            let spline = RationalQuadraticSplineConfig::new().with_n_bins(16);
+            let layer: LayerConfig = if d_context == 0 {
+                ElementwiseConfig::new(1).with_univariate(spline.into()).into()
+            } else {
+                ConditionalElementwiseConfig::new(1, d_context)
+                    .with_conditioner(network.into())
+                    .with_univariate(spline.into())
+                    .into()
+            };
+            return Ok(FlowConfig::standard(1, vec![layer]));
+        }
         let config: FlowConfig = match self.flow {
             TableFlow::Nsf => NsfConfig::new(d_features)
                 .with_d_context(d_context)
