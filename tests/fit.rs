@@ -156,6 +156,45 @@ fn a_training_goes_on_from_its_checkpoint_to_the_same_bits() {
     std::fs::remove_file(path).expect("it is there");
 }
 
+/// Rows with noise of their epoch: a training that was stopped goes on to the same bits.
+#[test]
+fn rows_drawn_anew_for_every_epoch_resume_to_the_same_bits() {
+    let (data, validation) = (moons(200), moons(50));
+    let redraw = |epoch: usize| {
+        let noise: Vec<f64> = StandardNormal::new(2, &common::cpu())
+            .sample(200, &mut rng(epoch as u64))
+            .into_data()
+            .iter::<f64>()
+            .collect();
+        let noise = Tensor::from_data(TensorData::new(noise, [200, 2]), &common::cpu());
+        Dataset::new(moons(200).x().clone() + noise * 0.1)
+    };
+    let fitter = |epochs: usize| {
+        let config = FitConfig::new().with_max_epochs(Some(4)).with_learning_rate(3e-3);
+        Fitter::new(config).validation(&validation).redraw(&redraw).on_epoch(move |epoch, _| {
+            if epoch.epoch == epochs { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    };
+    let unbroken = fitter(4).fit(real_nvp(3), &data).expect("nothing is wrong with it");
+    let path = temporary("redraw");
+    fitter(2).checkpoint(&path).fit(real_nvp(3), &data).expect("nothing is wrong with it");
+    let resumed = fitter(4).checkpoint(&path).fit(real_nvp(3), &data).expect("it goes on");
+    std::fs::remove_file(&path).expect("it was written");
+    assert_eq!(bits(&resumed.model), bits(&unbroken.model));
+    assert_eq!(resumed.report.copula_nll, unbroken.report.copula_nll);
+
+    let config = FitConfig::new().with_max_epochs(Some(4)).with_learning_rate(3e-3);
+    let plain = Fitter::new(config.clone()).validation(&validation).fit(real_nvp(3), &data);
+    assert_ne!(bits(&plain.expect("likewise").model), bits(&unbroken.model));
+
+    let error = Fitter::new(config.clone()).redraw(&redraw).fit(real_nvp(3), &data).unwrap_err();
+    assert!(error.to_string().contains("need validation data of their own"), "{error}");
+    let fewer = |_| moons(100);
+    let fitter = Fitter::new(config).validation(&validation).redraw(&fewer);
+    let error = fitter.fit(real_nvp(3), &data).unwrap_err().to_string();
+    assert!(error.contains("rows that are drawn anew must be as many as they were"), "{error}");
+}
+
 fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|file| file.modified()).ok()
 }

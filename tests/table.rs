@@ -219,8 +219,9 @@ fn the_log_mass_of_integers_adds_up_to_one() {
     let fitted = fit_table(&table, &schema, &epochs(20), &cpu()).expect("it trains");
     let all = Table::from_rows(["k"], (0..5).map(|k| vec![f64::from(k)]).collect()).expect("rows");
     let masses = fitted.model.log_mass(&all, 2_000, &mut rng).expect("integers");
-    let total: f64 = masses.iter().map(|(log, _)| log.exp()).sum();
-    let error = masses.iter().map(|(log, error)| (log.exp() * error).powi(2)).sum::<f64>().sqrt();
+    let total: f64 = masses.iter().map(|mass| mass.value.exp()).sum();
+    let errors = masses.iter().map(|mass| mass.value.exp() * mass.standard_error);
+    let error = errors.map(|error| error * error).sum::<f64>().sqrt();
     assert!((total - 1.0).abs() < 5.0 * error + 1e-3, "{total} ± {error}: {masses:?}");
     assert!(fitted.model.log_mass(&all, 1, &mut rng).is_err());
 }
@@ -304,6 +305,93 @@ fn missing_values_are_refused_by_their_place_or_dropped_and_counted() {
     assert_eq!(fitted.report.n_dropped, 1);
     let error = fitted.model.log_prob(&table).unwrap_err().to_string();
     assert!(error.starts_with("line 62, column `x`: the value is missing"), "{error}");
+}
+
+/// The report is of the rows that were held out, and each row's share of it is its log-density.
+#[test]
+fn the_standard_error_is_that_of_log_densities_in_the_units_of_the_columns() {
+    let mut rng = rng(0);
+    // Slopes of the logarithm that differ between rows by far more than the flow's losses do.
+    let rows = (0..1_000).map(|_| vec![(3.0 * normal(&mut rng)).exp(), normal(&mut rng)]);
+    let table = Table::from_rows(["x", "y"], rows.collect()).expect("a table");
+    let schema = Schema::infer(&table).expect("a table");
+    let fitted = fit_table(&table, &schema, &epochs(5), &cpu()).expect("it trains");
+    let scores = fitted.model.log_prob(&table).expect("the same table");
+    let mean = scores.iter().sum::<f64>() / 1e3;
+    let variance = scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / 1e3;
+    // 100 rows are held out; their variance is within a third of that of all.
+    let expected = (variance / 100.0).sqrt();
+    let found = fitted.report.nll_error.expect("more than one row");
+    assert!((found / expected - 1.0).abs() < 0.34, "{found} {expected}");
+    assert!((fitted.report.nll + mean).abs() < 4.0 * expected, "{}: {mean}", fitted.report);
+}
+
+#[test]
+fn weights_count_and_bad_ones_are_refused_by_their_place() {
+    let table = |weight: fn(i32) -> f64| {
+        let rows = (0..600).map(|i| {
+            let in_first = i % 2 == 0;
+            let x = f64::from(i * 7919 % 601) / 601.0 + if in_first { 5.0 } else { -5.0 };
+            vec![x, weight(i), f64::from(i * 31 % 17) + 0.5]
+        });
+        Table::from_rows(["x", "w", "y"], rows.collect()).expect("a table")
+    };
+    let fit = |table: &Table| {
+        let schema = Schema::infer(table).and_then(|schema| schema.with_weight("w"));
+        fit_table(table, &schema.expect("it is there"), &epochs(10), &cpu())
+    };
+    // Rows of weight 0 are as if they were not there.
+    let fitted = fit(&table(|i| if i % 2 == 0 { 1.0 + f64::from(i % 3) } else { 0.0 }));
+    let fitted = fitted.expect("it trains");
+    assert_eq!(fitted.report.fit.n_train + fitted.report.fit.n_validation, 300);
+    let samples = fitted.model.sample(200, &mut rng(0)).expect("no contexts");
+    let x = samples.numbers("x").expect("numbers");
+    assert!(x.iter().sum::<f64>() / 200.0 > 4.0, "{x:?}");
+
+    let error = fit(&table(|i| if i == 5 { -1.0 } else { 1.5 })).unwrap_err().to_string();
+    assert!(error.contains("row 5 (from 0), column `w`: a weight must be at least 0"), "{error}");
+    let schema = Schema::infer(&table(|_| 1.0)).and_then(|schema| schema.with_weight("w"));
+    let error = schema.and_then(|schema| schema.with_weight("y")).unwrap_err().to_string();
+    assert!(error.contains("`w` holds the weights already"), "{error}");
+}
+
+#[test]
+fn a_value_that_nothing_can_be_trained_on_is_named() {
+    let mut rng = rng(0);
+    let mut rows: Vec<Vec<f64>> =
+        (0..200).map(|_| vec![normal(&mut rng), normal(&mut rng)]).collect();
+    rows[17][1] = 1e300;
+    let table = Table::from_rows(["x", "y"], rows).expect("a table");
+    let schema = Schema::infer(&table).expect("a table");
+    for seed in 0..6 {
+        let config =
+            TableConfig::new().with_fit(FitConfig::new().with_max_epochs(Some(1)).with_seed(seed));
+        match fit_table(&table, &schema, &config, &cpu()) {
+            // Among the rows that are trained on it makes the tail of its column, and that is told of.
+            Ok(fitted) => {
+                let notes = fitted.report.notes.join("\n");
+                assert!(notes.contains("`y` has heavy tails"), "{notes}");
+                assert!(fitted.report.nll.is_finite(), "{}", fitted.report);
+            }
+            Err(error) => {
+                let error = error.to_string();
+                assert!(error.starts_with("row 17 (from 0), column `y`: 1000"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn configurations_out_of_range_are_errors() {
+    let (table, model) = small_model();
+    for config in [
+        TableConfig::new().with_n_layers(Some(0)),
+        TableConfig::new().with_d_hidden(Some(0)),
+        TableConfig::new().with_fit(FitConfig::new().with_learning_rate(-1.0)),
+    ] {
+        assert!(config.validate().is_err());
+        assert!(fit_table(&table, model.schema(), &config, &cpu()).is_err());
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// A model that was fitted before: score the rows of the file, and sample
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["context", "drop", "support", "weight", "flow", "epochs"])]
     pub load: Option<PathBuf>,
     /// Folder for the model, the pictures, summary.json and the samples
     #[arg(long, default_value = "target/tabular")]

@@ -121,11 +121,24 @@ fn samples(
     n: usize,
     rng: &mut ChaCha8Rng,
 ) -> Result<Table, Box<dyn Error>> {
-    let conditional = model.schema().columns().iter().any(|column| column.role == Role::Context);
-    if !conditional {
+    let columns = model.schema().columns().iter().filter(|column| column.role == Role::Context);
+    let contexts: Vec<&Values> = columns
+        .map(|column| Ok(&table.column(&column.name)?.values))
+        .collect::<Result<_, Box<dyn Error>>>()?;
+    if contexts.is_empty() {
         return Ok(model.sample(n, rng)?);
     }
-    let rows: Vec<usize> = (0..n).map(|_| rng.random_range(0..table.n_rows())).collect();
+    let is_there = |values: &&Values, row: usize| match values {
+        Values::Numbers(values) => values[row].is_finite(),
+        Values::Text(values) => !values[row].is_empty(),
+    };
+    let complete: Vec<usize> = (0..table.n_rows())
+        .filter(|&row| contexts.iter().all(|values| is_there(values, row)))
+        .collect();
+    if complete.is_empty() {
+        return Err("no row of the file has all contexts".into());
+    }
+    let rows: Vec<usize> = (0..n).map(|_| complete[rng.random_range(0..complete.len())]).collect();
     Ok(model.sample_given(&table.select(&rows), rng)?)
 }
 

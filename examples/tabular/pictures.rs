@@ -141,7 +141,7 @@ fn pairs(file: &Path, drawn: &[Drawn<'_>]) -> Result {
             .y_label_area_size(44)
             .build_cartesian_2d(x.range[0]..x.range[1], y.range[0]..y.range[1])?;
         chart.configure_mesh().disable_mesh().x_labels(3).y_labels(3).draw()?;
-        let step = xs.len().div_ceil(N_POINTS);
+        let step = xs.len().div_ceil(N_POINTS).max(1);
         let holds = |range: [f64; 2], value: f64| range[0] <= value && value <= range[1];
         let points = xs.iter().zip(ys).step_by(step);
         let points = points.filter(|(a, b)| holds(x.range, **a) && holds(y.range, **b));

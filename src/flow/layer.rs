@@ -39,7 +39,6 @@ closed_enum! {
     /// let (x, _) = Sequential::new(layers.into()).forward(Tensor::ones([1, 2], &device), None);
     /// assert_eq!(x.dims(), [1, 2]);
     /// ```
-    #[expect(clippy::large_enum_variant, reason = "a boxed module is no module of burn's")]
     pub enum Layer as on_layer($) {
         /// A coupling layer.
         MaskedCoupling(MaskedCoupling) from MaskedCouplingConfig;

@@ -67,8 +67,11 @@ impl ColumnMap {
 
 /// An integer with uniform noise of up to one half, anything else as it is.
 pub(super) fn dequantised<R: Rng + ?Sized>(support: Support, x: f64, rng: &mut R) -> f64 {
-    // From the open interval, so that nothing is at the ends of the support.
-    if support.is_integer() { x + rng.sample::<f64, _>(rand_distr::Open01) - 0.5 } else { x }
+    if !support.is_integer() {
+        return x;
+    }
+    // Among large numbers the noise may round to an end.
+    support.inside(x + rng.sample::<f64, _>(rand_distr::Open01) - 0.5)
 }
 
 #[cfg(test)]

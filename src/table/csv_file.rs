@@ -17,10 +17,11 @@ const MISSING: [&str; 6] = ["", "na", "n/a", "nan", "null", "?"];
 
 impl Table {
     /// Reads a CSV file: the delimiter (comma, semicolon, tab or bar) is found, and the first line
-    /// holds the names unless a cell of it is a number; then they are `c0`, `c1`, and so on.
+    /// holds the names unless a cell of it is a number; then they are `c0`, `c1`, and so on, as is
+    /// that of an empty cell.
     ///
-    /// A column is of numbers if most of its cells are. Empty cells of such a column (also `NA`,
-    /// `NaN`, `null` and `?`) become NaN.
+    /// A column is of numbers if most of its cells are. Empty cells (also `NA`, `NaN`, `null` and `?`)
+    /// become NaN in such a column, and empty text in others.
     ///
     /// # Errors
     ///
@@ -88,12 +89,12 @@ fn parse(text: &str) -> Result<Table, String> {
         records.push(record.map_err(|error| format!("is no CSV: {error}"))?);
     }
     let Some(first) = records.first() else { return Err("is empty".to_owned()) };
-    let has_names = first.iter().all(|cell| !cell.is_empty() && cell.parse::<f64>().is_err());
-    let names: Vec<String> = if has_names {
-        first.iter().map(str::to_owned).collect()
-    } else {
-        (0..first.len()).map(|index| format!("c{index}")).collect()
+    let has_names = first.iter().all(|cell| cell.parse::<f64>().is_err())
+        && first.iter().any(|cell| !cell.is_empty());
+    let name = |(index, cell): (usize, &str)| {
+        if has_names && !cell.is_empty() { cell.to_owned() } else { format!("c{index}") }
     };
+    let names: Vec<String> = first.iter().enumerate().map(name).collect();
     if has_names {
         records.remove(0);
     }
@@ -156,19 +157,21 @@ fn values(
 ) -> Result<Values, String> {
     let is_missing = |cell: &str| MISSING.contains(&cell.to_ascii_lowercase().as_str());
     let cells = || records.iter().map(|record| &record[index]);
-    let n_numbers = cells().filter(|cell| cell.parse::<f64>().is_ok()).count();
-    let n_text = cells().filter(|cell| cell.parse::<f64>().is_err() && !is_missing(cell)).count();
+    let is_number = |cell: &str| !is_missing(cell) && cell.parse::<f64>().is_ok();
+    let n_numbers = cells().filter(|cell| is_number(cell)).count();
+    let n_text = cells().filter(|cell| !is_number(cell) && !is_missing(cell)).count();
     if n_numbers == 0 && n_text == 0 {
         return Err(format!("column `{name}` has only empty cells: remove it"));
     }
     if n_text > n_numbers {
-        return Ok(Values::Text(cells().map(str::to_owned).collect()));
+        let text = |cell: &str| if is_missing(cell) { String::new() } else { cell.to_owned() };
+        return Ok(Values::Text(cells().map(text).collect()));
     }
     let number = |record: &StringRecord| {
         let cell = &record[index];
         match cell.parse::<f64>() {
+            _ if is_missing(cell) => Ok(f64::NAN),
             Ok(number) => Ok(number),
-            Err(_) if is_missing(cell) => Ok(f64::NAN),
             Err(_) => Err(format!(
                 "line {}, column `{name}`: {cell:?} is no number, and the other cells of the column \
                  are",
@@ -207,6 +210,16 @@ mod tests {
         assert!(a[1].is_nan() && a[2].is_nan());
         // The empty line is none of the rows.
         assert_eq!(table.place_of(1), "line 4");
+    }
+
+    #[test]
+    fn an_index_without_a_name_and_nan_among_text_are_read() {
+        // As pandas writes a table.
+        let table = parse(",x,kind\n0,1.5,nan\n1,2.5,oak\n2,nan,nan\n").expect("a table");
+        assert_eq!(table.numbers("c0"), Ok(&[0.0, 1.0, 2.0][..]));
+        assert!(table.numbers("x").expect("numbers")[2].is_nan());
+        let kind = &table.column("kind").expect("it is there").values;
+        assert_eq!(*kind, Values::Text(vec![String::new(), "oak".into(), String::new()]));
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct Table {
     n_rows: usize,
     /// The line of a file that each row stands in, where the table is of a file.
     lines: Option<Vec<u64>>,
+    /// The rows of the table that these were selected from.
+    selected: Option<Vec<usize>>,
 }
 
 impl Table {
@@ -76,7 +78,7 @@ impl Table {
             let twice = columns[..index].iter().any(|other| other.name == *name);
             ensure!(as Data, !twice, "two columns have the name `{name}`: rename one");
         }
-        Ok(Self { columns, n_rows, lines: None })
+        Ok(Self { columns, n_rows, lines: None, selected: None })
     }
 
     /// A table of numbers, row by row.
@@ -164,14 +166,22 @@ impl Table {
             Column { name: name.clone(), values }
         });
         let lines = self.lines.as_ref().map(|lines| rows.iter().map(|&row| lines[row]).collect());
-        Self { columns: columns.collect(), n_rows: rows.len(), lines }
+        let before = |&row: &usize| self.selected.as_ref().map_or(row, |selected| selected[row]);
+        let selected = Some(rows.iter().map(before).collect());
+        Self { columns: columns.collect(), n_rows: rows.len(), lines, selected }
     }
 
-    /// Where a row is: "line 7" of a file, or "row 5 (from 0)".
+    /// Where a row is: "line 7" of a file, or "row 5 (from 0)", of the whole table where this one was
+    /// [selected](Self::select) from it.
+    ///
+    /// # Panics
+    ///
+    /// If the row is not below [`n_rows`](Self::n_rows).
     pub fn place_of(&self, row: usize) -> String {
-        match &self.lines {
-            Some(lines) => format!("line {}", lines[row]),
-            None => format!("row {row} (from 0)"),
+        match (&self.lines, &self.selected) {
+            (Some(lines), _) => format!("line {}", lines[row]),
+            (None, Some(selected)) => format!("row {} (from 0)", selected[row]),
+            (None, None) => format!("row {row} (from 0)"),
         }
     }
 }

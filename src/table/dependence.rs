@@ -11,14 +11,15 @@ const MAX_RESIDUAL: f64 = 1e-7;
 /// A coefficient below this, of standardised columns, is a rounding.
 const MIN_COEFFICIENT: f64 = 1e-6;
 
+/// How far off a value may be, beside the sizes of the terms.
+const TOLERANCE: f64 = 1e-8;
+
 /// `intercept + Σ coefficient * column`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Formula {
     intercept: f64,
     /// Names and coefficients.
     terms: Vec<(String, f64)>,
-    /// How far off a value may be.
-    tolerance: f64,
 }
 
 impl Formula {
@@ -34,22 +35,35 @@ impl Formula {
 
     /// Whether a value is that of the formula but for roundings.
     pub(super) fn holds(&self, x: f64, of: impl Fn(&str) -> f64) -> bool {
-        (x - self.value(of)).abs() <= self.tolerance
+        let sizes = self.terms.iter().map(|(name, factor)| (factor * of(name)).abs());
+        let size = x.abs() + self.intercept.abs() + sizes.sum::<f64>();
+        (x - self.value(of)).abs() <= TOLERANCE * size
     }
 }
 
 impl fmt::Display for Formula {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let terms = self.terms.iter().map(|(name, factor)| {
-            if *factor == 1.0 { name.clone() } else { format!("{factor} * {name}") }
-        });
-        let constant = (self.intercept != 0.0).then(|| self.intercept.to_string());
-        write!(f, "{}", terms.chain(constant).collect::<Vec<_>>().join(" + "))
+        let constant = (self.intercept != 0.0).then_some(("", self.intercept));
+        let terms = self.terms.iter().map(|(name, factor)| (name.as_str(), *factor));
+        for (index, (name, factor)) in terms.chain(constant).enumerate() {
+            f.write_str(match (index, factor < 0.0) {
+                (0, false) => "",
+                (0, true) => "-",
+                (_, false) => " + ",
+                (_, true) => " - ",
+            })?;
+            match (name, factor.abs()) {
+                ("", constant) => write!(f, "{constant}")?,
+                (name, 1.0) => f.write_str(name)?,
+                (name, factor) => write!(f, "{factor} * {name}")?,
+            }
+        }
+        Ok(())
     }
 }
 
 /// A column, centred and scaled, in terms of the columns before it.
-struct Standardised {
+struct Kept {
     mean: f64,
     deviation: f64,
     /// What the kept columns before it do not explain, of length 1.
@@ -61,7 +75,7 @@ struct Standardised {
 /// The formula of each column that the columns before it determine, by Gram and Schmidt's process
 /// with a second pass; `None` for the others. Columns of one value are `None`.
 pub(super) fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Option<Formula>> {
-    let mut kept: Vec<(usize, Standardised)> = Vec::new();
+    let mut kept: Vec<(usize, Kept)> = Vec::new();
     let mut found = Vec::with_capacity(columns.len());
     for (index, column) in columns.iter().enumerate() {
         let step = column.len().div_ceil(MAX_ROWS).max(1);
@@ -87,12 +101,12 @@ pub(super) fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Option<Formula
         if left > MAX_RESIDUAL {
             residual.iter_mut().for_each(|r| *r /= left);
             projections.push(left);
-            kept.push((index, Standardised { mean, deviation: norm, residual, projections }));
+            kept.push((index, Kept { mean, deviation: norm, residual, projections }));
             found.push(None);
             continue;
         }
         let coefficients = solved(&kept, projections);
-        let mut formula = Formula { intercept: mean, terms: Vec::new(), tolerance: 0.0 };
+        let mut formula = Formula { intercept: mean, terms: Vec::new() };
         for ((other, standardised), coefficient) in kept.iter().zip(coefficients) {
             if coefficient.abs() > MIN_COEFFICIENT {
                 let factor = rounded(coefficient * norm / standardised.deviation);
@@ -102,7 +116,6 @@ pub(super) fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Option<Formula
         }
         let size = columns[index].iter().fold(0.0_f64, |most, x| most.max(x.abs()));
         formula.intercept = rounded_to(formula.intercept, 1e-9 * size);
-        formula.tolerance = 1e-6 * (norm / n.sqrt()).max(1e-9 * size);
         let holds = (0..column.len()).all(|row| {
             let of = |name: &str| {
                 let other = names.iter().position(|other| *other == name);
@@ -121,7 +134,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// The coefficients by standardised columns of a column with these products with their residuals:
 /// a triangular system, solved from below.
-fn solved(kept: &[(usize, Standardised)], mut projections: Vec<f64>) -> Vec<f64> {
+fn solved(kept: &[(usize, Kept)], mut projections: Vec<f64>) -> Vec<f64> {
     for k in (0..kept.len()).rev() {
         let line = &kept[k].1.projections;
         projections[k] /= line[k];
@@ -165,10 +178,12 @@ mod tests {
         let code: Vec<f64> = hour.iter().zip(&minute).map(|(h, m)| 100.0 * h + m).collect();
         let copy = x.clone();
         let fahrenheit: Vec<f64> = x.iter().map(|x| 1.8 * x + 32.0).collect();
+        let less: Vec<f64> = x.iter().zip(&minute).map(|(x, m)| m - 2.5 * x).collect();
         let noisy: Vec<f64> = x.iter().zip(&minute).map(|(x, m)| x + m * m).collect();
         let constant = vec![3.0; 500];
-        let names = ["hour", "minute", "x", "code", "copy", "fahrenheit", "noisy", "constant"];
-        let columns = [&hour, &minute, &x, &code, &copy, &fahrenheit, &noisy, &constant];
+        let names =
+            ["hour", "minute", "x", "code", "copy", "fahrenheit", "less", "noisy", "constant"];
+        let columns = [&hour, &minute, &x, &code, &copy, &fahrenheit, &less, &noisy, &constant];
         let found = formulas(&names, &columns.map(Vec::as_slice));
         let words: Vec<Option<String>> =
             found.iter().map(|formula| formula.as_ref().map(ToString::to_string)).collect();
@@ -177,7 +192,19 @@ mod tests {
         assert_eq!(words[3], some("100 * hour + minute"));
         assert_eq!(words[4], some("x"));
         assert_eq!(words[5], some("1.8 * x + 32"));
-        assert_eq!(words[6..], [None, None]);
+        assert_eq!(words[6], some("minute - 2.5 * x"));
+        assert_eq!(words[7..], [None, None]);
+    }
+
+    /// Two independent columns with the same sentinel in one row look alike to a correlation.
+    #[test]
+    fn an_outlier_that_two_columns_share_determines_neither() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut column = || -> Vec<f64> {
+            (0..1000).map(|row| if row == 7 { -1e9 } else { rng.random::<f64>() }).collect()
+        };
+        let (a, b) = (column(), column());
+        assert_eq!(formulas(&["a", "b"], &[&a, &b]), [None, None]);
     }
 
     #[test]

@@ -36,6 +36,11 @@ enum Encoding {
     Categories(Vec<String>),
 }
 
+/// A standardised value beyond which a flow in f32 may overflow. Contexts end here.
+pub(super) const FAR: f64 = 1e6;
+/// Features end here: their squares stay within the range of f32.
+const MAX_FEATURE: f64 = 1e18;
+
 /// Rows as a model takes them.
 pub(super) struct Encodings {
     /// The features of all rows, row by row.
@@ -132,8 +137,16 @@ impl Encoder {
         self.features().any(|(_, support)| support.is_integer())
     }
 
-    /// The rows of a table. Those outside of a support are encoded as the middle of it, with a
-    /// log-slope of minus infinity.
+    /// The first value that is so far from the others that a model cannot be trained on it: its row and
+    /// the name of its column.
+    pub fn first_far(&self, encoded: &Encodings) -> Option<(usize, &str)> {
+        let d = self.d_features();
+        let index = encoded.features.iter().position(|z| z.abs() > FAR)?;
+        self.features().nth(index % d).map(|(name, _)| (index / d, name))
+    }
+
+    /// The rows of a table. A value outside of its support is encoded as the mean of its column, and
+    /// the row has a log-slope of minus infinity.
     pub fn encode<R: Rng + ?Sized>(
         &self,
         table: &Table,
@@ -156,7 +169,7 @@ impl Encoder {
                             Integers::Dequantised(rng) => dequantised(map.support, x, &mut **rng),
                         };
                         let mapped = map.standardised(x);
-                        features[row * d + feature] = mapped.value;
+                        features[row * d + feature] = mapped.value.clamp(-MAX_FEATURE, MAX_FEATURE);
                         log_slopes[row] += mapped.log_slope;
                     }
                     feature += 1;
@@ -204,7 +217,7 @@ impl Encoder {
                             "{}, column `{name}`: a context must be finite, got {c}",
                             table.place_of(row)
                         );
-                        contexts[row * d + first] = map.standardised(c).value;
+                        contexts[row * d + first] = map.standardised(c).value.clamp(-FAR, FAR);
                     }
                     first += 1;
                 }

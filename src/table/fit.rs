@@ -17,13 +17,13 @@ use super::schema::{Kind, Role, Schema};
 use super::support::Support;
 use crate::conditioner::MlpConfig;
 use crate::data::Dataset;
-use crate::distribution::FlowConfig;
+use crate::distribution::{Checked, FlowConfig};
 use crate::elementwise::{ConditionalElementwiseConfig, ElementwiseConfig};
 use crate::error::{Error, ensure};
 use crate::flow::LayerConfig;
 use crate::preset::{NsfConfig, RealNvpConfig};
 use crate::train::{
-    Epoch, FitConfig, FitError, FitReport, Fitted, Fitter, NonFiniteRows, gaussian_nll,
+    Epoch, Evaluation, FitConfig, FitError, FitReport, Fitted, Fitter, NonFiniteRows, gaussian_nll,
 };
 use crate::univariate::RationalQuadraticSplineConfig;
 
@@ -60,6 +60,18 @@ impl Default for TableConfig {
 }
 
 impl TableConfig {
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with a sentence that names the value and the rule.
+    pub fn validate(&self) -> Result<(), Error> {
+        for (name, value) in [("n_layers", self.n_layers), ("d_hidden", self.d_hidden)] {
+            ensure!(value != Some(0), "`{name}` must be at least 1, got 0");
+        }
+        self.fit.validate()
+    }
+
     fn flow_config(
         &self,
         d_features: usize,
@@ -106,7 +118,8 @@ impl TableConfig {
 }
 
 /// What [`fit_table`] did. Negative log-likelihoods (NLL) are of the held-out rows, in nats per row
-/// and in the units of the table.
+/// and in the units of the table; integers are dequantised by one draw of noise, which makes them an
+/// upper bound on average.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TableReport {
@@ -176,7 +189,9 @@ pub struct FittedTable {
 
 /// Fits a density to the rows of a table: supports, scales and heavy tails of its columns are part
 /// of the model, and so are the scales of its contexts. The flow then sees columns of a mean of 0
-/// and a standard deviation of 1, and is trained as by [`fit`](crate::train::fit()).
+/// and a standard deviation of 1, and is trained as by [`fit`](crate::train::fit()). Columns that others
+/// determine are found anew, by [`Schema::with_formulas`]. Weights count in the likelihood, not in the
+/// scales.
 ///
 /// # Errors
 ///
@@ -231,9 +246,9 @@ pub fn fit_table_with(
     device: &Device,
     mut on_epoch: impl FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<FittedTable, FitError<TableModel>> {
-    config.fit.validate()?;
-    let rows = usable_rows(table, schema, config.fit.non_finite_rows)?;
-    let n_dropped = table.n_rows() - rows.len();
+    config.validate()?;
+    let Usable { rows, n_dropped } = usable_rows(table, schema, config.fit.non_finite_rows)?;
+    let schema = &schema.clone().with_formulas(&table.select(&rows))?;
     let n = rows.len();
     if n < 2 {
         return Err(Error::Data(format!(
@@ -281,8 +296,18 @@ pub fn fit_table_with(
         let encoded = encoder.encode(&train, Integers::Dequantised(&mut rng));
         dataset(encoded.expect("the same rows were encoded before"), &train_weights).0
     };
-    // The first look at the rows, with the errors that they may have.
-    encoder.encode(&train, Integers::Dequantised(&mut rng))?;
+    for rows in [&train, &held_out] {
+        let encoded = encoder.encode(rows, Integers::<ChaCha8Rng>::Midpoint)?;
+        if let Some((row, name)) = encoder.first_far(&encoded) {
+            return Err(Error::Data(format!(
+                "{}, column `{name}`: {} is too far from the other values to train on; mend it, or \
+                 leave the row out",
+                rows.place_of(row),
+                rows.numbers(name)?[row]
+            ))
+            .into());
+        }
+    }
     let mut fitter = Fitter::new(config.fit.clone())
         .validation(&validation)
         .on_epoch(|epoch, _| on_epoch(epoch));
@@ -299,23 +324,22 @@ pub fn fit_table_with(
         let model = TableModel::new(schema.clone(), encoder, flow_config, flow);
         return Err(FitError::Diverged(Box::new(Fitted { model, report: fit })));
     }
-    let mean = |values: &[f64]| match &held_out_weights {
-        Some(weights) => {
-            let total: f64 = weights.iter().sum();
-            values.iter().zip(weights).map(|(x, weight)| x * weight / total).sum::<f64>()
-        }
-        None => values.iter().sum::<f64>() / values.len() as f64,
-    };
-    let offset = mean(&log_slopes);
-    let standardised = Standardised::fit(&encoder, &train)?;
+    let log_prob = Checked::new(&flow, validation.context()).log_prob(validation.x().clone())?;
+    let log_prob = log_prob.into_data();
+    let losses = log_prob.iter::<f64>().zip(&log_slopes).map(|(log_prob, slope)| -log_prob - slope);
+    let losses: Vec<f64> = losses.collect();
+    let Evaluation { nll, error } = Evaluation::of(&losses, validation.weights());
+    // In what the units of the columns differ from the standardised ones.
+    let offset = fit.validation_nll - nll;
+    let linear_map = Linear::fit(&encoder, &train)?;
     let mut linear = |rows: &Table, weights: &Option<Vec<f64>>| -> Result<Dataset, Error> {
-        let features = standardised.features(rows, &mut rng)?;
+        let features = linear_map.features(rows, &mut rng)?;
         let contexts = encoder.contexts(rows)?;
         Ok(dataset(Encodings { features, contexts, log_slopes: Vec::new() }, weights).0)
     };
     let gaussian =
         gaussian_nll(&linear(&train, &train_weights)?, &linear(&held_out, &held_out_weights)?)
-            .map(|nll| nll - standardised.log_slope());
+            .map(|nll| nll - linear_map.log_slope());
     let mut notes: Vec<String> = Vec::new();
     for column in schema.columns() {
         if let Role::Determined(formula) = &column.role {
@@ -328,8 +352,8 @@ pub fn fit_table_with(
     }
     notes.extend(encoder.notes());
     let report = TableReport {
-        nll: fit.validation_nll - offset,
-        nll_error: fit.validation_nll_error,
+        nll,
+        nll_error: error,
         gaussian_nll: gaussian,
         copula_nll: fit.copula_nll.map(|nll| nll - offset),
         n_dropped,
@@ -339,18 +363,63 @@ pub fn fit_table_with(
     Ok(FittedTable { model: TableModel::new(schema.clone(), encoder, flow_config, flow), report })
 }
 
-/// The rows that have all values that the schema asks for, inside of their supports.
-fn usable_rows(
-    table: &Table,
-    schema: &Schema,
-    treatment: NonFiniteRows,
-) -> Result<Vec<usize>, Error> {
-    let mut usable = vec![true; table.n_rows()];
+/// The rows that can be trained on, and how many others there are that should have been.
+struct Usable {
+    rows: Vec<usize>,
+    n_dropped: usize,
+}
+
+/// The rows that have all values that the schema asks for, inside of their supports, and a weight
+/// above 0.
+fn usable_rows(table: &Table, schema: &Schema, treatment: NonFiniteRows) -> Result<Usable, Error> {
+    let mut is_complete = vec![true; table.n_rows()];
+    let mut is_weighted = vec![true; table.n_rows()];
     for column in schema.columns().iter().filter(|column| column.role != Role::LeftOut) {
         let name = &column.name;
+        let place = |row: usize| format!("{}, column `{name}`", table.place_of(row));
+        let mut missing = |row: usize, what: &str| -> Result<(), Error> {
+            ensure!(
+                as Data,
+                treatment == NonFiniteRows::Drop,
+                "{}: the value is {what}; fill it, leave the column out, or leave such rows out by \
+                 `non_finite_rows: Drop`",
+                place(row)
+            );
+            is_complete[row] = false;
+            Ok(())
+        };
         match (&table.column(name)?.values, &column.kind) {
-            (Values::Text(_), Kind::Categories(_)) => continue,
-            (Values::Numbers(_), Kind::Numbers(_)) => {}
+            (Values::Text(values), Kind::Categories(_)) => {
+                for row in (0..values.len()).filter(|&row| values[row].is_empty()) {
+                    missing(row, "missing")?;
+                }
+            }
+            (Values::Numbers(values), Kind::Numbers(support)) => {
+                for (row, &x) in values.iter().enumerate() {
+                    if x.is_nan() {
+                        missing(row, "missing")?;
+                    } else if x.is_infinite() {
+                        missing(row, &x.to_string())?;
+                    } else if column.role == Role::Modelled {
+                        let inside = support.contains(x);
+                        ensure!(
+                            as Data,
+                            inside,
+                            "{}: {x} is outside of the support, {support}",
+                            place(row)
+                        );
+                    } else if column.role == Role::Weight {
+                        let is_negative = x < 0.0;
+                        ensure!(
+                            as Data,
+                            !is_negative,
+                            "{}: a weight must be at least 0, got {x}",
+                            place(row)
+                        );
+                        is_weighted[row] = x > 0.0;
+                    }
+                }
+            }
             _ => {
                 return Err(Error::Data(format!(
                     "column `{name}` holds text where the schema says numbers, or numbers where it \
@@ -358,39 +427,20 @@ fn usable_rows(
                 )));
             }
         }
-        let Kind::Numbers(support) = &column.kind else { continue };
-        for (row, &x) in table.numbers(name)?.iter().enumerate() {
-            if !x.is_finite() {
-                ensure!(
-                    as Data,
-                    treatment == NonFiniteRows::Drop,
-                    "{}, column `{name}`: the value is {}; fill it, leave the column out, or leave \
-                     such rows out by `non_finite_rows: Drop`",
-                    table.place_of(row),
-                    if x.is_nan() { "missing".to_owned() } else { x.to_string() }
-                );
-                usable[row] = false;
-            } else if column.role == Role::Modelled {
-                ensure!(
-                    as Data,
-                    support.contains(x),
-                    "{}, column `{name}`: {x} is outside of the support, {support}",
-                    table.place_of(row)
-                );
-            }
-        }
     }
-    Ok((0..table.n_rows()).filter(|&row| usable[row]).collect())
+    let n_dropped = is_complete.iter().filter(|&&is_complete| !is_complete).count();
+    let rows = (0..table.n_rows()).filter(|&row| is_complete[row] && is_weighted[row]).collect();
+    Ok(Usable { rows, n_dropped })
 }
 
 /// The modelled columns as they are, integers dequantised, but for a mean and a standard deviation:
 /// what a normal is fitted to.
-struct Standardised {
+struct Linear {
     /// The name and the support of each, its mean and its standard deviation.
     columns: Vec<(String, Support, f64, f64)>,
 }
 
-impl Standardised {
+impl Linear {
     fn fit(encoder: &Encoder, train: &Table) -> Result<Self, Error> {
         let columns = encoder.features().map(|(name, support)| {
             let values = train.numbers(name)?;

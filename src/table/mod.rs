@@ -25,6 +25,6 @@ mod tail;
 pub use data::{Column, Table, Values};
 pub use dependence::Formula;
 pub use fit::{FittedTable, TableConfig, TableFlow, TableReport, fit_table, fit_table_with};
-pub use model::TableModel;
+pub use model::{LogMass, TableModel};
 pub use schema::{ColumnSchema, Kind, Role, Schema};
 pub use support::Support;

@@ -8,21 +8,18 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::data::Table;
-use super::encoder::{Encoder, Integers};
+use super::encoder::{Encoder, FAR, Integers};
 use super::schema::Schema;
 use crate::distribution::{Distribution, FlowConfig, NormalizingFlow};
 use crate::error::{Error, ensure};
 use crate::io::container::{Container, Kind};
 use crate::io::model::{WEIGHTS, built, bytes_of};
 
-/// A standardised value beyond which a flow in f32 may overflow.
-const FAR: f64 = 1e6;
-const MAX_FEATURE: f64 = 1e18;
-
 /// A density of the rows of a table: supports, scales and tails of the columns, and a flow.
 ///
-/// [`fit_table`](super::fit_table) makes one. Log-densities are in nats, in the units of the columns;
-/// those of an integer column are the logarithm of a probability.
+/// [`fit_table`](super::fit_table) makes one. Log-densities are in nats, in the units of the columns. An
+/// integer column has the density of the numbers that it was dequantised to: at a whole number it is
+/// about the probability of that number, which [`log_mass`](Self::log_mass) estimates.
 ///
 /// # References
 ///
@@ -77,7 +74,7 @@ impl TableModel {
     }
 
     /// The log-probability of each row's integers (and the log-density of the rest), with its
-    /// standard error: the density over all numbers that an integer stands for, estimated by
+    /// standard error: the mean density of the numbers that an integer stands for, estimated by
     /// `n_draws` of them.
     ///
     /// # Errors
@@ -88,15 +85,14 @@ impl TableModel {
         table: &Table,
         n_draws: usize,
         rng: &mut R,
-    ) -> Result<Vec<(f64, f64)>, Error> {
+    ) -> Result<Vec<LogMass>, Error> {
         ensure!(n_draws >= 2, "`n_draws` must be at least 2, got {n_draws}");
-        let draws = (0..n_draws).map(|_| self.log_density(table, Integers::Dequantised(rng)));
-        let draws: Vec<Vec<f64>> = draws.collect::<Result<_, _>>()?;
-        let of_row = |row: usize| {
-            let logs: Vec<f64> = draws.iter().map(|draw| draw[row]).collect();
-            log_mean(&logs)
-        };
-        Ok((0..table.n_rows()).map(of_row).collect())
+        let mut sums = vec![Sums::new(); table.n_rows()];
+        for _ in 0..n_draws {
+            let draw = self.log_density(table, Integers::Dequantised(rng))?;
+            sums.iter_mut().zip(draw).for_each(|(sums, log)| sums.add(log));
+        }
+        Ok(sums.into_iter().map(|sums| sums.log_mean(n_draws as f64)).collect())
     }
 
     fn log_density<R: Rng + ?Sized>(
@@ -111,9 +107,7 @@ impl TableModel {
         let d_features = self.encoder.d_features();
         let rows = encoded.features.chunks(d_features);
         let is_far: Vec<bool> = rows.map(|row| row.iter().any(|z| z.abs() > FAR)).collect();
-        // Squares stay within the range of f32.
-        let features = encoded.features.into_iter().map(|z| z.clamp(-MAX_FEATURE, MAX_FEATURE));
-        let x = self.tensor(features.collect(), d_features);
+        let x = self.tensor(encoded.features, d_features);
         let context = self.context(encoded.contexts);
         let log_prob = match &context {
             Some(context) => self.flow.given(context).log_prob(x),
@@ -130,7 +124,8 @@ impl TableModel {
         Ok(rows.map(sum).collect())
     }
 
-    /// Draws rows, each inside of the supports, constant and determined columns included.
+    /// Draws rows, every modelled column inside of its support. Constant columns come back, and
+    /// determined ones as their formula has them.
     ///
     /// # Errors
     ///
@@ -216,15 +211,48 @@ impl fmt::Display for TableModel {
     }
 }
 
-/// The logarithm of the mean of densities, and its standard error by the delta method.
-fn log_mean(logs: &[f64]) -> (f64, f64) {
-    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if largest == f64::NEG_INFINITY {
-        return (largest, 0.0);
+/// The logarithm of an estimated probability.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogMass {
+    /// The estimate, in nats.
+    pub value: f64,
+    /// Its standard error, by the delta method.
+    pub standard_error: f64,
+}
+
+/// Sums of densities and of their squares, beside the largest so far.
+#[derive(Clone)]
+struct Sums {
+    largest: f64,
+    sum: f64,
+    squares: f64,
+}
+
+impl Sums {
+    fn new() -> Self {
+        Self { largest: f64::NEG_INFINITY, sum: 0.0, squares: 0.0 }
     }
-    let n = logs.len() as f64;
-    let shares: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
-    let mean = shares.iter().sum::<f64>() / n;
-    let variance = shares.iter().map(|share| (share - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (largest + mean.ln(), (variance / n).sqrt() / mean)
+
+    fn add(&mut self, log: f64) {
+        if log > self.largest {
+            let factor = (self.largest - log).exp();
+            self.largest = log;
+            self.sum *= factor;
+            self.squares *= factor * factor;
+        }
+        if self.largest > f64::NEG_INFINITY {
+            let density = (log - self.largest).exp();
+            self.sum += density;
+            self.squares += density * density;
+        }
+    }
+
+    fn log_mean(&self, n: f64) -> LogMass {
+        if self.largest == f64::NEG_INFINITY {
+            return LogMass { value: self.largest, standard_error: 0.0 };
+        }
+        let mean = self.sum / n;
+        let variance = (self.squares / n - mean * mean).max(0.0) * n / (n - 1.0);
+        LogMass { value: self.largest + mean.ln(), standard_error: (variance / n).sqrt() / mean }
+    }
 }

@@ -81,9 +81,9 @@ impl Schema {
     ///
     /// - all values equal: constant
     /// - whole numbers: integers, from 0 if none is negative, up to the greatest if a hundredth of
-    ///   the rows has it
-    /// - all between 0 and 1, on both sides of ½: between 0 and 1
-    /// - all above 0, or all below: above 0, or below
+    ///   the rows has it, and at least five
+    /// - 20 rows or more, all between 0 and 1, on both sides of ½: between 0 and 1
+    /// - 20 rows or more, all above 0, or all below: above 0, or below
     /// - anything else: real
     ///
     /// # Errors
@@ -92,24 +92,53 @@ impl Schema {
     pub fn infer(table: &Table) -> Result<Self, Error> {
         let n = table.n_rows();
         ensure!(as Data, n >= 2, "a density needs at least 2 rows of data, got {n}");
-        let mut columns: Vec<_> = table.columns().iter().map(infer_column).collect();
-        let is_number = |column: &ColumnSchema| matches!(&column.kind, Kind::Numbers(support) if !matches!(support, Support::Constant(_)));
-        let numbers: Vec<usize> = (0..columns.len()).filter(|&i| is_number(&columns[i])).collect();
-        // A row with a missing value shows no dependence.
-        let complete: Vec<usize> = (0..n)
-            .filter(|&row| numbers.iter().all(|&i| is_finite(&table.columns()[i], row)))
-            .collect();
-        let complete = table.select(&complete);
-        let names: Vec<String> = numbers.iter().map(|&i| columns[i].name.clone()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let values: Vec<&[f64]> =
-            names.iter().map(|name| complete.numbers(name)).collect::<Result<_, _>>()?;
-        for (index, formula) in numbers.into_iter().zip(formulas(&names, &values)) {
-            if let Some(formula) = formula {
-                columns[index].role = Role::Determined(formula);
+        let columns = table.columns().iter().map(infer_column).collect();
+        Self { columns }.with_formulas(table)
+    }
+
+    /// The same with the columns that others determine found anew, among those that are modelled or
+    /// contexts: a schema that was changed need not know them any more. [`fit_table`] does so by
+    /// itself.
+    ///
+    /// [`fit_table`]: super::fit_table
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if a column is not in the table or holds text there.
+    pub fn with_formulas(mut self, table: &Table) -> Result<Self, Error> {
+        for column in &mut self.columns {
+            if matches!(column.role, Role::Determined(_)) {
+                column.role = Role::Modelled;
             }
         }
-        Ok(Self { columns })
+        let of_role = |role: Role| {
+            let columns = self.columns.iter().enumerate().filter(move |(_, column)| {
+                let varies = !matches!(column.kind, Kind::Numbers(Support::Constant(_)));
+                varies && column.role == role && matches!(column.kind, Kind::Numbers(_))
+            });
+            columns.map(|(index, _)| index)
+        };
+        // What is given comes first, and may determine what is modelled.
+        let numbers: Vec<usize> = of_role(Role::Context).chain(of_role(Role::Modelled)).collect();
+        let names: Vec<String> = numbers.iter().map(|&i| self.columns[i].name.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let columns: Vec<&[f64]> =
+            names.iter().map(|name| table.numbers(name)).collect::<Result<_, _>>()?;
+        // A row with a missing value shows no dependence.
+        let complete: Vec<usize> = (0..table.n_rows())
+            .filter(|&row| columns.iter().all(|column| column[row].is_finite()))
+            .collect();
+        let values: Vec<Vec<f64>> = columns
+            .iter()
+            .map(|column| complete.iter().map(|&row| column[row]).collect())
+            .collect();
+        let values: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
+        for (index, formula) in numbers.into_iter().zip(formulas(&names, &values)) {
+            if let (Some(formula), Role::Modelled) = (formula, &self.columns[index].role) {
+                self.columns[index].role = Role::Determined(formula);
+            }
+        }
+        Ok(self)
     }
 
     /// The columns.
@@ -129,9 +158,6 @@ impl Schema {
         let is_text = matches!(column.kind, Kind::Categories(_));
         ensure!(as Data, !is_text, "column `{name}` holds text, which has no support of numbers");
         column.kind = Kind::Numbers(support);
-        if matches!(column.role, Role::Determined(_)) {
-            column.role = Role::Modelled;
-        }
         Ok(self)
     }
 
@@ -149,13 +175,17 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if there is no such column or it holds text.
+    /// [`Error::Data`] if there is no such column, it holds text, or another column holds the weights.
     pub fn with_weight(self, name: &str) -> Result<Self, Error> {
         let text = self
             .columns
             .iter()
             .any(|column| column.name == name && matches!(column.kind, Kind::Categories(_)));
         ensure!(as Data, !text, "column `{name}` holds text, and weights are numbers");
+        if let Some(other) = self.columns.iter().find(|column| column.role == Role::Weight) {
+            let other = &other.name;
+            ensure!(as Data, other == name, "`{other}` holds the weights already: leave it out first");
+        }
         self.with_role(name, Role::Weight)
     }
 
@@ -169,8 +199,12 @@ impl Schema {
     }
 
     fn with_role(mut self, name: &str, role: Role) -> Result<Self, Error> {
+        let is_known = role == Role::Context;
         self.column_mut(name)?.role = role;
-        // What was determined by a column that is no longer in the density is so no longer.
+        if is_known {
+            return Ok(self);
+        }
+        // What was determined by a column that is no longer there is so no longer.
         for column in &mut self.columns {
             if let Role::Determined(formula) = &column.role
                 && formula.columns().any(|other| other == name)
@@ -217,20 +251,17 @@ impl fmt::Display for Schema {
     }
 }
 
-fn is_finite(column: &Column, row: usize) -> bool {
-    match &column.values {
-        Values::Numbers(values) => values[row].is_finite(),
-        Values::Text(_) => true,
-    }
-}
-
 fn infer_column(column: &Column) -> ColumnSchema {
     let (kind, notes) = match &column.values {
         Values::Text(values) => {
             let mut names = values.clone();
             names.sort();
             names.dedup();
-            (Kind::Categories(names), Vec::new())
+            let is_missing = |value: &&String| value.is_empty();
+            names.retain(|name| !name.is_empty());
+            let n_missing = values.iter().filter(is_missing).count();
+            let notes = (n_missing > 0).then(|| format!("{n_missing} missing"));
+            (Kind::Categories(names), notes.into_iter().collect())
         }
         Values::Numbers(values) => {
             let mut finite: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
@@ -335,6 +366,13 @@ mod tests {
         // Without the column that determines it, it is one as the others.
         let schema = schema.without("x").expect("it is there");
         assert_eq!(schema.columns()[3].role, Role::Modelled);
-        assert!(schema.without("z").unwrap_err().to_string().contains("no column `z`, only `x`"));
+        // Of two copies the one remains a copy of the other.
+        let copies = schema.with_formulas(&table).expect("the same table");
+        assert_eq!(copies.columns()[3].role, Role::Modelled, "{copies}");
+        // Given the copy there is no density of the other.
+        let given = Schema::infer(&table).and_then(|schema| schema.with_context("twice"));
+        let given = given.and_then(|schema| schema.with_formulas(&table)).expect("it is there");
+        assert!(given.to_string().contains("x       determined  = 0.5 * twice"), "{given}");
+        assert!(given.without("z").unwrap_err().to_string().contains("no column `z`, only `x`"));
     }
 }

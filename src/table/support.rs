@@ -160,9 +160,17 @@ impl Support {
                 let greatest = max.map_or(f64::MAX, |max| max as f64);
                 x.round().clamp(least, greatest)
             }
-            // Where roundings lead to an end or beyond the range of numbers.
-            _ => x.max(low.next_up()).min(high.next_down()),
+            _ => self.inside(x),
         }
+    }
+
+    /// A value that roundings have led to an end, or beyond the range of numbers, moved inside.
+    pub(super) fn inside(self, x: f64) -> f64 {
+        let (low, high) = self.ends();
+        if x.is_nan() {
+            return x;
+        }
+        x.max(low.next_up()).min(high.next_down())
     }
 }
 

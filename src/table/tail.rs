@@ -57,7 +57,8 @@ impl Tails {
 }
 
 fn heavy(t: f64, power: f64) -> Mapped {
-    let size = t.abs();
+    // A quotient by a small scale may overflow.
+    let size = t.abs().min(f64::MAX);
     // ln(1 + t²/ν), also where the square overflows.
     let log =
         if size < 1e150 { (size * size / power).ln_1p() } else { 2.0 * size.ln() - power.ln() };
@@ -90,9 +91,15 @@ pub(super) fn fit_shape(values: &[f64], [left_open, right_open]: [bool; 2]) -> S
     let variance = values.iter().map(|x| ((x - mean) / largest).powi(2)).sum::<f64>() / n;
     let deviation = variance.sqrt() * largest;
     let light = Shape { center: mean, scale: deviation, tails: Tails::LIGHT };
+    // Roundings of the mean are no deviation.
+    let light = if values[0] == values[values.len() - 1] {
+        Shape { center: values[0], scale: 0.0, ..light }
+    } else {
+        light
+    };
     let quantile = |p: f64| values[((n - 1.0) * p).round() as usize];
     let (center, spread) = (quantile(0.5), (quantile(0.75) - quantile(0.25)) / 1.349);
-    if spread == 0.0 || deviation == 0.0 {
+    if spread == 0.0 || light.scale == 0.0 {
         return light;
     }
     let mut best = (log_likelihood(&light, &values), light);

@@ -214,6 +214,7 @@ impl<'a, D: Distribution> Fitter<'a, D> {
             None => String::new(),
         };
         let gaussian_nll = gaussian_nll(&rows.train, &rows.validation);
+        let given = rows.train.clone();
         let mut start = Instant::now();
         let resumed = match &self.checkpoint {
             Some(path) => checkpoint::load(path, &model, &fingerprint, config)?,
@@ -244,6 +245,8 @@ impl<'a, D: Distribution> Fitter<'a, D> {
                 break StopReason::Callback;
             }
         };
+        // The report compares with what fits the rows that were given.
+        rows.train = given;
         let report = report(&training, &rows, &plan, stop_reason, gaussian_nll);
         let diverged = matches!(report.stop_reason, StopReason::Diverged { .. });
         let fitted = Fitted { model: training.best, report };

@@ -20,6 +20,7 @@ mod step;
 mod training;
 
 pub use config::{FitConfig, NonFiniteRows};
+pub(crate) use evaluation::Evaluation;
 pub use fit::{FitError, Fitted, Fitter, fit};
 pub(crate) use gaussian::gaussian_nll;
 pub use report::{Epoch, FitReport, StopReason};

@@ -68,11 +68,15 @@ impl Rows {
         device: &Device,
     ) -> Result<(), Error> {
         let (data, _) = finite(data, config.non_finite_rows)?;
-        let shape = |data: &Dataset| [data.n_rows(), data.d_features()];
+        let shape = |data: &Dataset| {
+            let context = data.context().map(|context| (context.dims(), context.dtype()));
+            (data.x().dims(), data.x().dtype(), context, data.weights().is_some())
+        };
         ensure!(
             as Data,
             shape(&data) == shape(&self.train),
-            "rows that are drawn anew must have the shape that they had, {:?}, got {:?}",
+            "rows that are drawn anew must be as many as they were, with features, contexts and weights \
+             of the same shapes and float types; they were {:?} and are {:?}",
             shape(&self.train),
             shape(&data)
         );
