@@ -4,12 +4,14 @@
 
 mod common;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use common::{cpu, rng};
 use normalizing_flows::rand::{Rng, RngExt};
 use normalizing_flows::table::{
-    Column, Schema, Support, Table, TableConfig, TableFlow, TableModel, Values, fit_table,
+    Column, Schema, Support, Table, TableConfig, TableFitter, TableFlow, TableModel, Values,
+    fit_table,
 };
 use normalizing_flows::train::{FitConfig, NonFiniteRows};
 use rand_distr::{Beta, Cauchy, Distribution, LogNormal, Poisson, StandardNormal};
@@ -367,7 +369,8 @@ fn a_value_that_nothing_can_be_trained_on_is_named() {
         let config =
             TableConfig::new().with_fit(FitConfig::new().with_max_epochs(Some(1)).with_seed(seed));
         match fit_table(&table, &schema, &config, &cpu()) {
-            // Among the rows that are trained on it makes the tail of its column, and that is told of.
+            // Among the rows that are trained on it makes the tail of its column, and that is told
+            // of.
             Ok(fitted) => {
                 let notes = fitted.report.notes.join("\n");
                 assert!(notes.contains("`y` has heavy tails"), "{notes}");
@@ -379,6 +382,26 @@ fn a_value_that_nothing_can_be_trained_on_is_named() {
             }
         }
     }
+}
+
+/// Integers are dequantised by noise of their epoch.
+#[test]
+fn a_training_goes_on_from_its_checkpoint_to_the_same_bits() {
+    let (table, model) = small_model();
+    let schema = model.schema();
+    let fitter = |epochs: usize| {
+        TableFitter::new(self::epochs(4)).on_epoch(move |epoch| {
+            if epoch.epoch == epochs { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    };
+    let unbroken = fitter(4).fit(&table, schema, &cpu()).expect("it trains");
+    let path = std::env::temp_dir().join(format!("nflow-table-{}.ckpt", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    fitter(2).checkpoint(&path).fit(&table, schema, &cpu()).expect("it trains");
+    let resumed = fitter(4).checkpoint(&path).fit(&table, schema, &cpu()).expect("it goes on");
+    std::fs::remove_file(&path).expect("it was written");
+    assert_eq!(resumed.report.fit.history.len(), 4);
+    assert_eq!(resumed.model.log_prob(&table), unbroken.model.log_prob(&table));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use normalizing_flows::burn::tensor::Device;
 use normalizing_flows::table::{
-    Column, Role, Schema, Support, Table, TableConfig, TableModel, Values, fit_table_with,
+    Column, Role, Schema, Support, Table, TableConfig, TableFitter, TableModel, Values,
 };
 use normalizing_flows::train::{FitConfig, FitError, NonFiniteRows};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
@@ -57,13 +57,14 @@ fn fit(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = TableConfig::new().with_flow(args.flow.into()).with_fit(fit);
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{elapsed_precise} epoch {pos}: {msg}")?);
-    let fitted = fit_table_with(&table, &schema, &config, &Device::default(), |epoch| {
+    let fitter = TableFitter::new(config).on_epoch(|epoch| {
         bar.set_position(epoch.epoch as u64);
         if let Some(nll) = epoch.validation_nll {
             bar.set_message(format!("{nll:.3} nats held out, standardised"));
         }
         std::ops::ControlFlow::Continue(())
     });
+    let fitted = fitter.fit(&table, &schema, &Device::default());
     bar.finish_and_clear();
     let fitted = match fitted {
         Err(FitError::Diverged(best)) => {

@@ -53,8 +53,8 @@ impl ConditionalElementwiseConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if a number of features is 0, or the configuration of the network or the map
-    /// is out of its range.
+    /// [`Error::Config`] if a number of features is 0, or the configuration of the network or the
+    /// map is out of its range.
     pub fn validate(&self) -> Result<(), Error> {
         let Self { d_features, d_context, .. } = self;
         ensure!(
@@ -76,15 +76,15 @@ impl ConditionalElementwiseConfig {
     }
 }
 
-/// Transforms each feature by a univariate map, whose parameters a network computes from the context
-/// alone.
+/// Transforms each feature by a univariate map, whose parameters a network computes from the
+/// context alone.
 ///
 /// ```text
 /// x_i = f(z_i; θ_i(c))        log |det ∂x/∂z| = Σ_i log |f'(z_i; θ_i(c))|
 /// ```
 ///
-/// It mixes no features: it is the layer of a single feature given a context, which no coupling layer
-/// can be. Each direction costs one pass through the network, and `O(d_features)` besides.
+/// It mixes no features: it is the layer of a single feature given a context, which no coupling
+/// layer can be. Each direction costs one pass through the network, and `O(d_features)` besides.
 ///
 /// # Shapes
 ///

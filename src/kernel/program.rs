@@ -37,8 +37,8 @@ pub(crate) struct Step<'a> {
     pub lowered: Result<Lowered, Reason>,
 }
 
-/// The most weights and biases that a run of layers may have: with the input and the context they are
-/// the most inputs of an operation under autodiff.
+/// The most weights and biases that a run of layers may have: with the input and the context they
+/// are the most inputs of an operation under autodiff.
 pub(super) const MAX_WEIGHTS: usize = 1024 - 2;
 
 /// Whether a layer of so many weights goes into a run that has so many.

@@ -20,8 +20,8 @@ impl Table {
     /// holds the names unless a cell of it is a number; then they are `c0`, `c1`, and so on, as is
     /// that of an empty cell.
     ///
-    /// A column is of numbers if most of its cells are. Empty cells (also `NA`, `NaN`, `null` and `?`)
-    /// become NaN in such a column, and empty text in others.
+    /// A column is of numbers if most of its cells are. Empty cells (also `NA`, `NaN`, `null` and
+    /// `?`) become NaN in such a column, and empty text in others.
     ///
     /// # Errors
     ///

@@ -171,8 +171,8 @@ impl Table {
         Self { columns: columns.collect(), n_rows: rows.len(), lines, selected }
     }
 
-    /// Where a row is: "line 7" of a file, or "row 5 (from 0)", of the whole table where this one was
-    /// [selected](Self::select) from it.
+    /// Where a row is: "line 7" of a file, or "row 5 (from 0)", of the whole table where this one
+    /// was [selected](Self::select) from it.
     ///
     /// # Panics
     ///

@@ -47,8 +47,8 @@ pub(super) struct Encodings {
     pub features: Vec<f64>,
     /// The contexts of all rows, row by row.
     pub contexts: Vec<f64>,
-    /// The logarithm of the slope from the values to the features, per row; minus infinity for a row
-    /// outside of the support.
+    /// The logarithm of the slope from the values to the features, per row; minus infinity for a
+    /// row outside of the support.
     pub log_slopes: Vec<f64>,
 }
 
@@ -137,16 +137,16 @@ impl Encoder {
         self.features().any(|(_, support)| support.is_integer())
     }
 
-    /// The first value that is so far from the others that a model cannot be trained on it: its row and
-    /// the name of its column.
+    /// The first value that is so far from the others that a model cannot be trained on it: its row
+    /// and the name of its column.
     pub fn first_far(&self, encoded: &Encodings) -> Option<(usize, &str)> {
         let d = self.d_features();
         let index = encoded.features.iter().position(|z| z.abs() > FAR)?;
         self.features().nth(index % d).map(|(name, _)| (index / d, name))
     }
 
-    /// The rows of a table. A value outside of its support is encoded as the mean of its column, and
-    /// the row has a log-slope of minus infinity.
+    /// The rows of a table. A value outside of its support is encoded as the mean of its column,
+    /// and the row has a log-slope of minus infinity.
     pub fn encode<R: Rng + ?Sized>(
         &self,
         table: &Table,

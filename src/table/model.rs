@@ -17,9 +17,9 @@ use crate::io::model::{WEIGHTS, built, bytes_of};
 
 /// A density of the rows of a table: supports, scales and tails of the columns, and a flow.
 ///
-/// [`fit_table`](super::fit_table) makes one. Log-densities are in nats, in the units of the columns. An
-/// integer column has the density of the numbers that it was dequantised to: at a whole number it is
-/// about the probability of that number, which [`log_mass`](Self::log_mass) estimates.
+/// [`fit_table`](super::fit_table) makes one. Log-densities are in nats, in the units of the
+/// columns. An integer column has the density of the numbers that it was dequantised to: at a whole
+/// number it is about the probability of that number, which [`log_mass`](Self::log_mass) estimates.
 ///
 /// # References
 ///
@@ -61,8 +61,8 @@ impl TableModel {
         &self.flow
     }
 
-    /// The log-density of each row, in nats: minus infinity outside of a support. Integers stand for
-    /// the middle of the numbers that they are dequantised to.
+    /// The log-density of each row, in nats: minus infinity outside of a support. Integers stand
+    /// for the middle of the numbers that they are dequantised to.
     ///
     /// Columns are found by their names; others may be there too.
     ///
@@ -143,8 +143,8 @@ impl TableModel {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if a context column is not there, a value is missing, or a category was never
-    /// seen; [`Error::UnwantedContext`] if the model has no context columns.
+    /// [`Error::Data`] if a context column is not there, a value is missing, or a category was
+    /// never seen; [`Error::UnwantedContext`] if the model has no context columns.
     pub fn sample_given<R: Rng + ?Sized>(
         &self,
         contexts: &Table,
@@ -176,8 +176,8 @@ impl TableModel {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] if the file cannot be read, is no such model, is damaged, or was written by a
-    /// newer release.
+    /// [`Error::File`] if the file cannot be read, is no such model, is damaged, or was written by
+    /// a newer release.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let path = path.as_ref();
         let mut container = Container::<Content>::read(path, Kind::Table)?;

@@ -150,8 +150,8 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if there is no such column or it holds text, [`Error::Config`] if the support
-    /// is empty.
+    /// [`Error::Data`] if there is no such column or it holds text, [`Error::Config`] if the
+    /// support is empty.
     pub fn with_support(mut self, name: &str, support: Support) -> Result<Self, Error> {
         support.validate()?;
         let column = self.column_mut(name)?;
@@ -175,7 +175,8 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if there is no such column, it holds text, or another column holds the weights.
+    /// [`Error::Data`] if there is no such column, it holds text, or another column holds the
+    /// weights.
     pub fn with_weight(self, name: &str) -> Result<Self, Error> {
         let text = self
             .columns

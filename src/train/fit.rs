@@ -171,9 +171,9 @@ impl<'a, D: Distribution> Fitter<'a, D> {
         Self { validation: Some(validation), ..self }
     }
 
-    /// Draws the rows to train on anew for each epoch, from 1, as dequantisation and augmentation do.
-    /// The function must give as many rows as the data, of the same shapes, and for the same epoch
-    /// always the same; validation data must be given too.
+    /// Draws the rows to train on anew for each epoch, from 1, as dequantisation and augmentation
+    /// do. The function must give as many rows as the data, of the same shapes, and for the same
+    /// epoch always the same; validation data must be given too.
     pub fn redraw(self, redraw: &'a dyn Fn(usize) -> Dataset) -> Self {
         Self { redraw: Some(redraw), ..self }
     }

@@ -1,0 +1,103 @@
+//! The rows of a table that can be trained on, and those that are held out.
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use super::data::{Table, Values};
+use super::schema::{Kind, Role, Schema};
+use crate::error::{Error, ensure};
+use crate::train::NonFiniteRows;
+
+/// The rows that can be trained on, and how many others there are that should have been.
+pub(super) struct Usable {
+    pub rows: Vec<usize>,
+    pub n_dropped: usize,
+}
+
+/// The rows that have all values that the schema asks for, inside of their supports, and a weight
+/// above 0.
+pub(super) fn usable_rows(
+    table: &Table,
+    schema: &Schema,
+    treatment: NonFiniteRows,
+) -> Result<Usable, Error> {
+    let mut is_complete = vec![true; table.n_rows()];
+    let mut is_weighted = vec![true; table.n_rows()];
+    for column in schema.columns().iter().filter(|column| column.role != Role::LeftOut) {
+        let name = &column.name;
+        let place = |row: usize| format!("{}, column `{name}`", table.place_of(row));
+        let mut missing = |row: usize, what: &str| -> Result<(), Error> {
+            ensure!(
+                as Data,
+                treatment == NonFiniteRows::Drop,
+                "{}: the value is {what}; fill it, leave the column out, or leave such rows out by \
+                 `non_finite_rows: Drop`",
+                place(row)
+            );
+            is_complete[row] = false;
+            Ok(())
+        };
+        match (&table.column(name)?.values, &column.kind) {
+            (Values::Text(values), Kind::Categories(_)) => {
+                for row in (0..values.len()).filter(|&row| values[row].is_empty()) {
+                    missing(row, "missing")?;
+                }
+            }
+            (Values::Numbers(values), Kind::Numbers(support)) => {
+                for (row, &x) in values.iter().enumerate() {
+                    if x.is_nan() {
+                        missing(row, "missing")?;
+                    } else if x.is_infinite() {
+                        missing(row, &x.to_string())?;
+                    } else if column.role == Role::Modelled {
+                        let inside = support.contains(x);
+                        ensure!(
+                            as Data,
+                            inside,
+                            "{}: {x} is outside of the support, {support}",
+                            place(row)
+                        );
+                    } else if column.role == Role::Weight {
+                        let is_negative = x < 0.0;
+                        ensure!(
+                            as Data,
+                            !is_negative,
+                            "{}: a weight must be at least 0, got {x}",
+                            place(row)
+                        );
+                        is_weighted[row] = x > 0.0;
+                    }
+                }
+            }
+            _ => {
+                return Err(Error::Data(format!(
+                    "column `{name}` holds text where the schema says numbers, or numbers where it \
+                     says text: infer the schema from this table"
+                )));
+            }
+        }
+    }
+    let n_dropped = is_complete.iter().filter(|&&is_complete| !is_complete).count();
+    let rows = (0..table.n_rows()).filter(|&row| is_complete[row] && is_weighted[row]).collect();
+    Ok(Usable { rows, n_dropped })
+}
+
+/// The rows that are trained on and those that are held out, in a random order.
+pub(super) fn split<R: Rng + ?Sized>(
+    table: &Table,
+    mut rows: Vec<usize>,
+    validation_fraction: f64,
+    rng: &mut R,
+) -> Result<(Table, Table), Error> {
+    let n = rows.len();
+    ensure!(
+        as Data,
+        n >= 2,
+        "there must be at least two rows, one to train on and one to hold out, got {n} with all values \
+         and a weight above 0"
+    );
+    rows.shuffle(rng);
+    let n_held_out = ((n as f64 * validation_fraction).round() as usize).clamp(1, n - 1);
+    let (held_out, train) = rows.split_at(n_held_out);
+    Ok((table.select(train), table.select(held_out)))
+}
