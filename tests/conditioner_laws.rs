@@ -10,10 +10,10 @@ use normalizing_flows::burn::module::{Module, Param};
 use normalizing_flows::burn::nn::activation::ActivationConfig;
 use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use normalizing_flows::conditioner::{
-    AutoregressiveConditioner, Conditioner, MlpConfig, Network, NetworkConfig, ResidualMlpConfig,
-    SeparateMlpsConfig,
+    AutoregressiveConditioner, Conditioner, ConditionerShape, MlpConfig, Network, NetworkConfig,
+    PeriodicMlpConfig, ResidualMlpConfig, SeparateMlpsConfig,
 };
-use normalizing_flows::testing::{AutoregressiveLaws, ConditionerLaws};
+use normalizing_flows::testing::{AutoregressiveLaws, ConditionerLaws, assert_close, perturb};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
@@ -59,6 +59,12 @@ registry! {
     residual_mlp_context: ConditionerLaws::new(2, |shape, device, rng| {
         residual().init(shape, device, rng)
     });
+    periodic_mlp: ConditionerLaws::new(0, |shape, device, rng| {
+        of_angles(shape.d_input).init(shape, device, rng)
+    });
+    periodic_mlp_context: ConditionerLaws::new(2, |shape, device, rng| {
+        of_angles(shape.d_input).init(shape, device, rng)
+    });
     in_the_enum: ConditionerLaws::new(2, |shape, device, rng| -> Network {
         NetworkConfig::from(residual()).init(shape, device, rng)
     });
@@ -71,6 +77,36 @@ fn mlp() -> MlpConfig {
 
 fn residual() -> ResidualMlpConfig {
     ResidualMlpConfig::new().with_d_hidden(6).with_activation(ActivationConfig::Tanh)
+}
+
+/// Every other input an angle.
+fn of_angles(d_input: usize) -> PeriodicMlpConfig {
+    let periodic = (0..d_input).map(|input| input % 2 == 0).collect();
+    PeriodicMlpConfig::new(periodic).with_mlp(mlp())
+}
+
+#[test]
+fn an_angle_one_turn_further_is_the_same() {
+    let (device, mut rng) = (common::cpu(), common::rng(0));
+    let shape = ConditionerShape { d_input: 3, d_context: 0, d_output: 2, n_parameters: 2 };
+    let network = perturb(of_angles(3).init(shape, &device, &mut rng), 0.3, &mut rng);
+    let turn = std::f64::consts::TAU as f32;
+    let input = |further: [f32; 3]| {
+        Tensor::from_floats([[0.3 + further[0], -1.0 + further[1], 2.0 + further[2]]], &device)
+    };
+    let here = network.forward(input([0.0; 3]), None);
+    let there = network.forward(input([turn, 0.0, -2.0 * turn]), None);
+    // The sine of an angle of 13 is exact to its own rounding, 1e-6.
+    assert_close("a turn further", &there, &here, 1e-5);
+    let moved = network.forward(input([0.0, turn, 0.0]), None);
+    assert!(common::host(moved - here).iter().any(|difference| difference.abs() > 1e-2));
+}
+
+#[test]
+#[should_panic(expected = "`periodic` must have a value for each of 3 inputs, got 2")]
+fn angles_of_another_number_of_inputs_are_refused() {
+    let shape = ConditionerShape { d_input: 3, d_context: 0, d_output: 2, n_parameters: 2 };
+    of_angles(2).init(shape, &common::cpu(), &mut common::rng(0));
 }
 
 fn type_of<C: Conditioner>(_: &ConditionerLaws<C>) -> &'static str {

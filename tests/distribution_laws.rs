@@ -8,7 +8,8 @@ mod common;
 use normalizing_flows::burn::tensor::{Device, FloatDType};
 use normalizing_flows::conditioner::{MlpConfig, NetworkConfig, ResidualMlpConfig};
 use normalizing_flows::distribution::{
-    DiagonalNormal, DiagonalNormalConfig, Ensemble, Mixture, StandardNormalConfig,
+    DiagonalNormal, DiagonalNormalConfig, Ensemble, Mixture, PartlyPeriodicConfig,
+    StandardNormalConfig,
 };
 use normalizing_flows::testing::DistributionLaws;
 use normalizing_flows::univariate::{
@@ -51,6 +52,13 @@ registry! {
     diagonal_normal: DistributionLaws::new(2, diagonal_normal);
     diagonal_normal_fixed: DistributionLaws::new(1, |device, rng| {
         DiagonalNormalConfig::new(vec![1.0], vec![0.5]).init(device, rng)
+    });
+    // Periodic: over one turn.
+    angles: DistributionLaws::new(2, |device, rng| {
+        PartlyPeriodicConfig::new(vec![true; 2]).init(device, rng)
+    }).with_region([-std::f64::consts::PI, std::f64::consts::PI]);
+    no_angles: DistributionLaws::new(1, |device, rng| {
+        PartlyPeriodicConfig::new(vec![false]).init(device, rng)
     });
     base: DistributionLaws::new(2, |device, rng| -> Base {
         BaseConfig::from(StandardNormalConfig::new(2)).init(device, rng)
@@ -134,7 +142,11 @@ fn every_base_of_the_crate_is_registered() {
 
 /// Every base of two features, in the order of `Base::NAMES`.
 fn bases() -> Vec<BaseConfig> {
-    vec![StandardNormalConfig::new(2).into(), DiagonalNormalConfig::standard_learnable(2).into()]
+    vec![
+        StandardNormalConfig::new(2).into(),
+        DiagonalNormalConfig::standard_learnable(2).into(),
+        PartlyPeriodicConfig::new(vec![true, false]).into(),
+    ]
 }
 
 #[test]

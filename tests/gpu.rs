@@ -135,8 +135,8 @@ fn gradients_agree<M: Distribution>(init: impl Fn(&Device) -> M) {
 
 /// Where no narrow bin amplifies the roundings, the two are as close as `f32` lets them be.
 fn gradients_are_close<M: Distribution>(init: impl Fn(&Device) -> M) {
-    let [on_gpu, on_cpu] = [gpu(), common::cpu()]
-        .map(|device| gradients(&init, 0.1, &device, FloatDType::F32));
+    let [on_gpu, on_cpu] =
+        [gpu(), common::cpu()].map(|device| gradients(&init, 0.1, &device, FloatDType::F32));
     let difference = largest_difference(&on_gpu, &on_cpu);
     assert!(difference <= 1e-4, "the gradients differ by {difference}");
 }

@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',')]
     pub drop: Vec<String>,
     /// The support of a column: NAME=real, NAME=above:0, NAME=below:0, NAME=between:0:1,
-    /// NAME=integer or NAME=integer:0:16
+    /// NAME=integer, NAME=integer:0:16, NAME=periodic:0:360 or NAME=periodic-integer:0:23
     #[arg(long)]
     pub support: Vec<String>,
     /// The column with the weight of each row
@@ -70,7 +70,7 @@ pub fn support(text: &str) -> Result<(String, Support), String> {
     let wrong = || {
         format!(
             "`--support {text}`: it must be NAME=real, NAME=above:0, NAME=below:0, NAME=between:0:1, \
-             NAME=integer or NAME=integer:0:16"
+             NAME=integer, NAME=integer:0:16, NAME=periodic:0:360 or NAME=periodic-integer:0:23"
         )
     };
     let (name, support) = text.split_once('=').ok_or_else(wrong)?;
@@ -86,6 +86,10 @@ pub fn support(text: &str) -> Result<(String, Support), String> {
         ["integer", min] => Support::Integer { min: Some(integer(min)?), max: None },
         ["integer", min, max] => {
             Support::Integer { min: Some(integer(min)?), max: Some(integer(max)?) }
+        }
+        ["periodic", low, high] => Support::Periodic { low: number(low)?, high: number(high)? },
+        ["periodic-integer", min, max] => {
+            Support::PeriodicInteger { min: integer(min)?, max: integer(max)? }
         }
         _ => return Err(wrong()),
     };

@@ -13,6 +13,7 @@ mod linear;
 mod mlp;
 mod network;
 mod network_layers;
+mod periodic_mlp;
 mod residual;
 mod residual_block;
 mod separate;
@@ -23,6 +24,7 @@ pub use mlp::{Mlp, MlpConfig};
 pub use network::{Network, NetworkConfig};
 #[doc(hidden)]
 pub use network_layers::NetworkLayers;
+pub use periodic_mlp::{PeriodicMlp, PeriodicMlpConfig};
 pub use residual::{ResidualMlp, ResidualMlpConfig};
 pub use residual_block::ResidualBlock;
 pub use separate::{SeparateMlps, SeparateMlpsConfig};

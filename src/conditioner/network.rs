@@ -6,9 +6,11 @@ use rand::Rng;
 use super::interface::{Conditioner, ConditionerShape};
 use super::mlp::{Mlp, MlpConfig};
 use super::network_layers::NetworkLayers;
+use super::periodic_mlp::{PeriodicMlp, PeriodicMlpConfig};
 use super::residual::{ResidualMlp, ResidualMlpConfig};
 use super::separate::{SeparateMlps, SeparateMlpsConfig};
 use crate::closed_enum::closed_enum;
+use crate::error::Error;
 
 closed_enum! {
     /// Any conditioner of the crate: the run-time form, and the default of the layers that are
@@ -20,6 +22,8 @@ closed_enum! {
         SeparateMlps(SeparateMlps) from SeparateMlpsConfig;
         /// One multilayer perceptron of residual blocks.
         ResidualMlp(ResidualMlp) from ResidualMlpConfig;
+        /// A multilayer perceptron of which some inputs are angles.
+        PeriodicMlp(PeriodicMlp) from PeriodicMlpConfig;
     }
 
     /// Configuration of a [`Network`].
@@ -33,6 +37,14 @@ impl Default for NetworkConfig {
 }
 
 impl NetworkConfig {
+    /// Whether the network takes so many inputs.
+    pub(crate) fn validate_inputs(&self, d_input: usize) -> Result<(), Error> {
+        match self {
+            Self::PeriodicMlp(config) => config.validate_inputs(d_input),
+            Self::Mlp(_) | Self::SeparateMlps(_) | Self::ResidualMlp(_) => Ok(()),
+        }
+    }
+
     /// Builds the network on a device, its weights drawn from `rng`.
     ///
     /// # Panics

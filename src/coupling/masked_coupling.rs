@@ -2,7 +2,7 @@
 
 use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay};
-use burn::tensor::{Device, Tensor, assert_shape};
+use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use super::mask::Mask;
@@ -11,9 +11,9 @@ use crate::conditioner::{Conditioner, ConditionerShape, Network, NetworkConfig};
 use crate::direction::Direction;
 use crate::error::{Error, or_panic};
 use crate::flow::run::run;
-use crate::flow::{Flow, zero_log_det};
+use crate::flow::{Flow, required_context, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
-use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
+use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap, conditioned};
 
 /// Configuration of a [`MaskedCoupling`] in its run-time form.
 #[derive(Config, Debug)]
@@ -57,6 +57,7 @@ impl MaskedCouplingConfig {
     /// [`Error::Config`] if the configuration of the conditioner or the map is out of its range.
     pub fn validate(&self) -> Result<(), Error> {
         self.conditioner.validate()?;
+        self.conditioner.validate_inputs(self.mask.n_kept())?;
         self.univariate.validate()
     }
 
@@ -151,44 +152,20 @@ impl<C: Conditioner, U: Univariate> MaskedCoupling<C, U> {
         input: Tensor<2>,
         context: Option<&Tensor<2>>,
     ) -> (Tensor<2>, Tensor<1>) {
-        let context = self.checked_context(&input, context);
+        // A conditioner that takes none is given none.
+        let d_context = self.conditioner.d_context();
+        let context =
+            (d_context > 0).then(|| required_context("coupling", d_context, &input, context));
         let (kept, transformed) = self.partition.split(input.clone());
-        let [batch, d_transformed] = transformed.dims();
-        if batch == 0 {
+        if input.dims()[0] == 0 {
             // Some backends divide by the number of rows in a matrix product.
             let log_det = zero_log_det(&input);
             return (input, log_det);
         }
-        let n_parameters = self.univariate.n_parameters();
         let parameters = self.conditioner.forward(kept.clone(), context);
-        assert_shape!(parameters, [batch, n_parameters * d_transformed]);
-        let parameters = parameters.reshape([batch, n_parameters, d_transformed]);
-        let (transformed, log_slope) = match direction {
-            Direction::Forward => self.univariate.forward(transformed, parameters),
-            Direction::Inverse => self.univariate.inverse(transformed, parameters),
-        };
-        (self.partition.merge(kept, transformed), log_slope.sum_dim(1).squeeze_dim(1))
-    }
-
-    /// The context if the conditioner takes one.
-    fn checked_context<'a>(
-        &self,
-        input: &Tensor<2>,
-        context: Option<&'a Tensor<2>>,
-    ) -> Option<&'a Tensor<2>> {
-        let d_context = self.conditioner.d_context();
-        if d_context == 0 {
-            return None;
-        }
-        let context = context.unwrap_or_else(|| {
-            panic!(
-                "this coupling layer was built with `d_context` {d_context}: call it with a context \
-                 of shape [batch, {d_context}]"
-            )
-        });
-        let [batch, _] = input.dims();
-        assert_shape!(context, [batch, d_context]);
-        Some(context)
+        let (transformed, log_det) =
+            conditioned(&self.univariate, direction, transformed, parameters);
+        (self.partition.merge(kept, transformed), log_det)
     }
 }
 

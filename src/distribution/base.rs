@@ -6,6 +6,7 @@ use rand::Rng;
 use super::diagonal_normal::{DiagonalNormal, DiagonalNormalConfig};
 use super::interface::{Distribution, Reparameterized};
 use super::noise::Noise;
+use super::partly_periodic::{PartlyPeriodic, PartlyPeriodicConfig};
 use super::standard_normal::{StandardNormal, StandardNormalConfig};
 use crate::closed_enum::closed_enum;
 use crate::kernel::KernelBase;
@@ -19,6 +20,8 @@ closed_enum! {
         StandardNormal(StandardNormal) from StandardNormalConfig;
         /// Independent normals with a location and a scale each.
         DiagonalNormal(DiagonalNormal) from DiagonalNormalConfig;
+        /// Angles that are uniform, and standard normals.
+        PartlyPeriodic(PartlyPeriodic) from PartlyPeriodicConfig;
     }
 
     /// Configuration of a [`Base`].

@@ -2,7 +2,8 @@
 //! models as one.
 //!
 //! - `interface`: the traits; `given`: a view with a context; `checked`: a view that returns errors
-//! - `standard_normal`, `diagonal_normal`; `base`: every base of the crate in one enum
+//! - `standard_normal`, `diagonal_normal`, `partly_periodic`; `base`: every base of the crate in one
+//!   enum
 //! - `normalizing_flow`: base and flow; `flow_config`: any base and layers as a configuration
 //! - `mixture`, `ensemble`: several models as one
 //! - `noise`: random numbers from the host; `logsumexp`
@@ -18,6 +19,7 @@ mod logsumexp;
 mod mixture;
 mod noise;
 mod normalizing_flow;
+mod partly_periodic;
 mod several;
 mod standard_normal;
 
@@ -32,4 +34,5 @@ pub use logsumexp::logsumexp;
 pub use mixture::Mixture;
 pub use noise::Noise;
 pub use normalizing_flow::NormalizingFlow;
+pub use partly_periodic::{PartlyPeriodic, PartlyPeriodicConfig};
 pub use standard_normal::{StandardNormal, StandardNormalConfig};

@@ -9,10 +9,10 @@ use crate::conditioner::{Conditioner, ConditionerShape, Network, NetworkConfig, 
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
 use crate::flow::run::run;
-use crate::flow::{Flow, zero_log_det};
+use crate::flow::{Flow, required_context, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
 use crate::parameters::int_parameter;
-use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
+use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap, conditioned};
 
 /// Configuration of a [`ConditionalElementwise`] layer in its run-time form.
 #[derive(Config, Debug)]
@@ -62,6 +62,7 @@ impl ConditionalElementwiseConfig {
             "`d_features` and `d_context` must be at least 1, got {d_features} and {d_context}"
         );
         self.conditioner.validate()?;
+        self.conditioner.validate_inputs(*d_context)?;
         self.univariate.validate()
     }
 
@@ -150,31 +151,17 @@ impl<C: Conditioner, U: Univariate> ConditionalElementwise<C, U> {
         input: Tensor<2>,
         context: Option<&Tensor<2>>,
     ) -> (Tensor<2>, Tensor<1>) {
-        let d_context = self.d_context;
-        let context = context.unwrap_or_else(|| {
-            panic!(
-                "this conditional elementwise layer was built with `d_context` {d_context}: call it \
-                 with a context of shape [batch, {d_context}]"
-            )
-        });
+        let context = required_context("conditional elementwise", self.d_context, &input, context);
         let [d_features] = self.features.dims();
         let [batch, _] = input.dims();
         assert_shape!(input, [batch, d_features]);
-        assert_shape!(context, [batch, d_context]);
         if batch == 0 {
             // Some backends divide by the number of rows in a matrix product.
             let log_det = zero_log_det(&input);
             return (input, log_det);
         }
-        let n_parameters = self.univariate.n_parameters();
         let parameters = self.conditioner.forward(context.clone(), None);
-        assert_shape!(parameters, [batch, n_parameters * d_features]);
-        let parameters = parameters.reshape([batch, n_parameters, d_features]);
-        let (output, log_slope) = match direction {
-            Direction::Forward => self.univariate.forward(input, parameters),
-            Direction::Inverse => self.univariate.inverse(input, parameters),
-        };
-        (output, log_slope.sum_dim(1).squeeze_dim(1))
+        conditioned(&self.univariate, direction, input, parameters)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The [`Flow`] trait.
 
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, assert_shape};
 
 use crate::direction::Direction;
 use crate::error::{Error, ensure};
@@ -159,6 +159,28 @@ pub(crate) fn common_d_features(
         );
     }
     Ok(common)
+}
+
+/// The context of a layer that takes one.
+///
+/// # Panics
+///
+/// If there is none, or one of another shape.
+pub(crate) fn required_context<'a>(
+    layer: &str,
+    d_context: usize,
+    input: &Tensor<2>,
+    context: Option<&'a Tensor<2>>,
+) -> &'a Tensor<2> {
+    let context = context.unwrap_or_else(|| {
+        panic!(
+            "this {layer} layer was built with `d_context` {d_context}: call it with a context of \
+             shape [batch, {d_context}]"
+        )
+    });
+    let [batch, _] = input.dims();
+    assert_shape!(context, [batch, d_context]);
+    context
 }
 
 /// A log-determinant of zero for every row of `x`.

@@ -16,7 +16,7 @@ mod table;
 mod tuple;
 
 pub use interface::Flow;
-pub(crate) use interface::{common_d_context, common_d_features, zero_log_det};
+pub(crate) use interface::{common_d_context, common_d_features, required_context, zero_log_det};
 pub use inverse::{Inverse, InverseConfig};
 pub use layer::{Layer, LayerConfig};
 pub use sequential::{Sequential, SequentialConfig};

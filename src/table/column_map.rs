@@ -1,4 +1,6 @@
-//! [`ColumnMap`]: a column on the scale of a standard normal.
+//! [`ColumnMap`]: a column on the scale of a standard normal, or as an angle.
+
+use std::f64::consts::{PI, TAU};
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
@@ -6,72 +8,147 @@ use serde::{Deserialize, Serialize};
 use super::support::{Mapped, Support};
 use super::tail::{Shape, Tails, fit_shape};
 
-/// From the support of a column to the line, from heavy tails to light ones, then to a mean of 0
-/// and a standard deviation of 1. All in f64, on the host.
+/// A column of the table as a feature of a flow: a number of a mean of 0 and a standard deviation of
+/// 1, or an angle. All in f64, on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct ColumnMap {
     pub support: Support,
-    shape: Shape,
-    mean: f64,
-    deviation: f64,
+    /// The width of the uniform noise in training.
+    jitter: f64,
+    scale: Scale,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+enum Scale {
+    /// From the support to the line, from heavy tails to light ones, then standardised.
+    Line { shape: Shape, mean: f64, deviation: f64 },
+    /// An angle from -π to π. The turn where it jumps is where the fewest values are: splines have a
+    /// fixed point there.
+    Circle { jump: f64 },
+}
+
+/// The arcs among which the emptiest is looked for.
+const N_ARCS: usize = 24;
+
 impl ColumnMap {
-    /// The map that fits values of a support; integers are dequantised by `rng` for it. Values that
-    /// are all equal are moved to 0.
-    pub fn fit<R: Rng + ?Sized>(support: Support, values: &[f64], rng: &mut R) -> Self {
-        let on_line: Vec<f64> =
-            values.iter().map(|&x| support.to_line(dequantised(support, x, rng)).value).collect();
-        let shape = fit_shape(&on_line, support.is_open());
-        let deviation_or_one = |deviation: f64| if deviation > 0.0 { deviation } else { 1.0 };
-        let shape = Shape { scale: deviation_or_one(shape.scale), ..shape };
-        let light = |t: f64| shape.tails.to_light((t - shape.center) / shape.scale).value;
-        let n = on_line.len() as f64;
-        let mean = on_line.iter().map(|&t| light(t) / n).sum::<f64>();
-        let variance = on_line.iter().map(|&t| (light(t) - mean).powi(2) / n).sum::<f64>();
-        Self { support, shape, mean, deviation: deviation_or_one(variance.sqrt()) }
+    /// The map that fits values of a support, with uniform noise of some width by `rng`; integers
+    /// have noise of a width of 1 in any case. Values that are all equal are moved to 0.
+    pub fn fit<R: Rng + ?Sized>(
+        support: Support,
+        jitter: f64,
+        values: &[f64],
+        rng: &mut R,
+    ) -> Self {
+        let jitter = if support.is_integer() { 1.0 } else { jitter };
+        let values: Vec<f64> = values.iter().map(|&x| jittered(support, jitter, x, rng)).collect();
+        let scale = match support.circle() {
+            Some(circle) => Scale::Circle { jump: emptiest(&values, circle) },
+            None => standard(&values, support),
+        };
+        Self { support, jitter, scale }
+    }
+
+    /// Whether training adds noise.
+    pub fn is_noisy(&self) -> bool {
+        self.jitter > 0.0
+    }
+
+    /// A value with the noise of training.
+    pub fn jittered<R: Rng + ?Sized>(&self, x: f64, rng: &mut R) -> f64 {
+        jittered(self.support, self.jitter, x, rng)
     }
 
     /// A value between the ends of the support, standardised.
     pub fn standardised(&self, x: f64) -> Mapped {
-        let line = self.support.to_line(x);
-        let light = self.shape.tails.to_light((line.value - self.shape.center) / self.shape.scale);
-        Mapped {
-            value: (light.value - self.mean) / self.deviation,
-            log_slope: line.log_slope + light.log_slope
-                - self.shape.scale.ln()
-                - self.deviation.ln(),
+        match self.scale {
+            Scale::Line { shape, mean, deviation } => {
+                let line = self.support.to_line(x);
+                let light = shape.tails.to_light((line.value - shape.center) / shape.scale);
+                Mapped {
+                    value: (light.value - mean) / deviation,
+                    log_slope: line.log_slope + light.log_slope - shape.scale.ln() - deviation.ln(),
+                }
+            }
+            Scale::Circle { jump } => {
+                let [low, period] = self.circle();
+                let turn = (x - low) / period - jump;
+                Mapped {
+                    value: TAU * (turn - turn.floor()) - PI,
+                    log_slope: TAU.ln() - period.ln(),
+                }
+            }
         }
     }
 
     /// The value of the support that a standardised one stands for.
     pub fn original(&self, z: f64) -> f64 {
-        let light = z * self.deviation + self.mean;
-        let line = self.shape.tails.to_heavy(light) * self.shape.scale + self.shape.center;
-        self.support.to_support(line)
+        match self.scale {
+            Scale::Line { shape, mean, deviation } => {
+                let line = shape.tails.to_heavy(z * deviation + mean) * shape.scale + shape.center;
+                self.support.to_support(line)
+            }
+            Scale::Circle { jump } => {
+                let [low, period] = self.circle();
+                let turn = (z + PI) / TAU + jump;
+                self.support.rounded(low + period * (turn - turn.floor()))
+            }
+        }
+    }
+
+    /// Whether the feature is an angle.
+    pub fn is_periodic(&self) -> bool {
+        matches!(self.scale, Scale::Circle { .. })
+    }
+
+    fn circle(&self) -> [f64; 2] {
+        self.support.circle().expect("only a circle has the scale of one")
     }
 
     /// The powers of heavy tails, if a side has one.
     pub fn tails_in_words(&self) -> Option<String> {
-        match self.shape.tails {
-            Tails { left: None, right: None } => None,
-            Tails { left, right } => {
-                let side = |power: Option<f64>| {
-                    power.map_or("light".to_owned(), |power| format!("as t with ν = {power}"))
-                };
-                Some(format!("heavy tails: left {}, right {}", side(left), side(right)))
-            }
+        let Scale::Line { shape: Shape { tails, .. }, .. } = self.scale else { return None };
+        if tails == Tails::LIGHT {
+            return None;
         }
+        let side = |power: Option<f64>| {
+            power.map_or("light".to_owned(), |power| format!("as t with ν = {power}"))
+        };
+        Some(format!("heavy tails: left {}, right {}", side(tails.left), side(tails.right)))
     }
 }
 
-/// An integer with uniform noise of up to one half, anything else as it is.
-pub(super) fn dequantised<R: Rng + ?Sized>(support: Support, x: f64, rng: &mut R) -> f64 {
-    if !support.is_integer() {
+fn standard(values: &[f64], support: Support) -> Scale {
+    let on_line: Vec<f64> = values.iter().map(|&x| support.to_line(x).value).collect();
+    let shape = fit_shape(&on_line, support.is_open());
+    let deviation_or_one = |deviation: f64| if deviation > 0.0 { deviation } else { 1.0 };
+    let shape = Shape { scale: deviation_or_one(shape.scale), ..shape };
+    let light = |t: f64| shape.tails.to_light((t - shape.center) / shape.scale).value;
+    let n = on_line.len() as f64;
+    let mean = on_line.iter().map(|&t| light(t) / n).sum::<f64>();
+    let variance = on_line.iter().map(|&t| (light(t) - mean).powi(2) / n).sum::<f64>();
+    Scale::Line { shape, mean, deviation: deviation_or_one(variance.sqrt()) }
+}
+
+/// The middle of the arc that has, with its neighbours, the fewest values; in turns.
+fn emptiest(values: &[f64], [low, period]: [f64; 2]) -> f64 {
+    let mut counts = [0_usize; N_ARCS];
+    for x in values {
+        let turn = (x - low) / period;
+        counts[((turn - turn.floor()) * N_ARCS as f64) as usize % N_ARCS] += 1;
+    }
+    let around = |arc: usize| {
+        counts[(arc + N_ARCS - 1) % N_ARCS] + 2 * counts[arc] + counts[(arc + 1) % N_ARCS]
+    };
+    let arc = (0..N_ARCS).min_by_key(|&arc| around(arc)).unwrap_or_default();
+    (arc as f64 + 0.5) / N_ARCS as f64
+}
+
+fn jittered<R: Rng + ?Sized>(support: Support, jitter: f64, x: f64, rng: &mut R) -> f64 {
+    if jitter == 0.0 {
         return x;
     }
-    // Among large numbers the noise may round to an end.
-    support.inside(x + rng.sample::<f64, _>(rand_distr::Open01) - 0.5)
+    // Near an end, and among large numbers by a rounding, the noise may lead outside.
+    support.inside(x + jitter * (rng.sample::<f64, _>(rand_distr::Open01) - 0.5))
 }
 
 #[cfg(test)]
@@ -96,7 +173,7 @@ mod tests {
             ),
         ];
         for (support, values) in columns {
-            let map = ColumnMap::fit(support, &values, &mut ChaCha8Rng::seed_from_u64(1));
+            let map = ColumnMap::fit(support, 0.0, &values, &mut ChaCha8Rng::seed_from_u64(1));
             let z: Vec<f64> = values.iter().map(|&x| map.standardised(x).value).collect();
             let mean = z.iter().sum::<f64>() / 3000.0;
             let variance = z.iter().map(|z| (z - mean).powi(2)).sum::<f64>() / 3000.0;
@@ -106,6 +183,33 @@ mod tests {
             for (&x, &z) in values.iter().zip(&z) {
                 let back = map.original(z);
                 assert!((back - x).abs() <= 1e-9 * (1.0 + x.abs()), "{support}: {back} for {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn circles_become_angles_that_jump_where_no_value_is() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let night = Normal::new(0.0, 2.0).expect("valid");
+        for support in [
+            Support::Periodic { low: 0.0, high: 24.0 },
+            Support::PeriodicInteger { min: 0, max: 23 },
+        ] {
+            let hours: Vec<f64> = (0..2000)
+                .map(|_| f64::rem_euclid(night.sample(&mut rng), 24.0))
+                .map(|hour| if support.is_integer() { hour.floor() } else { hour })
+                .collect();
+            let map = ColumnMap::fit(support, 0.0, &hours, &mut rng);
+            for &hour in &hours {
+                let Mapped { value, log_slope } = map.standardised(hour);
+                // Around midnight, far from the jump.
+                assert!(value.abs() < 2.5, "{hour}: {value}");
+                assert!((log_slope - (TAU / 24.0).ln()).abs() < 1e-12);
+                assert!((map.original(value) - hour).abs() < 1e-9, "{hour}");
+            }
+            // The ends are one point, and samples are inside.
+            for z in [-PI, -1.0, 0.3, 3.0, PI, 7.0, -1e6] {
+                assert!(support.contains(map.original(z)), "{support}: {}", map.original(z));
             }
         }
     }

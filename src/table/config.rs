@@ -1,15 +1,20 @@
 //! [`TableConfig`]: the flow of a table, and the numbers that follow from its size.
 
+use std::f64::consts::PI;
+
 use burn::config::Config;
 
-use crate::conditioner::MlpConfig;
-use crate::distribution::FlowConfig;
+use crate::conditioner::{MlpConfig, PeriodicMlpConfig};
+use crate::coupling::{Mask, MaskedCouplingConfig};
+use crate::distribution::{FlowConfig, PartlyPeriodicConfig};
 use crate::elementwise::{ConditionalElementwiseConfig, ElementwiseConfig};
 use crate::error::{Error, ensure};
 use crate::flow::LayerConfig;
 use crate::preset::{NsfConfig, RealNvpConfig};
 use crate::train::FitConfig;
-use crate::univariate::RationalQuadraticSplineConfig;
+use crate::univariate::{
+    AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, UnivariateConfig,
+};
 
 /// The flow of a table.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -17,7 +22,7 @@ use crate::univariate::RationalQuadraticSplineConfig;
 pub enum TableFlow {
     /// A neural spline flow.
     Nsf,
-    /// RealNVP.
+    /// RealNVP. Columns on a circle have splines all the same.
     RealNvp,
 }
 
@@ -57,13 +62,14 @@ impl TableConfig {
         self.fit.validate()
     }
 
-    /// The flow of so many columns and contexts, for so many rows.
+    /// The flow of these features, of which some are angles, and so many contexts, for so many rows.
     pub(super) fn flow_config(
         &self,
-        d_features: usize,
+        periodic: &[bool],
         d_context: usize,
         n_rows: usize,
     ) -> Result<FlowConfig, Error> {
+        let d_features = periodic.len();
         let d_hidden = self.d_hidden.unwrap_or(match n_rows {
             0..1_000 => 32,
             1_000..10_000 => 64,
@@ -72,33 +78,89 @@ impl TableConfig {
         });
         let n_layers = self.n_layers.unwrap_or(6);
         let network = MlpConfig::new().with_d_hidden(vec![d_hidden; 2]);
-        if d_features == 1 {
-            // No other column to couple it with: one map, of more bins, given the context if there
-            // is one.
-            let spline = RationalQuadraticSplineConfig::new().with_n_bins(16);
-            let layer: LayerConfig = if d_context == 0 {
-                ElementwiseConfig::new(1).with_univariate(spline.into()).into()
-            } else {
-                ConditionalElementwiseConfig::new(1, d_context)
+        let config = if d_features == 1 {
+            of_one_feature(periodic[0], d_context, network)
+        } else if periodic.contains(&true) {
+            circular(periodic, d_context, n_layers, &network, self.flow)
+        } else {
+            match self.flow {
+                TableFlow::Nsf => NsfConfig::new(d_features)
+                    .with_d_context(d_context)
+                    .with_n_layers(n_layers)
                     .with_conditioner(network.into())
-                    .with_univariate(spline.into())
-                    .into()
-            };
-            return Ok(FlowConfig::standard(1, vec![layer]));
-        }
-        let config: FlowConfig = match self.flow {
-            TableFlow::Nsf => NsfConfig::new(d_features)
-                .with_d_context(d_context)
-                .with_n_layers(n_layers)
-                .with_conditioner(network.into())
-                .into(),
-            TableFlow::RealNvp => RealNvpConfig::new(d_features)
-                .with_d_context(d_context)
-                .with_n_layers(n_layers)
-                .with_conditioner(network.into())
-                .into(),
+                    .into(),
+                TableFlow::RealNvp => RealNvpConfig::new(d_features)
+                    .with_d_context(d_context)
+                    .with_n_layers(n_layers)
+                    .with_conditioner(network.into())
+                    .into(),
+            }
         };
         config.validate()?;
         Ok(config)
     }
+}
+
+/// With no other column to couple it with: one map, of more bins, given the context if there is one.
+fn of_one_feature(periodic: bool, d_context: usize, network: MlpConfig) -> FlowConfig {
+    let spline = if periodic { circular_spline() } else { RationalQuadraticSplineConfig::new() };
+    let univariate = spline.with_n_bins(16).into();
+    let layer: LayerConfig = if d_context == 0 {
+        ElementwiseConfig::new(1).with_univariate(univariate).into()
+    } else {
+        ConditionalElementwiseConfig::new(1, d_context)
+            .with_conditioner(network.into())
+            .with_univariate(univariate)
+            .into()
+    };
+    if periodic {
+        FlowConfig::new(PartlyPeriodicConfig::new(vec![true]).into(), vec![layer])
+    } else {
+        FlowConfig::standard(1, vec![layer])
+    }
+}
+
+/// Coupling layers in turns: of the angles, by splines on the circle, and of the others. Networks take
+/// angles as sine and cosine, and no layer mixes an angle with anything.
+fn circular(
+    periodic: &[bool],
+    d_context: usize,
+    n_layers: usize,
+    network: &MlpConfig,
+    flow: TableFlow,
+) -> FlowConfig {
+    let of_line: UnivariateConfig = match flow {
+        TableFlow::Nsf => RationalQuadraticSplineConfig::new().into(),
+        TableFlow::RealNvp => AffineConfig::new().into(),
+    };
+    let of_kind = |kind: bool| -> Vec<usize> {
+        (0..periodic.len()).filter(|&feature| periodic[feature] == kind).collect()
+    };
+    let kinds = [(of_kind(true), circular_spline().into()), (of_kind(false), of_line)];
+    let mut layers: Vec<LayerConfig> = Vec::new();
+    for layer in 0..n_layers {
+        for (features, univariate) in kinds.iter().filter(|(features, _)| !features.is_empty()) {
+            // One feature of a kind is given those of the other kind.
+            let mut kept = vec![true; periodic.len()];
+            for (index, &feature) in features.iter().enumerate() {
+                kept[feature] = features.len() > 1 && (index + layer) % 2 == 0;
+            }
+            let of_kept = periodic.iter().zip(&kept).filter(|(_, kept)| **kept);
+            let conditioner =
+                PeriodicMlpConfig::new(of_kept.map(|(&periodic, _)| periodic).collect())
+                    .with_mlp(network.clone());
+            let layer = MaskedCouplingConfig::new(Mask::custom(kept))
+                .with_d_context(d_context)
+                .with_conditioner(conditioner.into())
+                .with_univariate(univariate.clone());
+            layers.push(layer.into());
+        }
+    }
+    FlowConfig::new(PartlyPeriodicConfig::new(periodic.to_vec()).into(), layers)
+}
+
+fn circular_spline() -> RationalQuadraticSplineConfig {
+    RationalQuadraticSplineConfig::new()
+        .with_interval([-PI, PI])
+        .with_boundary_slopes(BoundarySlopes::Periodic)
 }

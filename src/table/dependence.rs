@@ -28,14 +28,16 @@ impl Formula {
         self.terms.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Its value, given those of the columns by name.
-    pub(super) fn value(&self, of: impl Fn(&str) -> f64) -> f64 {
-        self.intercept + self.terms.iter().map(|(name, factor)| factor * of(name)).sum::<f64>()
+    /// Its value, given those of its [`columns`](Self::columns) by their index.
+    pub(super) fn value(&self, of: impl Fn(usize) -> f64) -> f64 {
+        let terms = self.terms.iter().enumerate().map(|(index, (_, factor))| factor * of(index));
+        self.intercept + terms.sum::<f64>()
     }
 
     /// Whether a value is that of the formula but for roundings.
-    pub(super) fn holds(&self, x: f64, of: impl Fn(&str) -> f64) -> bool {
-        let sizes = self.terms.iter().map(|(name, factor)| (factor * of(name)).abs());
+    pub(super) fn holds(&self, x: f64, of: impl Fn(usize) -> f64) -> bool {
+        let terms = self.terms.iter().enumerate();
+        let sizes = terms.map(|(index, (_, factor))| (factor * of(index)).abs());
         let size = x.abs() + self.intercept.abs() + sizes.sum::<f64>();
         (x - self.value(of)).abs() <= TOLERANCE * size
     }
@@ -107,22 +109,18 @@ pub(super) fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Option<Formula
         }
         let coefficients = solved(&kept, projections);
         let mut formula = Formula { intercept: mean, terms: Vec::new() };
+        let mut of: Vec<&[f64]> = Vec::new();
         for ((other, standardised), coefficient) in kept.iter().zip(coefficients) {
             if coefficient.abs() > MIN_COEFFICIENT {
                 let factor = rounded(coefficient * norm / standardised.deviation);
                 formula.intercept -= factor * standardised.mean;
                 formula.terms.push((names[*other].to_owned(), factor));
+                of.push(columns[*other]);
             }
         }
         let size = columns[index].iter().fold(0.0_f64, |most, x| most.max(x.abs()));
         formula.intercept = rounded_to(formula.intercept, 1e-9 * size);
-        let holds = (0..column.len()).all(|row| {
-            let of = |name: &str| {
-                let other = names.iter().position(|other| *other == name);
-                other.map_or(f64::NAN, |other| columns[other][row])
-            };
-            formula.holds(column[row], of)
-        });
+        let holds = (0..column.len()).all(|row| formula.holds(column[row], |index| of[index][row]));
         found.push(holds.then_some(formula));
     }
     found

@@ -3,7 +3,7 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::column_map::{ColumnMap, dequantised};
+use super::column_map::ColumnMap;
 use super::data::{Column, Table, Values};
 use super::dependence::Formula;
 use super::schema::{Kind, Role, Schema};
@@ -13,11 +13,11 @@ use crate::error::{Error, ensure};
 /// What was fitted to each column that is not left out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Encoder {
-    columns: Vec<Encoded>,
+    columns: Vec<EncodedColumn>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Encoded {
+struct EncodedColumn {
     name: String,
     encoding: Encoding,
 }
@@ -30,7 +30,7 @@ enum Encoding {
     Constant(f64),
     /// In no density: its formula, and whether its values are whole numbers.
     Determined { formula: Formula, support: Support },
-    /// A context feature.
+    /// A context feature, or the sine and cosine of an angle.
     Context(ColumnMap),
     /// A context feature for each category.
     Categories(Vec<String>),
@@ -42,7 +42,7 @@ pub(super) const FAR: f64 = 1e6;
 const MAX_FEATURE: f64 = 1e18;
 
 /// Rows as a model takes them.
-pub(super) struct Encodings {
+pub(super) struct EncodedRows {
     /// The features of all rows, row by row.
     pub features: Vec<f64>,
     /// The contexts of all rows, row by row.
@@ -52,12 +52,12 @@ pub(super) struct Encodings {
     pub log_slopes: Vec<f64>,
 }
 
-/// How integers are encoded.
-pub(super) enum Integers<'r, R: ?Sized> {
+/// How integers, and columns that are jittered, are encoded.
+pub(super) enum Jitter<'r, R: ?Sized> {
     /// As they are: the middle of the numbers that they stand for.
     Midpoint,
-    /// With uniform noise.
-    Dequantised(&'r mut R),
+    /// With the uniform noise of training.
+    Drawn(&'r mut R),
 }
 
 impl Encoder {
@@ -72,14 +72,16 @@ impl Encoder {
                     Encoding::Constant(*value)
                 }
                 (Role::Modelled, Kind::Numbers(support)) => {
-                    Encoding::Feature(ColumnMap::fit(*support, rows.numbers(name)?, rng))
+                    let values = rows.numbers(name)?;
+                    Encoding::Feature(ColumnMap::fit(*support, column.jitter, values, rng))
                 }
                 (Role::Determined(formula), Kind::Numbers(support)) => {
                     Encoding::Determined { formula: formula.clone(), support: *support }
                 }
-                (Role::Context, Kind::Numbers(_)) => {
+                (Role::Context, Kind::Numbers(support)) => {
                     // Any number may come as a context.
-                    Encoding::Context(ColumnMap::fit(Support::Real, rows.numbers(name)?, rng))
+                    let support = if support.circle().is_some() { *support } else { Support::Real };
+                    Encoding::Context(ColumnMap::fit(support, 0.0, rows.numbers(name)?, rng))
                 }
                 (Role::Context, Kind::Categories(names)) => Encoding::Categories(names.clone()),
                 (_, Kind::Categories(_)) => {
@@ -89,7 +91,7 @@ impl Encoder {
                     )));
                 }
             };
-            columns.push(Encoded { name: name.clone(), encoding });
+            columns.push(EncodedColumn { name: name.clone(), encoding });
         }
         let encoder = Self { columns };
         ensure!(
@@ -106,40 +108,37 @@ impl Encoder {
 
     pub fn d_context(&self) -> usize {
         let widths = self.columns.iter().map(|column| match &column.encoding {
-            Encoding::Context(_) => 1,
+            Encoding::Context(map) => 1 + usize::from(map.is_periodic()),
             Encoding::Categories(names) => names.len(),
             _ => 0,
         });
         widths.sum()
     }
 
-    /// The name and the support of each feature.
-    pub fn features(&self) -> impl Iterator<Item = (&str, Support)> {
+    /// The name and the map of each feature.
+    pub fn features(&self) -> impl Iterator<Item = (&str, &ColumnMap)> {
         self.columns.iter().filter_map(|column| match &column.encoding {
-            Encoding::Feature(map) => Some((column.name.as_str(), map.support)),
+            Encoding::Feature(map) => Some((column.name.as_str(), map)),
             _ => None,
         })
     }
 
     /// The names of the features, with what is to be known of their maps.
     pub fn notes(&self) -> Vec<String> {
-        let notes = self.columns.iter().filter_map(|column| match &column.encoding {
-            Encoding::Feature(map) => {
-                map.tails_in_words().map(|tails| format!("`{}` has {tails}", column.name))
-            }
-            _ => None,
+        let notes = self.features().filter_map(|(name, map)| {
+            map.tails_in_words().map(|tails| format!("`{name}` has {tails}"))
         });
         notes.collect()
     }
 
     /// Whether noise is to be drawn for a column.
-    pub fn has_integers(&self) -> bool {
-        self.features().any(|(_, support)| support.is_integer())
+    pub fn is_noisy(&self) -> bool {
+        self.features().any(|(_, map)| map.is_noisy())
     }
 
     /// The first value that is so far from the others that a model cannot be trained on it: its row
     /// and the name of its column.
-    pub fn first_far(&self, encoded: &Encodings) -> Option<(usize, &str)> {
+    pub fn first_far(&self, encoded: &EncodedRows) -> Option<(usize, &str)> {
         let d = self.d_features();
         let index = encoded.features.iter().position(|z| z.abs() > FAR)?;
         self.features().nth(index % d).map(|(name, _)| (index / d, name))
@@ -150,13 +149,13 @@ impl Encoder {
     pub fn encode<R: Rng + ?Sized>(
         &self,
         table: &Table,
-        mut integers: Integers<'_, R>,
-    ) -> Result<Encodings, Error> {
+        mut jitter: Jitter<'_, R>,
+    ) -> Result<EncodedRows, Error> {
         let (n, d) = (table.n_rows(), self.d_features());
         let mut features = vec![0.0; n * d];
         let mut log_slopes = vec![0.0; n];
         let mut feature = 0;
-        for Encoded { name, encoding } in &self.columns {
+        for EncodedColumn { name, encoding } in &self.columns {
             match encoding {
                 Encoding::Feature(map) => {
                     for (row, &x) in numbers(table, name)?.iter().enumerate() {
@@ -164,9 +163,9 @@ impl Encoder {
                             log_slopes[row] = f64::NEG_INFINITY;
                             continue;
                         }
-                        let x = match &mut integers {
-                            Integers::Midpoint => x,
-                            Integers::Dequantised(rng) => dequantised(map.support, x, &mut **rng),
+                        let x = match &mut jitter {
+                            Jitter::Midpoint => x,
+                            Jitter::Drawn(rng) => map.jittered(x, &mut **rng),
                         };
                         let mapped = map.standardised(x);
                         features[row * d + feature] = mapped.value.clamp(-MAX_FEATURE, MAX_FEATURE);
@@ -182,16 +181,12 @@ impl Encoder {
                     }
                 }
                 Encoding::Determined { formula, .. } => {
-                    let of: Vec<(&str, &[f64])> = formula
+                    let of: Vec<&[f64]> = formula
                         .columns()
-                        .map(|other| Ok((other, numbers(table, other)?)))
+                        .map(|other| numbers(table, other))
                         .collect::<Result<_, Error>>()?;
                     for (row, &x) in numbers(table, name)?.iter().enumerate() {
-                        let value = |other: &str| {
-                            let found = of.iter().find(|(name, _)| *name == other);
-                            found.map_or(f64::NAN, |(_, values)| values[row])
-                        };
-                        if !formula.holds(x, value) {
+                        if !formula.holds(x, |index| of[index][row]) {
                             log_slopes[row] = f64::NEG_INFINITY;
                         }
                     }
@@ -199,7 +194,7 @@ impl Encoder {
                 Encoding::Context(_) | Encoding::Categories(_) => {}
             }
         }
-        Ok(Encodings { features, contexts: self.contexts(table)?, log_slopes })
+        Ok(EncodedRows { features, contexts: self.contexts(table)?, log_slopes })
     }
 
     /// The contexts of the rows of a table, row by row.
@@ -207,7 +202,7 @@ impl Encoder {
         let (n, d) = (table.n_rows(), self.d_context());
         let mut contexts = vec![0.0; n * d];
         let mut first = 0;
-        for Encoded { name, encoding } in &self.columns {
+        for EncodedColumn { name, encoding } in &self.columns {
             match encoding {
                 Encoding::Context(map) => {
                     for (row, &c) in numbers(table, name)?.iter().enumerate() {
@@ -217,9 +212,15 @@ impl Encoder {
                             "{}, column `{name}`: a context must be finite, got {c}",
                             table.place_of(row)
                         );
-                        contexts[row * d + first] = map.standardised(c).value.clamp(-FAR, FAR);
+                        let value = map.standardised(c).value.clamp(-FAR, FAR);
+                        let place = &mut contexts[row * d + first..];
+                        if map.is_periodic() {
+                            (place[0], place[1]) = value.sin_cos();
+                        } else {
+                            place[0] = value;
+                        }
                     }
-                    first += 1;
+                    first += 1 + usize::from(map.is_periodic());
                 }
                 Encoding::Categories(names) => {
                     let Values::Text(values) = &table.column(name)?.values else {
@@ -254,7 +255,7 @@ impl Encoder {
         let n = features.len() / d;
         let mut columns: Vec<Column> = Vec::new();
         let mut feature = 0;
-        for Encoded { name, encoding } in &self.columns {
+        for EncodedColumn { name, encoding } in &self.columns {
             let values = match encoding {
                 Encoding::Feature(map) => {
                     let of_column = features.iter().skip(feature).step_by(d);
@@ -271,21 +272,24 @@ impl Encoder {
             };
             columns.push(Column { name: name.clone(), values });
         }
-        for Encoded { name, encoding } in &self.columns {
-            if let Encoding::Determined { formula, support } = encoding {
-                let value = |row: usize| {
-                    let of = |other: &str| match columns.iter().find(|column| column.name == other)
-                    {
-                        Some(Column { values: Values::Numbers(values), .. }) => values[row],
-                        _ => f64::NAN,
-                    };
-                    let value = formula.value(of);
-                    if support.is_integer() { value.round() } else { value }
-                };
-                let values = Values::Numbers((0..n).map(value).collect());
-                if let Some(column) = columns.iter_mut().find(|column| column.name == *name) {
-                    column.values = values;
+        for EncodedColumn { name, encoding } in &self.columns {
+            let Encoding::Determined { formula, support } = encoding else { continue };
+            let numbers_of = |other: &str| {
+                let column = columns.iter().find(|column| column.name == other)?;
+                match &column.values {
+                    Values::Numbers(values) => Some(values.as_slice()),
+                    Values::Text(_) => None,
                 }
+            };
+            let of: Option<Vec<&[f64]>> = formula.columns().map(numbers_of).collect();
+            let value = |row: usize| {
+                let value =
+                    of.as_ref().map_or(f64::NAN, |of| formula.value(|index| of[index][row]));
+                if support.is_integer() { value.round() } else { value }
+            };
+            let values = Values::Numbers((0..n).map(value).collect());
+            if let Some(column) = columns.iter_mut().find(|column| column.name == *name) {
+                column.values = values;
             }
         }
         Table::new(columns)

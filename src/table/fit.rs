@@ -9,7 +9,7 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 use super::config::TableConfig;
 use super::data::Table;
-use super::encoder::{Encoder, Encodings, Integers};
+use super::encoder::{EncodedRows, Encoder, Jitter};
 use super::linear::Linear;
 use super::model::TableModel;
 use super::report::TableReport;
@@ -162,9 +162,10 @@ impl<'a> TableFitter<'a> {
 
         let encoder = Encoder::fit(schema, &train, &mut rng)?;
         let (d, d_context) = (encoder.d_features(), encoder.d_context());
-        let flow_config = config.flow_config(d, d_context, n_rows)?;
+        let periodic: Vec<bool> = encoder.features().map(|(_, map)| map.is_periodic()).collect();
+        let flow_config = config.flow_config(&periodic, d_context, n_rows)?;
         let flow = flow_config.init(device, &mut rng);
-        let dataset = |encoded: Encodings, weights: &Option<Vec<f64>>| -> (Dataset, Vec<f64>) {
+        let dataset = |encoded: EncodedRows, weights: &Option<Vec<f64>>| -> (Dataset, Vec<f64>) {
             let tensor = |values: Vec<f64>, d: usize| {
                 let n = values.len() / d;
                 Tensor::<2>::from_data(TensorData::new(values, [n, d]), device)
@@ -179,12 +180,12 @@ impl<'a> TableFitter<'a> {
             (data, encoded.log_slopes)
         };
         let (validation, log_slopes) =
-            dataset(encoder.encode(&held_out, Integers::Dequantised(&mut rng))?, &held_out_weights);
+            dataset(encoder.encode(&held_out, Jitter::Drawn(&mut rng))?, &held_out_weights);
         // Of every epoch by itself, so that an interrupted training goes on as it would have.
         let draw = |epoch: usize| {
             let seed = config.fit.seed ^ (epoch as u64).rotate_left(32);
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let encoded = encoder.encode(&train, Integers::Dequantised(&mut rng));
+            let encoded = encoder.encode(&train, Jitter::Drawn(&mut rng));
             dataset(encoded.expect("the same rows were encoded before"), &train_weights).0
         };
         refuse_far_values(&encoder, &train)?;
@@ -199,7 +200,7 @@ impl<'a> TableFitter<'a> {
         if let Some(path) = checkpoint {
             fitter = fitter.checkpoint(path);
         }
-        if encoder.has_integers() {
+        if encoder.is_noisy() {
             fitter = fitter.redraw(&draw);
         }
         let (fitted, diverged) = match fitter.fit(flow, &draw(0)) {
@@ -225,7 +226,7 @@ impl<'a> TableFitter<'a> {
         let mut linear = |rows: &Table, weights: &Option<Vec<f64>>| -> Result<Dataset, Error> {
             let features = linear_map.features(rows, &mut rng)?;
             let contexts = encoder.contexts(rows)?;
-            Ok(dataset(Encodings { features, contexts, log_slopes: Vec::new() }, weights).0)
+            Ok(dataset(EncodedRows { features, contexts, log_slopes: Vec::new() }, weights).0)
         };
         let gaussian =
             gaussian_nll(&linear(&train, &train_weights)?, &linear(&held_out, &held_out_weights)?)
@@ -248,7 +249,7 @@ impl<'a> TableFitter<'a> {
 
 /// An error for a value that is so far from the others that no flow can be trained on it.
 fn refuse_far_values(encoder: &Encoder, rows: &Table) -> Result<(), Error> {
-    let encoded = encoder.encode(rows, Integers::<ChaCha8Rng>::Midpoint)?;
+    let encoded = encoder.encode(rows, Jitter::<ChaCha8Rng>::Midpoint)?;
     let Some((row, name)) = encoder.first_far(&encoded) else { return Ok(()) };
     Err(Error::Data(format!(
         "{}, column `{name}`: {} is too far from the other values to train on; mend it, or leave the \

@@ -2,29 +2,28 @@
 
 use rand::rngs::ChaCha8Rng;
 
-use super::column_map::dequantised;
+use super::column_map::ColumnMap;
 use super::data::Table;
 use super::encoder::Encoder;
-use super::support::Support;
 use crate::error::Error;
 
 /// The modelled columns as they are, integers dequantised, but for a mean and a standard deviation:
 /// what a normal is fitted to.
 pub(super) struct Linear {
-    /// The name and the support of each, its mean and its standard deviation.
-    columns: Vec<(String, Support, f64, f64)>,
+    /// The name and the map of each, its mean and its standard deviation.
+    columns: Vec<(String, ColumnMap, f64, f64)>,
 }
 
 impl Linear {
     pub fn fit(encoder: &Encoder, train: &Table) -> Result<Self, Error> {
-        let columns = encoder.features().map(|(name, support)| {
+        let columns = encoder.features().map(|(name, map)| {
             let values = train.numbers(name)?;
             let n = values.len() as f64;
             let mean = values.iter().map(|x| x / n).sum::<f64>();
             let deviation = values.iter().map(|x| (x - mean).powi(2) / n).sum::<f64>().sqrt();
             // Of one value among the training rows.
             let deviation = if deviation > 0.0 { deviation } else { 1.0 };
-            Ok((name.to_owned(), support, mean, deviation))
+            Ok((name.to_owned(), *map, mean, deviation))
         });
         Ok(Self { columns: columns.collect::<Result<_, Error>>()? })
     }
@@ -33,9 +32,9 @@ impl Linear {
     pub fn features(&self, rows: &Table, rng: &mut ChaCha8Rng) -> Result<Vec<f64>, Error> {
         let d = self.columns.len();
         let mut features = vec![0.0; rows.n_rows() * d];
-        for (index, (name, support, mean, deviation)) in self.columns.iter().enumerate() {
+        for (index, (name, map, mean, deviation)) in self.columns.iter().enumerate() {
             for (row, &x) in rows.numbers(name)?.iter().enumerate() {
-                features[row * d + index] = (dequantised(*support, x, rng) - mean) / deviation;
+                features[row * d + index] = (map.jittered(x, rng) - mean) / deviation;
             }
         }
         Ok(features)

@@ -8,7 +8,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::data::Table;
-use super::encoder::{Encoder, FAR, Integers};
+use super::encoder::{Encoder, FAR, Jitter};
 use super::schema::Schema;
 use crate::distribution::{Distribution, FlowConfig, NormalizingFlow};
 use crate::error::{Error, ensure};
@@ -70,7 +70,7 @@ impl TableModel {
     ///
     /// [`Error::Data`] if a column is not there, a value is missing, or a category was never seen.
     pub fn log_prob(&self, table: &Table) -> Result<Vec<f64>, Error> {
-        self.log_density(table, Integers::<rand::rngs::ChaCha8Rng>::Midpoint)
+        self.log_density(table, Jitter::<rand::rngs::ChaCha8Rng>::Midpoint)
     }
 
     /// The log-probability of each row's integers (and the log-density of the rest), with its
@@ -89,7 +89,7 @@ impl TableModel {
         ensure!(n_draws >= 2, "`n_draws` must be at least 2, got {n_draws}");
         let mut sums = vec![Sums::new(); table.n_rows()];
         for _ in 0..n_draws {
-            let draw = self.log_density(table, Integers::Dequantised(rng))?;
+            let draw = self.log_density(table, Jitter::Drawn(rng))?;
             sums.iter_mut().zip(draw).for_each(|(sums, log)| sums.add(log));
         }
         Ok(sums.into_iter().map(|sums| sums.log_mean(n_draws as f64)).collect())
@@ -98,12 +98,12 @@ impl TableModel {
     fn log_density<R: Rng + ?Sized>(
         &self,
         table: &Table,
-        integers: Integers<'_, R>,
+        jitter: Jitter<'_, R>,
     ) -> Result<Vec<f64>, Error> {
         if table.n_rows() == 0 {
             return Ok(Vec::new());
         }
-        let encoded = self.encoder.encode(table, integers)?;
+        let encoded = self.encoder.encode(table, jitter)?;
         let d_features = self.encoder.d_features();
         let rows = encoded.features.chunks(d_features);
         let is_far: Vec<bool> = rows.map(|row| row.iter().any(|z| z.abs() > FAR)).collect();

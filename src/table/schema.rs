@@ -51,6 +51,8 @@ pub struct ColumnSchema {
     pub role: Role,
     /// What it holds.
     pub kind: Kind,
+    /// The width of the uniform noise that is added to it in training; 0 for none.
+    pub jitter: f64,
     /// What to know of it: lumps, missing values.
     pub notes: Vec<String>,
 }
@@ -114,7 +116,8 @@ impl Schema {
         let of_role = |role: Role| {
             let columns = self.columns.iter().enumerate().filter(move |(_, column)| {
                 let varies = !matches!(column.kind, Kind::Numbers(Support::Constant(_)));
-                varies && column.role == role && matches!(column.kind, Kind::Numbers(_))
+                let is_exact = varies && column.jitter == 0.0;
+                is_exact && column.role == role && matches!(column.kind, Kind::Numbers(_))
             });
             columns.map(|(index, _)| index)
         };
@@ -158,6 +161,28 @@ impl Schema {
         let is_text = matches!(column.kind, Kind::Categories(_));
         ensure!(as Data, !is_text, "column `{name}` holds text, which has no support of numbers");
         column.kind = Kind::Numbers(support);
+        Ok(self)
+    }
+
+    /// With uniform noise of this width, from minus to plus its half, added to a column in training,
+    /// anew in each epoch. So a column that others determine and one of which many rows have the same
+    /// value have a density: that of the values with the noise. It takes such a column back into the
+    /// density.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if there is no such column or it holds text, [`Error::Config`] if the width is
+    /// not above 0 and finite.
+    pub fn with_jitter(mut self, name: &str, width: f64) -> Result<Self, Error> {
+        let is_valid = width > 0.0 && width.is_finite();
+        ensure!(is_valid, "the width of jitter must be above 0 and finite, got {width}");
+        let column = self.column_mut(name)?;
+        let is_text = matches!(column.kind, Kind::Categories(_));
+        ensure!(as Data, !is_text, "column `{name}` holds text, which no noise is added to");
+        column.jitter = width;
+        if matches!(column.role, Role::Determined(_)) {
+            column.role = Role::Modelled;
+        }
         Ok(self)
     }
 
@@ -244,6 +269,9 @@ impl fmt::Display for Schema {
             };
             let end = if index == 0 { "" } else { "\n" };
             write!(f, "{end}{:<names$}  {:<roles$}  {kind}", column.name, role(column))?;
+            if column.jitter > 0.0 {
+                write!(f, ", with noise of width {}", column.jitter)?;
+            }
             for note in &column.notes {
                 write!(f, "; {note}")?;
             }
@@ -276,7 +304,7 @@ fn infer_column(column: &Column) -> ColumnSchema {
             (Kind::Numbers(support), notes)
         }
     };
-    ColumnSchema { name: column.name.clone(), role: Role::Modelled, kind, notes }
+    ColumnSchema { name: column.name.clone(), role: Role::Modelled, kind, jitter: 0.0, notes }
 }
 
 /// The support that sorted values have by their look.

@@ -35,6 +35,21 @@ pub enum Support {
         /// The greatest.
         max: Option<i64>,
     },
+    /// Numbers on a circle, as angles or the time of the day: the two ends are one point, and values
+    /// may be either.
+    Periodic {
+        /// Where the circle starts.
+        low: f64,
+        /// Where it comes back to the start.
+        high: f64,
+    },
+    /// Whole numbers on a circle, as hours or months: after the greatest comes the least.
+    PeriodicInteger {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
     /// One value.
     Constant(f64),
 }
@@ -51,6 +66,10 @@ impl fmt::Display for Support {
             Self::Integer { min: None, max: Some(max) } => write!(f, "integer up to {max}"),
             Self::Integer { min: Some(min), max: Some(max) } => {
                 write!(f, "integer from {min} to {max}")
+            }
+            Self::Periodic { low, high } => write!(f, "periodic from {low} to {high}"),
+            Self::PeriodicInteger { min, max } => {
+                write!(f, "periodic integer from {min} to {max}")
             }
             Self::Constant(value) => write!(f, "always {value}"),
         }
@@ -74,8 +93,10 @@ impl Support {
         let (low, high) = self.ends();
         let is_finite = match self {
             Self::Above(bound) | Self::Below(bound) | Self::Constant(bound) => bound.is_finite(),
-            Self::Interval { low, high } => low.is_finite() && high.is_finite(),
-            Self::Real | Self::Integer { .. } => true,
+            Self::Interval { low, high } | Self::Periodic { low, high } => {
+                low.is_finite() && high.is_finite()
+            }
+            Self::Real | Self::Integer { .. } | Self::PeriodicInteger { .. } => true,
         };
         ensure!(is_finite, "the bounds of a support must be finite, got {self:?}");
         let is_constant = matches!(self, Self::Constant(_));
@@ -88,14 +109,24 @@ impl Support {
         let (low, high) = self.ends();
         match self {
             Self::Constant(value) => x == *value,
-            Self::Integer { .. } => x.fract() == 0.0 && low < x && x < high,
+            Self::Integer { .. } | Self::PeriodicInteger { .. } => {
+                x.fract() == 0.0 && low < x && x < high
+            }
+            Self::Periodic { .. } => low <= x && x <= high,
             _ => x.is_finite() && low < x && x < high,
         }
     }
 
     /// Whether the values are whole numbers.
     pub(super) fn is_integer(&self) -> bool {
-        matches!(self, Self::Integer { .. })
+        matches!(self, Self::Integer { .. } | Self::PeriodicInteger { .. })
+    }
+
+    /// The start of the circle and its length, of a support that is one.
+    pub(super) fn circle(&self) -> Option<[f64; 2]> {
+        let (low, high) = self.ends();
+        matches!(self, Self::Periodic { .. } | Self::PeriodicInteger { .. })
+            .then_some([low, high - low])
     }
 
     /// Whether values go to minus infinity and to infinity.
@@ -111,7 +142,8 @@ impl Support {
             Self::Real => (low, high),
             Self::Above(bound) => (bound, high),
             Self::Below(bound) => (low, bound),
-            Self::Interval { low, high } => (low, high),
+            Self::Interval { low, high } | Self::Periodic { low, high } => (low, high),
+            Self::PeriodicInteger { min, max } => (min as f64 - 0.5, max as f64 + 0.5),
             Self::Integer { min, max } => {
                 (min.map_or(low, |min| min as f64 - 0.5), max.map_or(high, |max| max as f64 + 0.5))
             }
@@ -119,7 +151,7 @@ impl Support {
         }
     }
 
-    /// The value on the real line of a value between the ends.
+    /// The value on the real line of a value between the ends; not for circles.
     pub(super) fn to_line(self, x: f64) -> Mapped {
         match self.ends() {
             (f64::NEG_INFINITY, f64::INFINITY) => Mapped { value: x, log_slope: 0.0 },
@@ -143,7 +175,7 @@ impl Support {
         }
     }
 
-    /// The value in the support of a value on the line; integers are rounded.
+    /// The value in the support of a value on the line; integers are rounded. Not for circles.
     pub(super) fn to_support(self, t: f64) -> f64 {
         let (low, high) = self.ends();
         let x = match (low, high) {
@@ -153,6 +185,11 @@ impl Support {
             (low, high) if t < 0.0 => low + (high - low) * normal_probability(t),
             (low, high) => high - (high - low) * normal_probability(-t),
         };
+        self.rounded(x)
+    }
+
+    /// A value between the ends as one that the support holds.
+    pub(super) fn rounded(self, x: f64) -> f64 {
         match self {
             Self::Constant(value) => value,
             Self::Integer { min, max } => {
@@ -160,15 +197,21 @@ impl Support {
                 let greatest = max.map_or(f64::MAX, |max| max as f64);
                 x.round().clamp(least, greatest)
             }
+            Self::PeriodicInteger { min, max } => x.round().clamp(min as f64, max as f64),
             _ => self.inside(x),
         }
     }
 
-    /// A value that roundings have led to an end, or beyond the range of numbers, moved inside.
+    /// A value that roundings have led to an end, or beyond the range of numbers, moved inside; on a
+    /// circle some turns back.
     pub(super) fn inside(self, x: f64) -> f64 {
         let (low, high) = self.ends();
         if x.is_nan() {
             return x;
+        }
+        if let Some([low, period]) = self.circle() {
+            let turn = (x - low) / period;
+            return low + period * (turn - turn.floor());
         }
         x.max(low.next_up()).min(high.next_down())
     }

@@ -1,8 +1,9 @@
 //! The [`Univariate`] trait.
 
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, assert_shape};
 
+use crate::direction::Direction;
 use crate::kernel::KernelMap;
 
 /// A strictly monotone, differentiable map of the real line, `x = f(z; θ)`, applied to each feature
@@ -54,6 +55,24 @@ pub trait Univariate: Module + ModuleDisplay {
     fn kernel(&self) -> Option<KernelMap> {
         None
     }
+}
+
+/// A map of every feature by the parameters that a conditioner gave, `[batch, n_parameters * d]`, and
+/// the sum of its log-slopes per row.
+pub(crate) fn conditioned<U: Univariate>(
+    univariate: &U,
+    direction: Direction,
+    input: Tensor<2>,
+    parameters: Tensor<2>,
+) -> (Tensor<2>, Tensor<1>) {
+    let ([batch, d_features], n_parameters) = (input.dims(), univariate.n_parameters());
+    assert_shape!(parameters, [batch, n_parameters * d_features]);
+    let parameters = parameters.reshape([batch, n_parameters, d_features]);
+    let (output, log_slope) = match direction {
+        Direction::Forward => univariate.forward(input, parameters),
+        Direction::Inverse => univariate.inverse(input, parameters),
+    };
+    (output, log_slope.sum_dim(1).squeeze_dim(1))
 }
 
 /// The parameter at `index`, `[batch, d]`.

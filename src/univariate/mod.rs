@@ -14,6 +14,7 @@ mod spline;
 pub use additive::{Additive, AdditiveConfig};
 pub use affine::{Affine, AffineConfig};
 pub use interface::Univariate;
+pub(crate) use interface::conditioned;
 pub use map::{UnivariateConfig, UnivariateMap};
 pub(crate) use scale::LN_1000;
 pub use scale::ScaleBound;
