@@ -167,7 +167,7 @@ fn rows_drawn_anew_for_every_epoch_resume_to_the_same_bits() {
             .iter::<f64>()
             .collect();
         let noise = Tensor::from_data(TensorData::new(noise, [200, 2]), &common::cpu());
-        Dataset::new(moons(200).x().clone() + noise * 0.1)
+        Ok(Dataset::new(moons(200).x().clone() + noise * 0.1))
     };
     let fitter = |epochs: usize| {
         let config = FitConfig::new().with_max_epochs(Some(4)).with_learning_rate(3e-3);
@@ -189,7 +189,7 @@ fn rows_drawn_anew_for_every_epoch_resume_to_the_same_bits() {
 
     let error = Fitter::new(config.clone()).redraw(&redraw).fit(real_nvp(3), &data).unwrap_err();
     assert!(error.to_string().contains("need validation data of their own"), "{error}");
-    let fewer = |_| moons(100);
+    let fewer = |_| Ok(moons(100));
     let fitter = Fitter::new(config).validation(&validation).redraw(&fewer);
     let error = fitter.fit(real_nvp(3), &data).unwrap_err().to_string();
     assert!(error.contains("rows that are drawn anew must be as many as they were"), "{error}");

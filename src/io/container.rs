@@ -95,7 +95,7 @@ impl<C: Serialize> Container<C> {
         write_atomically(path, &bytes)
     }
 
-    fn to_bytes(&self, kind: Kind) -> Result<Vec<u8>, serde_json::Error> {
+    pub fn to_bytes(&self, kind: Kind) -> Result<Vec<u8>, serde_json::Error> {
         let sections = self.sections.iter().map(|(name, bytes)| (name.clone(), bytes.len() as u64));
         let header = serde_json::to_vec(&Header {
             kind,

@@ -129,7 +129,7 @@ fn standard(values: &[f64], support: Support) -> Scale {
     Scale::Line { shape, mean, deviation: deviation_or_one(variance.sqrt()) }
 }
 
-/// The middle of the arc that has, with its neighbours, the fewest values; in turns.
+/// The middle of the arc that has, with its neighbours, the fewest values; in turns from the start.
 fn emptiest(values: &[f64], [low, period]: [f64; 2]) -> f64 {
     let mut counts = [0_usize; N_ARCS];
     for x in values {
@@ -139,7 +139,17 @@ fn emptiest(values: &[f64], [low, period]: [f64; 2]) -> f64 {
     let around = |arc: usize| {
         counts[(arc + N_ARCS - 1) % N_ARCS] + 2 * counts[arc] + counts[(arc + 1) % N_ARCS]
     };
-    let arc = (0..N_ARCS).min_by_key(|&arc| around(arc)).unwrap_or_default();
+    // Of several that are equally empty the one farthest from the values.
+    let near = |arc: usize| -> f64 {
+        let of = |(other, &count): (usize, &usize)| {
+            let angle = TAU * (other as f64 - arc as f64) / N_ARCS as f64;
+            count as f64 * angle.cos()
+        };
+        counts.iter().enumerate().map(of).sum()
+    };
+    let arc = (0..N_ARCS)
+        .min_by(|&a, &b| around(a).cmp(&around(b)).then_with(|| near(a).total_cmp(&near(b))))
+        .unwrap_or_default();
     (arc as f64 + 0.5) / N_ARCS as f64
 }
 

@@ -38,6 +38,10 @@ pub struct TableConfig {
     /// The units of each of the two hidden layers of its networks. By default from 32 below 1,000
     /// rows to 256 from 100,000 on.
     pub d_hidden: Option<usize>,
+    /// The rows of a source that are in memory at once, and those of an epoch, for
+    /// [`TableFitter::fit_source`](super::TableFitter::fit_source); at least 2.
+    #[config(default = 65_536)]
+    pub chunk_rows: usize,
     /// The training.
     #[config(default = "FitConfig::new()")]
     pub fit: FitConfig,
@@ -59,6 +63,8 @@ impl TableConfig {
         for (name, value) in [("n_layers", self.n_layers), ("d_hidden", self.d_hidden)] {
             ensure!(value != Some(0), "`{name}` must be at least 1, got 0");
         }
+        let chunk_rows = self.chunk_rows;
+        ensure!(chunk_rows >= 2, "`chunk_rows` must be at least 2, got {chunk_rows}");
         self.fit.validate()
     }
 

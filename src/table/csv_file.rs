@@ -1,8 +1,10 @@
-//! Tables as CSV files.
+//! Tables as CSV files, whole or in chunks.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, StringRecord, WriterBuilder};
+use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
 
 use super::data::{Column, Table, Values};
 use crate::error::Error;
@@ -10,8 +12,9 @@ use crate::io::container::{problem, write_atomically};
 
 /// In the order in which they are tried: a comma also stands in numbers and text.
 const DELIMITERS: [u8; 4] = *b"\t;|,";
-/// The lines that the delimiter is found by.
+/// The lines that the delimiter is found by, and their length at most.
 const SAMPLE_LINES: usize = 50;
+const SAMPLE_BYTES: u64 = 1 << 20;
 /// What stands for an empty cell, in lower case.
 const MISSING: [&str; 6] = ["", "na", "n/a", "nan", "null", "?"];
 
@@ -42,15 +45,18 @@ impl Table {
     /// ```
     pub fn read_csv(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path)
-            .map_err(|error| problem(path, format!("cannot be read: {error}")))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-            problem(path, format!("line {line} is not UTF-8: save the file in that encoding"))
-        })?;
-        // Excel writes a byte order mark.
-        parse(text.trim_start_matches('\u{feff}')).map_err(|what| problem(path, what))
+        let mut chunks = CsvChunks::open(path, usize::MAX)?;
+        let table = chunks.next().unwrap_or_else(|| Err(problem(path, "has no rows")))?;
+        let is_empty = |column: &&Column| match &column.values {
+            Values::Numbers(values) => values.iter().all(|x| x.is_nan()),
+            Values::Text(_) => false,
+        };
+        match table.columns().iter().find(is_empty) {
+            Some(Column { name, .. }) => {
+                Err(problem(path, format!("column `{name}` has only empty cells: remove it")))
+            }
+            None => Ok(table),
+        }
     }
 
     /// Writes the table as CSV, atomically: numbers so that they read back to the same bits, NaN as
@@ -77,66 +83,258 @@ impl Table {
     }
 }
 
-fn parse(text: &str) -> Result<Table, String> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .delimiter(delimiter(text))
-        .from_reader(text.as_bytes());
-    let mut records = Vec::new();
-    for record in reader.records() {
-        records.push(record.map_err(|error| format!("is no CSV: {error}"))?);
-    }
-    let Some(first) = records.first() else { return Err("is empty".to_owned()) };
-    let has_names = first.iter().all(|cell| cell.parse::<f64>().is_err())
-        && first.iter().any(|cell| !cell.is_empty());
-    let name = |(index, cell): (usize, &str)| {
-        if has_names && !cell.is_empty() { cell.to_owned() } else { format!("c{index}") }
-    };
-    let names: Vec<String> = first.iter().enumerate().map(name).collect();
-    if has_names {
-        records.remove(0);
-    }
-    if records.is_empty() {
-        return Err("has a line of names and no rows".to_owned());
-    }
-    let line_of = |record: &StringRecord| line_of(record, text);
-    if let Some(record) = records.iter().find(|record| record.len() != names.len()) {
-        let (line, found, expected) = (line_of(record), record.len(), names.len());
-        return Err(format!(
-            "line {line} must have {expected} cells, as the first line has, and has {found}"
-        ));
-    }
-    let columns = names.into_iter().enumerate().map(|(index, name)| {
-        let values = values(&records, index, &name, line_of)?;
-        Ok(Column { name, values })
-    });
-    let columns = columns.collect::<Result<_, String>>()?;
-    let table = Table::new(columns).map_err(|error| error.to_string())?;
-    Ok(table.with_lines(records.iter().map(line_of).collect()))
+/// The rows of a CSV file, some at a time.
+pub(super) struct CsvChunks {
+    path: PathBuf,
+    records: Records,
+    layout: Layout,
+    chunk_rows: usize,
+    /// Whether each column holds text; known from the first chunk on.
+    is_text: Option<Vec<bool>>,
+    n_rows: usize,
 }
 
-/// The line that a record starts in, which is after the empty lines before it.
-fn line_of(record: &StringRecord, text: &str) -> u64 {
-    let Some(position) = record.position() else { return 0 };
-    let bytes = text.as_bytes().iter().skip(position.byte() as usize);
-    let empty = bytes.take_while(|&byte| b"\r\n".contains(byte)).filter(|&&byte| byte == b'\n');
-    position.line() + empty.count() as u64
+impl CsvChunks {
+    pub fn open(path: &Path, chunk_rows: usize) -> Result<Self, Error> {
+        let (records, layout) = open(path)?;
+        Ok(Self { path: path.to_owned(), records, layout, chunk_rows, is_text: None, n_rows: 0 })
+    }
+
+    /// With text and numbers in these columns, whatever the first chunk looks like.
+    pub fn with_text(self, is_text: Vec<bool>) -> Self {
+        Self { is_text: Some(is_text), ..self }
+    }
+
+    pub fn names(&self) -> &[String] {
+        &self.layout.names
+    }
+
+    fn read(&mut self) -> Result<Option<Table>, String> {
+        let (mut text, mut lines) = (Vec::new(), Vec::new());
+        while lines.len() < self.chunk_rows {
+            let Some(line) = self.records.next(&mut text)? else { break };
+            lines.push(line);
+        }
+        let text = utf8(&text, &lines)?;
+        if lines.is_empty() {
+            let is_first = self.n_rows == 0;
+            return if is_first {
+                Err("has a line of names and no rows".to_owned())
+            } else {
+                Ok(None)
+            };
+        }
+        self.n_rows += lines.len();
+        if self.is_text.is_none() {
+            self.is_text = Some(text_columns(text, &self.layout));
+        }
+        let is_text = self.is_text.as_deref().unwrap_or_default();
+        table(text, lines, &self.layout, is_text).map(Some)
+    }
+}
+
+impl Iterator for CsvChunks {
+    type Item = Result<Table, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().map_err(|what| problem(&self.path, what)).transpose()
+    }
+}
+
+/// Writes a CSV file again with one more column at the end of each of its rows, atomically. The rest
+/// of each row stays as it is; empty lines go.
+pub(super) fn append_column(
+    input: &Path,
+    output: &Path,
+    name: &str,
+    mut values: impl Iterator<Item = Result<f64, Error>>,
+) -> Result<(), Error> {
+    let (mut records, layout) = open(input)?;
+    let unwritten = |error: std::io::Error| problem(output, format!("cannot be written: {error}"));
+    let partial = output.with_extension("partial");
+    let mut writer = BufWriter::new(File::create(&partial).map_err(unwritten)?);
+    let mut row = Vec::new();
+    if let Some(line_of_names) = &layout.line_of_names {
+        row.extend_from_slice(line_of_names);
+        end_row(&mut row, layout.delimiter, name);
+        writer.write_all(&row).map_err(unwritten)?;
+    }
+    loop {
+        row.clear();
+        if records.next(&mut row).map_err(|what| problem(input, what))?.is_none() {
+            break;
+        }
+        let value =
+            values.next().unwrap_or_else(|| Err(problem(input, "has changed meanwhile")))?;
+        let value = if value.is_nan() { String::new() } else { value.to_string() };
+        end_row(&mut row, layout.delimiter, &value);
+        writer.write_all(&row).map_err(unwritten)?;
+    }
+    writer
+        .into_inner()
+        .map_err(|error| unwritten(error.into_error()))?
+        .sync_all()
+        .map_err(unwritten)?;
+    std::fs::rename(&partial, output).map_err(unwritten)
+}
+
+fn end_row(row: &mut Vec<u8>, delimiter: u8, cell: &str) {
+    while row.last().is_some_and(|byte| b"\r\n".contains(byte)) {
+        row.pop();
+    }
+    row.push(delimiter);
+    row.extend_from_slice(cell.as_bytes());
+    row.push(b'\n');
+}
+
+/// The records of a file after its line of names, and how it is laid out.
+fn open(path: &Path) -> Result<(Records, Layout), Error> {
+    let unread = |error: std::io::Error| problem(path, format!("cannot be read: {error}"));
+    let mut sample = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(SAMPLE_BYTES).read_to_end(&mut sample))
+        .map_err(unread)?;
+    let mut records = Records::new(Box::new(BufReader::new(File::open(path).map_err(unread)?)));
+    let layout = layout(&sample, &mut records).map_err(|what| problem(path, what))?;
+    Ok((records, layout))
+}
+
+/// The records of a CSV file as they stand there, one after another; empty lines are none.
+struct Records {
+    reader: Box<dyn BufRead + Send>,
+    delimiter: u8,
+    /// The number of lines that were read.
+    n_lines: u64,
+    /// A record that was read and is to be read again, and its line.
+    first: Option<(Vec<u8>, u64)>,
+}
+
+impl Records {
+    fn new(reader: Box<dyn BufRead + Send>) -> Self {
+        Self { reader, delimiter: b',', n_lines: 0, first: None }
+    }
+
+    /// Appends the next record to `bytes`, with its line end, and gives the line where it starts.
+    fn next(&mut self, bytes: &mut Vec<u8>) -> Result<Option<u64>, String> {
+        if let Some((first, line)) = self.first.take() {
+            bytes.extend(first);
+            return Ok(Some(line));
+        }
+        let start = bytes.len();
+        let mut line = self.n_lines + 1;
+        let mut is_open = false;
+        loop {
+            let from = bytes.len();
+            let n = self.reader.read_until(b'\n', bytes);
+            if n.map_err(|error| format!("cannot be read: {error}"))? == 0 {
+                // A quote that is never closed ends with the file.
+                return Ok((bytes.len() > start).then_some(line));
+            }
+            self.n_lines += 1;
+            // Excel writes a byte order mark.
+            if self.n_lines == 1 && bytes[from..].starts_with(b"\xef\xbb\xbf") {
+                bytes.drain(from..from + 3);
+            }
+            if !is_open && matches!(&bytes[from..], b"" | b"\n" | b"\r\n") {
+                bytes.truncate(from);
+                line += 1;
+                continue;
+            }
+            is_open = ends_in_quotes(&bytes[from..], self.delimiter, is_open);
+            if !is_open {
+                if bytes.last() != Some(&b'\n') {
+                    bytes.push(b'\n');
+                }
+                return Ok(Some(line));
+            }
+        }
+    }
+}
+
+/// Whether a cell in quotes goes on after this line.
+fn ends_in_quotes(line: &[u8], delimiter: u8, was_open: bool) -> bool {
+    if !was_open && !line.contains(&b'"') {
+        return false;
+    }
+    let (mut is_open, mut at_start, mut after_quote) = (was_open, !was_open, false);
+    for &byte in line {
+        let is_quote = byte == b'"';
+        if is_open {
+            is_open = !is_quote;
+            after_quote = is_quote;
+        } else {
+            // A quote elsewhere in a cell is as any other character; two in quotes are one.
+            is_open = is_quote && (at_start || after_quote);
+            at_start = byte == delimiter;
+            after_quote = false;
+        }
+    }
+    is_open
+}
+
+/// How a CSV file is laid out.
+struct Layout {
+    delimiter: u8,
+    names: Vec<String>,
+    /// The line of names as it stands in the file, if there is one.
+    line_of_names: Option<Vec<u8>>,
+}
+
+/// The layout by the first lines; `records` then stand before the first row.
+fn layout(sample: &[u8], records: &mut Records) -> Result<Layout, String> {
+    // A sample may end within a character.
+    let sample = String::from_utf8_lossy(sample);
+    records.delimiter = delimiter(&sample);
+    let mut bytes = Vec::new();
+    let Some(line) = records.next(&mut bytes)? else { return Err("is empty".to_owned()) };
+    let text = utf8(&bytes, &[line])?;
+    let mut first = ByteRecord::new();
+    reader(text, records.delimiter)
+        .read_byte_record(&mut first)
+        .map_err(|error| format!("is no CSV: {error}"))?;
+    let cells: Vec<&str> = first.iter().map(cell).collect();
+    let has_names = cells.iter().all(|cell| cell.parse::<f64>().is_err())
+        && cells.iter().any(|cell| !cell.is_empty());
+    let name = |(index, cell): (usize, &&str)| {
+        if has_names && !cell.is_empty() { (*cell).to_owned() } else { format!("c{index}") }
+    };
+    let names = cells.iter().enumerate().map(name).collect();
+    if !has_names {
+        records.first = Some((bytes.clone(), line));
+    }
+    Ok(Layout { delimiter: records.delimiter, names, line_of_names: has_names.then_some(bytes) })
+}
+
+fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
+    ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .from_reader(text.as_bytes())
+}
+
+/// A cell of a record of a text.
+fn cell(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default().trim()
+}
+
+/// Records as text, of which each starts in a line.
+fn utf8<'b>(bytes: &'b [u8], lines: &[u64]) -> Result<&'b str, String> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let ends = before.iter().filter(|&&byte| byte == b'\n').count();
+        let line = lines.get(ends).or(lines.last()).copied().unwrap_or(1);
+        format!("line {line} is not UTF-8: save the file in that encoding")
+    })
 }
 
 /// The first delimiter that cuts all lines of the sample into the same number of cells, of which
 /// there are at least two; a comma if none does, as in a file of one column.
 fn delimiter(text: &str) -> u8 {
     let cells = |delimiter: u8| {
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .from_reader(text.as_bytes());
-        let counts =
-            reader.records().take(SAMPLE_LINES).map(|r| r.map_or(0, |record| record.len()));
-        counts.collect::<Vec<_>>()
+        let mut reader = reader(text, delimiter);
+        let records = reader.byte_records().take(SAMPLE_LINES);
+        records.map(|record| record.map_or(0, |record| record.len())).collect::<Vec<_>>()
     };
     let regular = |delimiter: &u8| {
         let counts = cells(*delimiter);
@@ -149,42 +347,117 @@ fn delimiter(text: &str) -> u8 {
     found.unwrap_or(b',')
 }
 
-fn values(
-    records: &[StringRecord],
-    index: usize,
-    name: &str,
-    line_of: impl Fn(&StringRecord) -> u64,
-) -> Result<Values, String> {
-    let is_missing = |cell: &str| MISSING.contains(&cell.to_ascii_lowercase().as_str());
-    let cells = || records.iter().map(|record| &record[index]);
-    let is_number = |cell: &str| !is_missing(cell) && cell.parse::<f64>().is_ok();
-    let n_numbers = cells().filter(|cell| is_number(cell)).count();
-    let n_text = cells().filter(|cell| !is_number(cell) && !is_missing(cell)).count();
-    if n_numbers == 0 && n_text == 0 {
-        return Err(format!("column `{name}` has only empty cells: remove it"));
-    }
-    if n_text > n_numbers {
-        let text = |cell: &str| if is_missing(cell) { String::new() } else { cell.to_owned() };
-        return Ok(Values::Text(cells().map(text).collect()));
-    }
-    let number = |record: &StringRecord| {
-        let cell = &record[index];
-        match cell.parse::<f64>() {
-            _ if is_missing(cell) => Ok(f64::NAN),
-            Ok(number) => Ok(number),
-            Err(_) => Err(format!(
-                "line {}, column `{name}`: {cell:?} is no number, and the other cells of the column \
-                 are",
-                line_of(record)
-            )),
+fn is_missing(cell: &str) -> bool {
+    MISSING.iter().any(|missing| cell.eq_ignore_ascii_case(missing))
+}
+
+/// Whether most cells of each column that are not missing are text.
+fn text_columns(text: &str, layout: &Layout) -> Vec<bool> {
+    let mut balance = vec![0_i64; layout.names.len()];
+    let mut reader = reader(text, layout.delimiter);
+    let mut record = ByteRecord::new();
+    while reader.read_byte_record(&mut record).unwrap_or(false) {
+        for (balance, bytes) in balance.iter_mut().zip(&record) {
+            let cell = cell(bytes);
+            if !is_missing(cell) {
+                *balance += if cell.parse::<f64>().is_ok() { -1 } else { 1 };
+            }
         }
-    };
-    Ok(Values::Numbers(records.iter().map(number).collect::<Result<_, _>>()?))
+    }
+    balance.into_iter().map(|balance| balance > 0).collect()
+}
+
+fn table(text: &str, lines: Vec<u64>, layout: &Layout, is_text: &[bool]) -> Result<Table, String> {
+    let n = lines.len();
+    let mut columns: Vec<Values> = is_text
+        .iter()
+        .map(|&is_text| {
+            if is_text {
+                Values::Text(Vec::with_capacity(n))
+            } else {
+                Values::Numbers(Vec::with_capacity(n))
+            }
+        })
+        .collect();
+    let mut reader = reader(text, layout.delimiter);
+    let mut record = ByteRecord::new();
+    let mut row = 0;
+    while reader.read_byte_record(&mut record).map_err(|error| format!("is no CSV: {error}"))? {
+        let line = lines.get(row).or(lines.last()).copied().unwrap_or(1);
+        if record.len() != layout.names.len() {
+            let (found, expected) = (record.len(), layout.names.len());
+            return Err(format!(
+                "line {line} must have {expected} cells, as the first line has, and has {found}"
+            ));
+        }
+        for ((values, bytes), name) in columns.iter_mut().zip(&record).zip(&layout.names) {
+            let cell = cell(bytes);
+            match values {
+                Values::Text(values) if is_missing(cell) => values.push(String::new()),
+                Values::Text(values) => values.push(cell.to_owned()),
+                Values::Numbers(values) => values.push(match cell.parse::<f64>() {
+                    Ok(number) => number,
+                    Err(_) if is_missing(cell) => f64::NAN,
+                    Err(_) => {
+                        return Err(format!(
+                            "line {line}, column `{name}`: {cell:?} is no number, and the other cells \
+                             of the column are"
+                        ));
+                    }
+                }),
+            }
+        }
+        row += 1;
+    }
+    let columns = layout.names.iter().zip(columns);
+    let columns = columns.map(|(name, values)| Column { name: name.clone(), values });
+    let table = Table::new(columns.collect()).map_err(|error| error.to_string())?;
+    Ok(if row == n { table.with_lines(lines) } else { table })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The chunks of a text.
+    fn chunks(text: &str, chunk_rows: usize) -> Result<Vec<Table>, String> {
+        let mut records = Records::new(Box::new(std::io::Cursor::new(text.as_bytes().to_vec())));
+        let layout = layout(text.as_bytes(), &mut records)?;
+        let path = PathBuf::new();
+        let mut chunks = CsvChunks { path, records, layout, chunk_rows, is_text: None, n_rows: 0 };
+        let mut found = Vec::new();
+        while let Some(table) = chunks.read()? {
+            found.push(table);
+        }
+        Ok(found)
+    }
+
+    fn parse(text: &str) -> Result<Table, String> {
+        chunks(text, usize::MAX).map(|mut tables| tables.remove(0))
+    }
+
+    #[test]
+    fn chunks_are_the_whole_in_parts() {
+        let text = "\u{feff}a,b\n1,x\n2,\"y\nz\"\n\n3,\"say \"\"no\"\",\"\n4,5\" pipe\n5,w";
+        let whole = parse(text).expect("a table");
+        let b = |table: &Table| table.column("b").expect("it is there").values.clone();
+        let expected = ["x", "y\nz", "say \"no\",", "5\" pipe", "w"].map(str::to_owned).to_vec();
+        assert_eq!(b(&whole), Values::Text(expected.clone()));
+        let places: Vec<String> = (0..5).map(|row| whole.place_of(row)).collect();
+        assert_eq!(places, ["line 2", "line 3", "line 6", "line 7", "line 8"]);
+        for chunk_rows in 1..5 {
+            let chunks = chunks(text, chunk_rows).expect("the same table");
+            assert_eq!(chunks.len(), 5_usize.div_ceil(chunk_rows));
+            let a = chunks.iter().flat_map(|chunk| chunk.numbers("a").expect("numbers").to_vec());
+            assert_eq!(a.collect::<Vec<_>>(), [1.0, 2.0, 3.0, 4.0, 5.0]);
+            let texts = chunks.iter().flat_map(|chunk| match b(chunk) {
+                Values::Text(values) => values,
+                Values::Numbers(_) => Vec::new(),
+            });
+            assert_eq!(texts.collect::<Vec<_>>(), expected);
+            assert_eq!(chunks[chunks.len() - 1].place_of((5 - 1) % chunk_rows), "line 8");
+        }
+    }
 
     #[test]
     fn delimiters_and_names_are_found() {
@@ -232,7 +505,6 @@ mod tests {
             "line 3 must have 2 cells, as the first line has, and has 1"
         );
         assert_eq!(error("a,a\n1,2\n"), "two columns have the name `a`: rename one");
-        assert_eq!(error("a,b\n1,\n2,\n"), "column `b` has only empty cells: remove it");
         let text = error("a,b\n1,2\n3,x\n5,6\n");
         assert!(text.starts_with("line 3, column `b`: \"x\" is no number"), "{text}");
     }

@@ -110,6 +110,10 @@ impl Table {
         Self { lines: Some(lines), ..self }
     }
 
+    pub(super) fn lines(&self) -> Option<&[u64]> {
+        self.lines.as_deref()
+    }
+
     /// The columns.
     pub fn columns(&self) -> &[Column] {
         &self.columns

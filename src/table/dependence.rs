@@ -34,6 +34,12 @@ impl Formula {
         self.intercept + terms.sum::<f64>()
     }
 
+    /// The value of the term that is missing, given the formula's and those of the other terms.
+    pub(super) fn solved(&self, x: f64, missing: usize, of: impl Fn(usize) -> f64) -> f64 {
+        let others = self.value(|index| if index == missing { 0.0 } else { of(index) });
+        (x - others) / self.terms[missing].1
+    }
+
     /// Whether a value is that of the formula but for roundings.
     pub(super) fn holds(&self, x: f64, of: impl Fn(usize) -> f64) -> bool {
         let terms = self.terms.iter().enumerate();

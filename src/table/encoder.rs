@@ -138,9 +138,9 @@ impl Encoder {
 
     /// The first value that is so far from the others that a model cannot be trained on it: its row
     /// and the name of its column.
-    pub fn first_far(&self, encoded: &EncodedRows) -> Option<(usize, &str)> {
+    pub fn first_far(&self, features: &[f64]) -> Option<(usize, &str)> {
         let d = self.d_features();
-        let index = encoded.features.iter().position(|z| z.abs() > FAR)?;
+        let index = features.iter().position(|z| z.abs() > FAR)?;
         self.features().nth(index % d).map(|(name, _)| (index / d, name))
     }
 
@@ -195,6 +195,23 @@ impl Encoder {
             }
         }
         Ok(EncodedRows { features, contexts: self.contexts(table)?, log_slopes })
+    }
+
+    /// The rows in which no value is missing.
+    pub fn complete_rows(&self, table: &Table) -> Result<Vec<usize>, Error> {
+        let mut is_complete = vec![true; table.n_rows()];
+        for EncodedColumn { name, .. } in &self.columns {
+            let is_complete = is_complete.iter_mut();
+            match &table.column(name)?.values {
+                Values::Numbers(values) => {
+                    is_complete.zip(values).for_each(|(complete, x)| *complete &= !x.is_nan());
+                }
+                Values::Text(values) => {
+                    is_complete.zip(values).for_each(|(complete, x)| *complete &= !x.is_empty());
+                }
+            }
+        }
+        Ok((0..table.n_rows()).filter(|&row| is_complete[row]).collect())
     }
 
     /// The contexts of the rows of a table, row by row.
@@ -272,27 +289,87 @@ impl Encoder {
             };
             columns.push(Column { name: name.clone(), values });
         }
+        self.determine(&mut columns, |_, _| true);
+        Table::new(columns)
+    }
+
+    /// Sets determined columns to the values of their formulas, where `is_asked` by column and row.
+    fn determine(&self, columns: &mut [Column], is_asked: impl Fn(&str, usize) -> bool) {
         for EncodedColumn { name, encoding } in &self.columns {
             let Encoding::Determined { formula, support } = encoding else { continue };
-            let numbers_of = |other: &str| {
-                let column = columns.iter().find(|column| column.name == other)?;
-                match &column.values {
-                    Values::Numbers(values) => Some(values.as_slice()),
-                    Values::Text(_) => None,
+            let of: Option<Vec<&[f64]>> =
+                formula.columns().map(|other| numbers_of(columns, other)).collect();
+            let Some(own) = numbers_of(columns, name) else { continue };
+            let value = |row: usize, own: f64| {
+                if !is_asked(name, row) {
+                    return own;
                 }
-            };
-            let of: Option<Vec<&[f64]>> = formula.columns().map(numbers_of).collect();
-            let value = |row: usize| {
                 let value =
                     of.as_ref().map_or(f64::NAN, |of| formula.value(|index| of[index][row]));
                 if support.is_integer() { value.round() } else { value }
             };
-            let values = Values::Numbers((0..n).map(value).collect());
+            let values = own.iter().enumerate().map(|(row, &own)| value(row, own)).collect();
             if let Some(column) = columns.iter_mut().find(|column| column.name == *name) {
-                column.values = values;
+                column.values = Values::Numbers(values);
             }
         }
-        Table::new(columns)
+    }
+
+    /// Constant and determined columns that are missing in a table, by what the others hold now.
+    pub fn fill_dependent(&self, columns: &mut [Column], original: &Table) -> Result<(), Error> {
+        let mut missing = Vec::new();
+        for EncodedColumn { name, encoding } in &self.columns {
+            match encoding {
+                Encoding::Constant(constant) => {
+                    original.numbers(name)?;
+                    let column = columns.iter_mut().find(|column| column.name == *name);
+                    if let Some(Column { values: Values::Numbers(values), .. }) = column {
+                        values.iter_mut().filter(|x| x.is_nan()).for_each(|x| *x = *constant);
+                    }
+                }
+                Encoding::Determined { .. } => missing.push((name, original.numbers(name)?)),
+                _ => {}
+            }
+        }
+        self.determine(columns, |name, row| {
+            missing.iter().any(|(other, values)| *other == name && values[row].is_nan())
+        });
+        Ok(())
+    }
+
+    /// Missing values that a determined column and the other terms of its formula leave no choice.
+    pub fn solve_formulas(&self, columns: &mut [Column]) {
+        for EncodedColumn { name, encoding } in &self.columns {
+            let Encoding::Determined { formula, .. } = encoding else { continue };
+            let others: Vec<&str> = formula.columns().collect();
+            let of: Option<Vec<&[f64]>> =
+                others.iter().map(|other| numbers_of(columns, other)).collect();
+            let (Some(of), Some(own)) = (of, numbers_of(columns, name)) else { continue };
+            let mut solved = Vec::new();
+            for (row, &x) in own.iter().enumerate().filter(|(_, x)| !x.is_nan()) {
+                let mut missing = (0..of.len()).filter(|&term| of[term][row].is_nan());
+                if let (Some(term), None) = (missing.next(), missing.next()) {
+                    let value = formula.solved(x, term, |index| of[index][row]);
+                    solved.push((term, row, value));
+                }
+            }
+            for (term, row, value) in solved {
+                let column = columns.iter_mut().find(|column| column.name == others[term]);
+                let support = self.features().find(|(name, _)| *name == others[term]);
+                let is_integer = support.is_some_and(|(_, map)| map.support.is_integer());
+                if let Some(Column { values: Values::Numbers(values), .. }) = column {
+                    values[row] = if is_integer { value.round() } else { value };
+                }
+            }
+        }
+    }
+}
+
+/// The numbers of one of some columns, if it is there and holds numbers.
+fn numbers_of<'c>(columns: &'c [Column], name: &str) -> Option<&'c [f64]> {
+    match &columns.iter().find(|column| column.name == name)?.values {
+        Values::Numbers(values) => Some(values),
+        Values::Text(_) => None,
     }
 }
 

@@ -10,15 +10,18 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 use super::config::TableConfig;
 use super::data::Table;
 use super::encoder::{EncodedRows, Encoder, Jitter};
+use super::epoch_rows::EpochRows;
 use super::linear::Linear;
 use super::model::TableModel;
 use super::report::TableReport;
-use super::rows::{Usable, split, usable_rows};
+use super::rows::{Usable, n_held_out, split, usable_rows};
+use super::sample::Reservoir;
 use super::schema::{Role, Schema};
+use super::source::TableSource;
 use crate::data::Dataset;
-use crate::distribution::Checked;
+use crate::distribution::{Checked, NormalizingFlow};
 use crate::error::Error;
-use crate::train::{Epoch, Evaluation, FitError, Fitted, Fitter, gaussian_nll};
+use crate::train::{Epoch, Evaluation, FitError, FitReport, Fitted, Fitter, gaussian_nll};
 
 /// A density of a table, and the report of how it came to be.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct FittedTable {
     pub model: TableModel,
     /// What the training did.
     pub report: TableReport,
+    /// The rows that were held out, as [`TableModel::diagnose`] takes them.
+    pub held_out: Table,
 }
 
 /// Fits a density to the rows of a table: supports, scales and heavy tails of its columns are part
@@ -146,117 +151,256 @@ impl<'a> TableFitter<'a> {
         schema: &Schema,
         device: &Device,
     ) -> Result<FittedTable, FitError<TableModel>> {
-        let Self { config, mut on_epoch, checkpoint } = self;
-        config.validate()?;
-        let Usable { rows, n_dropped } = usable_rows(table, schema, config.fit.non_finite_rows)?;
-        let schema = &schema.clone().with_formulas(&table.select(&rows))?;
+        self.config.validate()?;
+        let config = &self.config.fit;
+        let Usable { rows, n_dropped } = usable_rows(table, schema, config.non_finite_rows)?;
+        let schema = schema.clone().with_formulas(&table.select(&rows))?;
         let n_rows = rows.len();
-        let mut rng = ChaCha8Rng::seed_from_u64(config.fit.seed);
-        let fraction = config.fit.validation_fraction;
-        let (train, held_out) = split(table, rows, fraction, &mut rng)?;
-        let weights = |rows: &Table| -> Result<Option<Vec<f64>>, Error> {
-            let column = schema.columns().iter().find(|column| column.role == Role::Weight);
-            column.map(|column| rows.numbers(&column.name).map(<[f64]>::to_vec)).transpose()
-        };
-        let (train_weights, held_out_weights) = (weights(&train)?, weights(&held_out)?);
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        let (train, held_out) = split(table, rows, config.validation_fraction, &mut rng)?;
+        let rows = FitRows { n_train: train.n_rows(), n_rows, n_dropped, train, held_out };
+        self.run(&schema, rows, None, rng, device)
+    }
 
-        let encoder = Encoder::fit(schema, &train, &mut rng)?;
-        let (d, d_context) = (encoder.d_features(), encoder.d_context());
-        let periodic: Vec<bool> = encoder.features().map(|(_, map)| map.is_periodic()).collect();
-        let flow_config = config.flow_config(&periodic, d_context, n_rows)?;
-        let flow = flow_config.init(device, &mut rng);
-        let dataset = |encoded: EncodedRows, weights: &Option<Vec<f64>>| -> (Dataset, Vec<f64>) {
-            let tensor = |values: Vec<f64>, d: usize| {
-                let n = values.len() / d;
-                Tensor::<2>::from_data(TensorData::new(values, [n, d]), device)
-            };
-            let mut data = Dataset::new(tensor(encoded.features, d));
-            if d_context > 0 {
-                data = data.with_context(tensor(encoded.contexts, d_context));
-            }
-            if let Some(weights) = weights {
-                data = data.with_weights(weights.clone());
-            }
-            (data, encoded.log_slopes)
+    /// Fits a density to a table that may be larger than memory.
+    ///
+    /// One pass over the source draws [`TableConfig::chunk_rows`] rows: the scales, the tails, the
+    /// baselines and the held-out rows are of those. Then each epoch trains on as many of the other
+    /// rows, one epoch after another through the source and again from its start; by default there
+    /// are at least as many epochs as one pass needs. No more than four such chunks are in memory.
+    /// Rows that follow each other in the source share an epoch: shuffle a file that is sorted.
+    ///
+    /// [`sample_rows`](super::sample_rows) gives rows to infer the schema from.
+    ///
+    /// # Errors
+    ///
+    /// As [`fit`](Self::fit), and those of the source.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use normalizing_flows::burn::tensor::Device;
+    /// use normalizing_flows::table::{Schema, Table, TableConfig, TableFitter, sample_rows};
+    /// use normalizing_flows::train::FitConfig;
+    ///
+    /// let rows = (0..1000).map(|i| vec![f64::from(i * i % 37), f64::from(i % 7) + 0.5]).collect();
+    /// let source = Table::from_rows(["x", "y"], rows)?; // or files
+    /// let schema = Schema::infer(&sample_rows(&source, 500, 0)?)?;
+    /// let fit = FitConfig::new().with_max_epochs(Some(6));
+    /// let config = TableConfig::new().with_chunk_rows(200).with_fit(fit);
+    /// let fitted = TableFitter::new(config).fit_source(&source, &schema, &Device::default())?;
+    /// assert_eq!(fitted.report.n_train, 980);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fit_source(
+        self,
+        source: &dyn TableSource,
+        schema: &Schema,
+        device: &Device,
+    ) -> Result<FittedTable, FitError<TableModel>> {
+        self.config.validate()?;
+        let (config, chunk_rows) = (&self.config.fit, self.config.chunk_rows);
+        let treatment = config.non_finite_rows;
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        let mut reservoir = Reservoir::new(chunk_rows, &mut rng);
+        let mut n_dropped = 0;
+        for chunk in source.chunks(chunk_rows)? {
+            let chunk = chunk?;
+            let usable = usable_rows(&chunk, schema, treatment)?;
+            n_dropped += usable.n_dropped;
+            reservoir.add(&chunk.select(&usable.rows))?;
+        }
+        let n_rows = reservoir.n_seen() as usize;
+        let (sample, indices) = reservoir.finish()?;
+        let schema = schema.clone().with_formulas(&sample)?;
+        // The sample is in a random order.
+        let n = sample.n_rows();
+        let n_held_out = n_held_out(n, config.validation_fraction)?;
+        let range = |from: usize, to: usize| sample.select(&(from..to).collect::<Vec<_>>());
+        let rows = FitRows {
+            train: range(n_held_out, n),
+            held_out: range(0, n_held_out),
+            n_train: n_rows - n_held_out,
+            n_rows,
+            n_dropped,
         };
-        let (validation, log_slopes) =
-            dataset(encoder.encode(&held_out, Jitter::Drawn(&mut rng))?, &held_out_weights);
+        let held_out = indices[..n_held_out].iter().copied().collect();
+        let stream = EpochRows::new(source, &schema, treatment, held_out, &rows, chunk_rows);
+        self.run(&schema, rows, Some(&stream), rng, device)
+    }
+
+    /// Trains on the rows that are in memory, or on those of a stream.
+    fn run(
+        self,
+        schema: &Schema,
+        rows: FitRows,
+        stream: Option<&EpochRows<'_>>,
+        mut rng: ChaCha8Rng,
+        device: &Device,
+    ) -> Result<FittedTable, FitError<TableModel>> {
+        let Self { config, mut on_epoch, checkpoint } = self;
+        let FitRows { train, held_out, n_rows, .. } = &rows;
+        let encoder = Encoder::fit(schema, train, &mut rng)?;
+        let periodic: Vec<bool> = encoder.features().map(|(_, map)| map.is_periodic()).collect();
+        let flow_config = config.flow_config(&periodic, encoder.d_context(), *n_rows)?;
+        let flow = flow_config.init(device, &mut rng);
+        let datasets = Datasets::new(&encoder, schema, device);
+        let (validation, log_slopes) = datasets.jittered(held_out, &mut rng)?;
         // Of every epoch by itself, so that an interrupted training goes on as it would have.
-        let draw = |epoch: usize| {
+        let draw = |epoch: usize| -> Result<Dataset, Error> {
             let seed = config.fit.seed ^ (epoch as u64).rotate_left(32);
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let encoded = encoder.encode(&train, Jitter::Drawn(&mut rng));
-            dataset(encoded.expect("the same rows were encoded before"), &train_weights).0
+            let rows = stream.map(|stream| stream.of_epoch(epoch)).transpose()?;
+            Ok(datasets.jittered(rows.as_ref().unwrap_or(train), &mut rng)?.0)
         };
-        refuse_far_values(&encoder, &train)?;
-        refuse_far_values(&encoder, &held_out)?;
+        // Epoch 0 is of the rows in memory.
+        let first = datasets.jittered(train, &mut ChaCha8Rng::seed_from_u64(config.fit.seed))?.0;
+        let fit_config = match stream {
+            Some(_) => config.fit.for_epochs_of(train.n_rows(), rows.n_train),
+            None => config.fit.clone(),
+        };
         let mut fitter =
-            Fitter::new(config.fit.clone()).validation(&validation).on_epoch(|epoch, _| {
-                match &mut on_epoch {
+            Fitter::new(fit_config).validation(&validation).on_epoch(
+                |epoch, _| match &mut on_epoch {
                     Some(callback) => callback(epoch),
                     None => ControlFlow::Continue(()),
-                }
-            });
+                },
+            );
         if let Some(path) = checkpoint {
             fitter = fitter.checkpoint(path);
         }
-        if encoder.is_noisy() {
+        if encoder.is_noisy() || stream.is_some() {
             fitter = fitter.redraw(&draw);
         }
-        let (fitted, diverged) = match fitter.fit(flow, &draw(0)) {
-            Ok(fitted) => (fitted, false),
-            Err(FitError::Diverged(fitted)) => (*fitted, true),
-            Err(FitError::Error(error)) => return Err(error.into()),
-        };
-        let Fitted { model: flow, report: fit } = fitted;
-        if diverged {
-            let model = TableModel::new(schema.clone(), encoder, flow_config, flow);
-            return Err(FitError::Diverged(Box::new(Fitted { model, report: fit })));
+        let done = fitter.fit(flow, &first);
+        let model = |flow| TableModel::new(schema.clone(), encoder.clone(), flow_config, flow);
+        match done {
+            Ok(Fitted { model: flow, report }) => {
+                let held_out = HeldOut { validation: &validation, log_slopes: &log_slopes };
+                let report = table_report(&flow, report, &held_out, &rows, &datasets, &mut rng)?;
+                Ok(FittedTable { model: model(flow), report, held_out: rows.held_out })
+            }
+            Err(FitError::Diverged(fitted)) => {
+                let Fitted { model: flow, report } = *fitted;
+                Err(FitError::Diverged(Box::new(Fitted { model: model(flow), report })))
+            }
+            Err(FitError::Error(error)) => Err(error.into()),
         }
-        let log_prob =
-            Checked::new(&flow, validation.context()).log_prob(validation.x().clone())?;
-        let log_prob = log_prob.into_data();
-        let losses =
-            log_prob.iter::<f64>().zip(&log_slopes).map(|(log_prob, slope)| -log_prob - slope);
-        let losses: Vec<f64> = losses.collect();
-        let Evaluation { nll, error } = Evaluation::of(&losses, validation.weights());
-        // In what the units of the columns differ from the standardised ones.
-        let offset = fit.validation_nll - nll;
-        let linear_map = Linear::fit(&encoder, &train)?;
-        let mut linear = |rows: &Table, weights: &Option<Vec<f64>>| -> Result<Dataset, Error> {
-            let features = linear_map.features(rows, &mut rng)?;
-            let contexts = encoder.contexts(rows)?;
-            Ok(dataset(EncodedRows { features, contexts, log_slopes: Vec::new() }, weights).0)
-        };
-        let gaussian =
-            gaussian_nll(&linear(&train, &train_weights)?, &linear(&held_out, &held_out_weights)?)
-                .map(|nll| nll - linear_map.log_slope());
-        let report = TableReport {
-            nll,
-            nll_error: error,
-            gaussian_nll: gaussian,
-            copula_nll: fit.copula_nll.map(|nll| nll - offset),
-            n_dropped,
-            notes: notes(schema, &encoder),
-            fit,
-        };
-        Ok(FittedTable {
-            model: TableModel::new(schema.clone(), encoder, flow_config, flow),
-            report,
-        })
     }
 }
 
-/// An error for a value that is so far from the others that no flow can be trained on it.
-fn refuse_far_values(encoder: &Encoder, rows: &Table) -> Result<(), Error> {
-    let encoded = encoder.encode(rows, Jitter::<ChaCha8Rng>::Midpoint)?;
-    let Some((row, name)) = encoder.first_far(&encoded) else { return Ok(()) };
-    Err(Error::Data(format!(
-        "{}, column `{name}`: {} is too far from the other values to train on; mend it, or leave the \
-         row out",
-        rows.place_of(row),
-        rows.numbers(name)?[row]
-    )))
+/// The rows that a training sees.
+pub(super) struct FitRows {
+    /// In memory: all that are trained on, or a sample of them.
+    pub train: Table,
+    pub held_out: Table,
+    /// All that are trained on, and all that could be used.
+    pub n_train: usize,
+    pub n_rows: usize,
+    /// Those with a missing value.
+    pub n_dropped: usize,
+}
+
+/// Makes datasets of rows.
+struct Datasets<'a> {
+    encoder: &'a Encoder,
+    schema: &'a Schema,
+    device: &'a Device,
+}
+
+impl<'a> Datasets<'a> {
+    fn new(encoder: &'a Encoder, schema: &'a Schema, device: &'a Device) -> Self {
+        Self { encoder, schema, device }
+    }
+
+    /// Rows with noise where columns have some, and the log-slopes of their encoding.
+    fn jittered(&self, rows: &Table, rng: &mut ChaCha8Rng) -> Result<(Dataset, Vec<f64>), Error> {
+        let EncodedRows { features, contexts, log_slopes } =
+            self.encoder.encode(rows, Jitter::Drawn(rng))?;
+        if let Some((row, name)) = self.encoder.first_far(&features) {
+            return Err(Error::Data(format!(
+                "{}, column `{name}`: {} is too far from the other values to train on; mend it, or \
+                 leave the row out",
+                rows.place_of(row),
+                rows.numbers(name)?[row]
+            )));
+        }
+        if let Some(row) = log_slopes.iter().position(|&slope| slope == f64::NEG_INFINITY) {
+            return Err(Error::Data(format!(
+                "{}: a column that others determine in the rows that were drawn is another value here; \
+                 give it noise by `with_jitter`, or leave it out by `without`",
+                rows.place_of(row)
+            )));
+        }
+        Ok((self.dataset(rows, features, contexts)?, log_slopes))
+    }
+
+    /// Rows as a normal is fitted to them.
+    fn linear(&self, map: &Linear, rows: &Table, rng: &mut ChaCha8Rng) -> Result<Dataset, Error> {
+        self.dataset(rows, map.features(rows, rng)?, self.encoder.contexts(rows)?)
+    }
+
+    fn dataset(
+        &self,
+        rows: &Table,
+        features: Vec<f64>,
+        contexts: Vec<f64>,
+    ) -> Result<Dataset, Error> {
+        let tensor = |values: Vec<f64>, d: usize| {
+            let n = values.len() / d;
+            Tensor::<2>::from_data(TensorData::new(values, [n, d]), self.device)
+        };
+        let mut data = Dataset::new(tensor(features, self.encoder.d_features()));
+        let d_context = self.encoder.d_context();
+        if d_context > 0 {
+            data = data.with_context(tensor(contexts, d_context));
+        }
+        let mut columns = self.schema.columns().iter();
+        if let Some(column) = columns.find(|column| column.role == Role::Weight) {
+            data = data.with_weights(rows.numbers(&column.name)?.to_vec());
+        }
+        Ok(data)
+    }
+}
+
+/// The held-out rows as the flow sees them.
+struct HeldOut<'a> {
+    validation: &'a Dataset,
+    log_slopes: &'a [f64],
+}
+
+/// The report in the units of the columns.
+fn table_report(
+    flow: &NormalizingFlow,
+    fit: FitReport,
+    held_out: &HeldOut<'_>,
+    rows: &FitRows,
+    datasets: &Datasets<'_>,
+    rng: &mut ChaCha8Rng,
+) -> Result<TableReport, Error> {
+    let HeldOut { validation, log_slopes } = held_out;
+    let log_prob = Checked::new(flow, validation.context()).log_prob(validation.x().clone())?;
+    let log_prob = log_prob.into_data();
+    let losses = log_prob.iter::<f64>().zip(*log_slopes).map(|(log, slope)| -log - slope);
+    let losses: Vec<f64> = losses.collect();
+    let Evaluation { nll, error } = Evaluation::of(&losses, validation.weights());
+    // In what the units of the columns differ from the standardised ones.
+    let offset = fit.validation_nll - nll;
+    let map = Linear::fit(datasets.encoder, &rows.train)?;
+    let gaussian = gaussian_nll(
+        &datasets.linear(&map, &rows.train, rng)?,
+        &datasets.linear(&map, &rows.held_out, rng)?,
+    );
+    Ok(TableReport {
+        nll,
+        nll_error: error,
+        gaussian_nll: gaussian.map(|nll| nll - map.log_slope()),
+        copula_nll: fit.copula_nll.map(|nll| nll - offset),
+        n_train: rows.n_train,
+        n_dropped: rows.n_dropped,
+        notes: notes(datasets.schema, datasets.encoder),
+        fit,
+    })
 }
 
 /// What to know of the columns.

@@ -7,12 +7,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::data::Table;
-use super::encoder::{Encoder, FAR, Jitter};
+use super::column_map::ColumnMap;
+use super::data::{Column, Table};
+use super::encoder::{EncodedRows, Encoder, FAR, Jitter};
 use super::schema::Schema;
 use crate::distribution::{Distribution, FlowConfig, NormalizingFlow};
 use crate::error::{Error, ensure};
-use crate::io::container::{Container, Kind};
+use crate::io::container::{Container, Kind, problem, write_atomically};
 use crate::io::model::{WEIGHTS, built, bytes_of};
 
 /// A density of the rows of a table: supports, scales and tails of the columns, and a flow.
@@ -104,24 +105,74 @@ impl TableModel {
             return Ok(Vec::new());
         }
         let encoded = self.encoder.encode(table, jitter)?;
-        let d_features = self.encoder.d_features();
-        let rows = encoded.features.chunks(d_features);
+        let rows = encoded.features.chunks(self.encoder.d_features());
         let is_far: Vec<bool> = rows.map(|row| row.iter().any(|z| z.abs() > FAR)).collect();
-        let x = self.tensor(encoded.features, d_features);
-        let context = self.context(encoded.contexts);
-        let log_prob = match &context {
-            Some(context) => self.flow.given(context).log_prob(x),
-            None => self.flow.log_prob(x),
-        };
-        let log_prob = log_prob.into_data();
-        let rows = log_prob.iter::<f64>().zip(encoded.log_slopes).zip(is_far);
-        let sum = |((log_prob, slope), is_far): ((f64, f64), bool)| {
+        let log_joint = self.log_joint(encoded.features, encoded.contexts);
+        let rows = log_joint.into_iter().zip(encoded.log_slopes).zip(is_far);
+        let sum = |((log_joint, slope), is_far): ((f64, f64), bool)| {
             // Not minus infinity plus what is no number; and where the flow overflows, the density
             // has long been 0.
-            let is_zero = slope == f64::NEG_INFINITY || is_far && log_prob.is_nan();
-            if is_zero { f64::NEG_INFINITY } else { log_prob + slope }
+            let is_zero = slope == f64::NEG_INFINITY || is_far && log_joint.is_nan();
+            if is_zero { f64::NEG_INFINITY } else { log_joint + slope }
         };
         Ok(rows.map(sum).collect())
+    }
+
+    /// The numbers of features and of context features.
+    pub(super) fn sizes(&self) -> [usize; 2] {
+        [self.encoder.d_features(), self.encoder.d_context()]
+    }
+
+    /// The name and the map of each feature.
+    pub(super) fn features(&self) -> impl Iterator<Item = (&str, &ColumnMap)> {
+        self.encoder.features()
+    }
+
+    /// The rows of a table as the flow takes them.
+    pub(super) fn encode<R: Rng + ?Sized>(
+        &self,
+        table: &Table,
+        jitter: Jitter<'_, R>,
+    ) -> Result<EncodedRows, Error> {
+        self.encoder.encode(table, jitter)
+    }
+
+    /// Constant and determined columns that are missing in a table, by what the others hold now.
+    pub(super) fn fill_dependent(
+        &self,
+        columns: &mut [Column],
+        original: &Table,
+    ) -> Result<(), Error> {
+        self.encoder.fill_dependent(columns, original)
+    }
+
+    /// Missing values that a determined column and the other terms of its formula leave no choice.
+    pub(super) fn solve_formulas(&self, columns: &mut [Column]) {
+        self.encoder.solve_formulas(columns);
+    }
+
+    /// The log-density of features under the flow, row by row, in the units of the flow.
+    pub(super) fn log_joint(&self, features: Vec<f64>, contexts: Vec<f64>) -> Vec<f64> {
+        let x = self.tensor(features, self.encoder.d_features());
+        let log_prob = match self.context(contexts) {
+            Some(context) => self.flow.given(&context).log_prob(x),
+            None => self.flow.log_prob(x),
+        };
+        log_prob.into_data().iter::<f64>().collect()
+    }
+
+    /// Features of so many rows, row by row, each given its context if the model takes one.
+    pub(super) fn sample_features<R: Rng + ?Sized>(
+        &self,
+        n: usize,
+        contexts: &[f64],
+        rng: &mut R,
+    ) -> Vec<f64> {
+        let samples = match self.context(contexts.to_vec()) {
+            Some(context) => self.flow.given(&context).sample(1, rng),
+            None => self.flow.sample(n, rng),
+        };
+        samples.into_data().iter::<f64>().collect()
     }
 
     /// Draws rows, every modelled column inside of its support. Constant columns come back, and
@@ -135,8 +186,7 @@ impl TableModel {
         if d_context > 0 {
             return Err(Error::MissingContext { d_context });
         }
-        let samples = self.flow.sample(n, rng).into_data();
-        self.encoder.decode(&samples.iter::<f64>().collect::<Vec<_>>(), None)
+        self.encoder.decode(&self.sample_features(n, &[], rng), None)
     }
 
     /// Draws a row given each row of a table of contexts.
@@ -150,10 +200,12 @@ impl TableModel {
         contexts: &Table,
         rng: &mut R,
     ) -> Result<Table, Error> {
-        let context = self.context(self.encoder.contexts(contexts)?);
-        let context = context.ok_or(Error::UnwantedContext)?;
-        let samples = self.flow.given(&context).sample(1, rng).into_data();
-        self.encoder.decode(&samples.iter::<f64>().collect::<Vec<_>>(), Some(contexts))
+        if self.encoder.d_context() == 0 {
+            return Err(Error::UnwantedContext);
+        }
+        let encoded = self.encoder.contexts(contexts)?;
+        let samples = self.sample_features(contexts.n_rows(), &encoded, rng);
+        self.encoder.decode(&samples, Some(contexts))
     }
 
     /// Saves the model in one file, as [`save_model`](crate::io::save_model) does.
@@ -163,13 +215,24 @@ impl TableModel {
     /// [`Error::File`] if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
+        write_atomically(path, &self.to_bytes(path)?)
+    }
+
+    /// The bytes of the file at a path.
+    pub(super) fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let content = Content {
             schema: self.schema.clone(),
             encoder: self.encoder.clone(),
             config: self.config.clone(),
         };
         let weights = bytes_of(path, &self.flow)?;
-        Container::new(content, vec![(WEIGHTS, weights)]).write(path, Kind::Table)
+        let container = Container::new(content, vec![(WEIGHTS, weights)]);
+        container.to_bytes(Kind::Table).map_err(|error| problem(path, error))
+    }
+
+    /// The rows in which no value that the model needs is missing.
+    pub(super) fn complete_rows(&self, table: &Table) -> Result<Vec<usize>, Error> {
+        self.encoder.complete_rows(table)
     }
 
     /// Loads what [`save`](Self::save) saved, onto any device.

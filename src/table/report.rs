@@ -20,6 +20,8 @@ pub struct TableReport {
     pub gaussian_nll: Option<f64>,
     /// The mean NLL under a Gaussian copula.
     pub copula_nll: Option<f64>,
+    /// The rows that were trained on; from a source, in one pass.
+    pub n_train: usize,
     /// The rows that were left out, as a value was missing or not finite.
     pub n_dropped: usize,
     /// What to know of the columns: heavy tails, lumps, what others determine.
@@ -31,7 +33,7 @@ pub struct TableReport {
 impl fmt::Display for TableReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fit = &self.fit;
-        write!(f, "{} rows trained on, {} held out", fit.n_train, fit.n_validation)?;
+        write!(f, "{} rows trained on, {} held out", self.n_train, fit.n_validation)?;
         if self.n_dropped > 0 {
             write!(f, ", {} left out (a value is missing)", self.n_dropped)?;
         }

@@ -89,15 +89,19 @@ pub(super) fn split<R: Rng + ?Sized>(
     validation_fraction: f64,
     rng: &mut R,
 ) -> Result<(Table, Table), Error> {
-    let n = rows.len();
+    let n_held_out = n_held_out(rows.len(), validation_fraction)?;
+    rows.shuffle(rng);
+    let (held_out, train) = rows.split_at(n_held_out);
+    Ok((table.select(train), table.select(held_out)))
+}
+
+/// How many of these rows are held out.
+pub(super) fn n_held_out(n: usize, validation_fraction: f64) -> Result<usize, Error> {
     ensure!(
         as Data,
         n >= 2,
         "there must be at least two rows, one to train on and one to hold out, got {n} with all values \
          and a weight above 0"
     );
-    rows.shuffle(rng);
-    let n_held_out = ((n as f64 * validation_fraction).round() as usize).clamp(1, n - 1);
-    let (held_out, train) = rows.split_at(n_held_out);
-    Ok((table.select(train), table.select(held_out)))
+    Ok(((n as f64 * validation_fraction).round() as usize).clamp(1, n - 1))
 }

@@ -116,6 +116,14 @@ impl FitConfig {
         Ok(())
     }
 
+    /// The configuration for epochs of so many of the rows each: if it says nothing of their number,
+    /// at least one pass.
+    pub(crate) fn for_epochs_of(&self, n_epoch: usize, n_rows: usize) -> Self {
+        let by_steps = self.plan(n_epoch).max_epochs;
+        let max_epochs = self.max_epochs.unwrap_or(by_steps.max(n_rows.div_ceil(n_epoch)));
+        self.clone().with_max_epochs(Some(max_epochs))
+    }
+
     /// The numbers for so many training rows.
     pub(super) fn plan(&self, n_train: usize) -> Plan {
         let by_rows = (n_train / 16).next_power_of_two().clamp(32, 512);

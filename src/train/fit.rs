@@ -109,6 +109,8 @@ pub fn fit<D: Distribution>(
     Fitter::new(config.clone()).fit(model, data)
 }
 
+/// The rows of an epoch, counted from 1.
+type Redraw<'a> = dyn Fn(usize) -> Result<Dataset, Error> + 'a;
 type Callback<'a, D> = Box<dyn FnMut(&Epoch, &D) -> ControlFlow<()> + 'a>;
 
 /// [`fit`] with validation data of your own, a callback, and checkpoints.
@@ -145,7 +147,7 @@ type Callback<'a, D> = Box<dyn FnMut(&Epoch, &D) -> ControlFlow<()> + 'a>;
 pub struct Fitter<'a, D> {
     config: FitConfig,
     validation: Option<&'a Dataset>,
-    redraw: Option<&'a dyn Fn(usize) -> Dataset>,
+    redraw: Option<&'a Redraw<'a>>,
     on_epoch: Option<Callback<'a, D>>,
     checkpoint: Option<PathBuf>,
 }
@@ -173,8 +175,8 @@ impl<'a, D: Distribution> Fitter<'a, D> {
 
     /// Draws the rows to train on anew for each epoch, from 1, as dequantisation and augmentation
     /// do. The function must give as many rows as the data, of the same shapes, and for the same
-    /// epoch always the same; validation data must be given too.
-    pub fn redraw(self, redraw: &'a dyn Fn(usize) -> Dataset) -> Self {
+    /// epoch always the same; validation data must be given too. Its error ends the training.
+    pub fn redraw(self, redraw: &'a Redraw<'a>) -> Self {
         Self { redraw: Some(redraw), ..self }
     }
 
@@ -229,7 +231,8 @@ impl<'a, D: Distribution> Fitter<'a, D> {
                 break reason;
             }
             if let Some(redraw) = self.redraw {
-                rows.redraw(&redraw(training.progress.history.len() + 1), config, &device)?;
+                let data = redraw(training.progress.history.len() + 1)?;
+                rows.redraw(&data, config, &device)?;
             }
             training = training.run_epoch(&rows, config, &plan)?;
             warn(&mut training.progress, &plan, gaussian_nll);

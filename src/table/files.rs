@@ -1,0 +1,215 @@
+//! [`TableFiles`]: one table in one or several files.
+
+use std::path::{Path, PathBuf};
+
+use super::csv_file::CsvChunks;
+use super::data::{Column, Table, Values};
+#[cfg(feature = "parquet")]
+use super::parquet_file::ParquetChunks;
+use super::source::{Chunks, TableSource};
+use crate::error::{Error, ensure};
+use crate::io::container::problem;
+
+/// The kinds of files, by the ends of their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Csv,
+    Parquet,
+}
+
+impl Format {
+    /// Parquet if the name ends in `.parquet`, CSV otherwise.
+    ///
+    /// # Errors
+    ///
+    /// For Parquet without the feature.
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        let is_parquet = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("parquet"));
+        if is_parquet && cfg!(not(feature = "parquet")) {
+            let sentence = "is a Parquet file: build with the feature `parquet` to read it";
+            return Err(problem(path, sentence));
+        }
+        Ok(if is_parquet { Self::Parquet } else { Self::Csv })
+    }
+}
+
+/// One table in one or several files of the same columns: CSV, and Parquet (names that end in
+/// `.parquet`) by the feature `parquet`.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::table::{TableFiles, TableSource};
+///
+/// # let folder = std::env::temp_dir().join(format!("nflow-files-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// std::fs::write(folder.join("part-1.csv"), "x,y\n1,2\n3,4\n5,6\n")?;
+/// std::fs::write(folder.join("part-2.csv"), "x,y\n7,8\n")?;
+/// let files = TableFiles::matching(folder.join("part-*.csv").to_str().unwrap())?;
+/// let rows: Vec<usize> = files.chunks(2)?.map(|chunk| chunk.unwrap().n_rows()).collect();
+/// assert_eq!(rows, [2, 1, 1]);
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct TableFiles {
+    paths: Vec<PathBuf>,
+}
+
+impl TableFiles {
+    /// The files at these paths, in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if there is none.
+    pub fn new<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Result<Self, Error> {
+        let paths: Vec<PathBuf> = paths.into_iter().map(Into::into).collect();
+        ensure!(!paths.is_empty(), "a table in files needs at least 1 file, got 0");
+        Ok(Self { paths })
+    }
+
+    /// The files whose paths match a pattern such as `parts/*.csv`, in alphabetical order; a path
+    /// without such characters is that file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if it is no pattern or matches no file.
+    pub fn matching(pattern: &str) -> Result<Self, Error> {
+        // A name may hold a bracket.
+        if Path::new(pattern).is_file() || !pattern.contains(['*', '?', '[']) {
+            return Self::new([pattern]);
+        }
+        let paths = glob::glob(pattern).map_err(|error| {
+            Error::Config(format!("`{pattern}` is no pattern of paths: {error}"))
+        })?;
+        let mut paths: Vec<PathBuf> = paths.filter_map(Result::ok).collect();
+        paths.sort();
+        ensure!(!paths.is_empty(), "no file matches `{pattern}`");
+        Self::new(paths)
+    }
+
+    /// The paths.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+}
+
+impl TableSource for TableFiles {
+    fn chunks(&self, chunk_rows: usize) -> Result<Chunks<'_>, Error> {
+        let mut files = FileChunks { paths: &self.paths, chunk_rows, file: None, columns: None };
+        files.open_next()?;
+        Ok(Box::new(files))
+    }
+}
+
+/// The chunks of one file.
+pub(super) fn file_chunks(
+    path: &Path,
+    chunk_rows: usize,
+    is_text: Option<Vec<bool>>,
+) -> Result<Chunks<'static>, Error> {
+    match Format::of(path)? {
+        Format::Csv => {
+            let chunks = CsvChunks::open(path, chunk_rows)?;
+            Ok(Box::new(match is_text {
+                Some(is_text) if is_text.len() == chunks.names().len() => chunks.with_text(is_text),
+                _ => chunks,
+            }))
+        }
+        #[cfg(feature = "parquet")]
+        Format::Parquet => Ok(Box::new(ParquetChunks::open(path, chunk_rows)?)),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => unreachable!("refused by `Format::of`"),
+    }
+}
+
+/// The chunks of file after file.
+struct FileChunks<'a> {
+    /// Those to come.
+    paths: &'a [PathBuf],
+    chunk_rows: usize,
+    file: Option<(&'a Path, Chunks<'static>)>,
+    /// The names of the columns of the first chunk, and whether each holds text.
+    columns: Option<Vec<(String, bool)>>,
+}
+
+impl FileChunks<'_> {
+    fn open_next(&mut self) -> Result<bool, Error> {
+        let Some((path, rest)) = self.paths.split_first() else { return Ok(false) };
+        self.paths = rest;
+        let is_text = self.columns.as_ref();
+        let is_text = is_text.map(|columns| columns.iter().map(|(_, is_text)| *is_text).collect());
+        self.file = Some((path, file_chunks(path, self.chunk_rows, is_text)?));
+        Ok(true)
+    }
+
+    fn checked(&mut self, chunk: Table) -> Result<Table, Error> {
+        let found: Vec<(String, bool)> = chunk
+            .columns()
+            .iter()
+            .map(|Column { name, values }| (name.clone(), matches!(values, Values::Text(_))))
+            .collect();
+        let expected = self.columns.get_or_insert_with(|| found.clone());
+        if *expected == found {
+            return Ok(chunk);
+        }
+        let in_words = |columns: &[(String, bool)]| {
+            let kind = |is_text: bool| if is_text { " (text)" } else { "" };
+            let words = columns.iter().map(|(name, is_text)| format!("`{name}`{}", kind(*is_text)));
+            words.collect::<Vec<_>>().join(", ")
+        };
+        let path = self.file.as_ref().map_or(Path::new(""), |(path, _)| path);
+        Err(problem(
+            path,
+            format!(
+                "has the columns {}, and the files before have {}",
+                in_words(&found),
+                in_words(expected)
+            ),
+        ))
+    }
+}
+
+impl Iterator for FileChunks<'_> {
+    type Item = Result<Table, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (_, chunks) = self.file.as_mut()?;
+            match chunks.next() {
+                Some(Ok(chunk)) => return Some(self.checked(chunk)),
+                Some(Err(error)) => {
+                    self.file = None;
+                    return Some(Err(error));
+                }
+                None => match self.open_next() {
+                    Ok(true) => {}
+                    Ok(false) => return None,
+                    Err(error) => {
+                        self.file = None;
+                        return Some(Err(error));
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl Table {
+    /// Reads a file: Parquet if its name ends in `.parquet` (by the feature `parquet`), otherwise
+    /// CSV; see [`read_csv`](Self::read_csv).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] that says what is wrong, and where.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        match Format::of(path)? {
+            Format::Csv => Self::read_csv(path),
+            Format::Parquet => {
+                let mut chunks = file_chunks(path, usize::MAX, None)?;
+                chunks.next().unwrap_or_else(|| Err(problem(path, "has no rows")))
+            }
+        }
+    }
+}

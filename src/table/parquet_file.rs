@@ -1,0 +1,330 @@
+//! Tables as Parquet files, in chunks.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{ColumnDescriptor, Type, TypePtr};
+
+use super::data::{Column, Table, Values};
+use crate::error::Error;
+use crate::io::container::problem;
+
+/// The rows of a row group that `write_parquet` writes.
+const GROUP_ROWS: usize = 1 << 17;
+
+impl Table {
+    /// Writes the table as a Parquet file, atomically: numbers as doubles that may be missing, text as
+    /// strings. Not compressed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the file cannot be written.
+    pub fn write_parquet(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        written(path, |file| {
+            let fields = self.columns().iter().map(field).collect::<Result<_, _>>()?;
+            let schema = Type::group_type_builder("schema").with_fields(fields).build()?;
+            let properties = Arc::new(WriterProperties::builder().build());
+            let mut writer = SerializedFileWriter::new(file, Arc::new(schema), properties)?;
+            for start in (0..self.n_rows()).step_by(GROUP_ROWS) {
+                let rows = start..self.n_rows().min(start + GROUP_ROWS);
+                let mut group = writer.next_row_group()?;
+                for column in self.columns() {
+                    let Some(mut target) = group.next_column()? else { break };
+                    match &column.values {
+                        Values::Numbers(values) => {
+                            let (values, levels) = doubles(&values[rows.clone()]);
+                            let typed = target.typed::<DoubleType>();
+                            typed.write_batch(&values, Some(&levels), None)?;
+                        }
+                        Values::Text(values) => {
+                            let values = &values[rows.clone()];
+                            let levels: Vec<i16> =
+                                values.iter().map(|value| i16::from(!value.is_empty())).collect();
+                            let values: Vec<ByteArray> = values
+                                .iter()
+                                .filter(|value| !value.is_empty())
+                                .map(|value| value.as_str().into())
+                                .collect();
+                            let typed = target.typed::<ByteArrayType>();
+                            typed.write_batch(&values, Some(&levels), None)?;
+                        }
+                    }
+                    target.close()?;
+                }
+                group.close()?;
+            }
+            writer.close()?;
+            Ok(())
+        })
+    }
+}
+
+/// The values that are there, and for each whether it is.
+fn doubles(values: &[f64]) -> (Vec<f64>, Vec<i16>) {
+    let levels = values.iter().map(|value| i16::from(!value.is_nan())).collect();
+    (values.iter().copied().filter(|value| !value.is_nan()).collect(), levels)
+}
+
+fn field(column: &Column) -> Result<TypePtr, ParquetError> {
+    let builder = match column.values {
+        Values::Numbers(_) => Type::primitive_type_builder(&column.name, PhysicalType::DOUBLE),
+        Values::Text(_) => Type::primitive_type_builder(&column.name, PhysicalType::BYTE_ARRAY)
+            .with_converted_type(ConvertedType::UTF8),
+    };
+    builder.with_repetition(Repetition::OPTIONAL).build().map(Arc::new)
+}
+
+/// Writes a file beside its place, then moves it there.
+fn written(
+    path: &Path,
+    write: impl FnOnce(&File) -> Result<(), ParquetError>,
+) -> Result<(), Error> {
+    let partial = path.with_extension("partial");
+    let unwritten = |error: std::io::Error| problem(path, format!("cannot be written: {error}"));
+    let file = File::create(&partial).map_err(unwritten)?;
+    write(&file).map_err(|error| problem(path, error))?;
+    file.sync_all().map_err(unwritten)?;
+    std::fs::rename(&partial, path).map_err(unwritten)
+}
+
+/// Writes a Parquet file again with one more column of doubles, atomically. The bytes of the other
+/// columns stay as they are.
+pub(super) fn append_column(
+    input: &Path,
+    output: &Path,
+    name: &str,
+    mut values: impl Iterator<Item = Result<f64, Error>>,
+) -> Result<(), Error> {
+    let reader = open(input)?;
+    let source = File::open(input).map_err(|error| problem(input, error))?;
+    let mut failure = None;
+    let done = written(output, |file| {
+        let root = reader.metadata().file_metadata().schema_descr().root_schema();
+        let mut fields = root.get_fields().to_vec();
+        fields.push(field(&Column { name: name.to_owned(), values: Values::Numbers(vec![]) })?);
+        let schema = Type::group_type_builder(root.name()).with_fields(fields).build()?;
+        let properties = WriterProperties::builder().set_key_value_metadata(None).build();
+        let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))?;
+        for group in reader.metadata().row_groups() {
+            let mut target = writer.next_row_group()?;
+            for column in group.columns() {
+                let close = ColumnCloseResult {
+                    bytes_written: column.compressed_size() as u64,
+                    rows_written: group.num_rows() as u64,
+                    metadata: column.clone(),
+                    bloom_filter: None,
+                    column_index: None,
+                    offset_index: None,
+                };
+                target.append_column(&source, close)?;
+            }
+            let group_values: Result<Vec<f64>, Error> = (0..group.num_rows())
+                .map(|_| {
+                    let changed = || Err(problem(input, "has changed meanwhile"));
+                    values.next().unwrap_or_else(changed)
+                })
+                .collect();
+            let group_values = match group_values {
+                Ok(values) => values,
+                Err(error) => {
+                    failure = Some(error);
+                    return Err(ParquetError::General("the values end".to_owned()));
+                }
+            };
+            if let Some(mut column) = target.next_column()? {
+                let (values, levels) = doubles(&group_values);
+                column.typed::<DoubleType>().write_batch(&values, Some(&levels), None)?;
+                column.close()?;
+            }
+            target.close()?;
+        }
+        writer.close()?;
+        Ok(())
+    });
+    failure.map_or(done, Err)
+}
+
+fn open(path: &Path) -> Result<SerializedFileReader<File>, Error> {
+    let file =
+        File::open(path).map_err(|error| problem(path, format!("cannot be read: {error}")))?;
+    SerializedFileReader::new(file)
+        .map_err(|error| problem(path, format!("is no Parquet: {error}")))
+}
+
+/// The rows of a Parquet file, some at a time: no more than one page of each column beside them.
+pub(super) struct ParquetChunks {
+    path: PathBuf,
+    reader: SerializedFileReader<File>,
+    chunk_rows: usize,
+    /// The row group that comes next, and what is being read of the one before.
+    next_group: usize,
+    group: Option<Group>,
+}
+
+struct Group {
+    columns: Vec<ColumnReader>,
+    n_left: usize,
+}
+
+impl ParquetChunks {
+    pub fn open(path: &Path, chunk_rows: usize) -> Result<Self, Error> {
+        let reader = open(path)?;
+        for column in reader.metadata().file_metadata().schema_descr().columns() {
+            check(column).map_err(|what| problem(path, what))?;
+        }
+        let path = path.to_owned();
+        Ok(Self { path, reader, chunk_rows, next_group: 0, group: None })
+    }
+
+    fn read(&mut self) -> Result<Option<Table>, ParquetError> {
+        let descriptors = self.reader.metadata().file_metadata().schema_descr_ptr();
+        let mut columns: Vec<Column> = descriptors
+            .columns()
+            .iter()
+            .map(|column| Column {
+                name: column.name().to_owned(),
+                values: match column.physical_type() {
+                    PhysicalType::BYTE_ARRAY => Values::Text(Vec::new()),
+                    _ => Values::Numbers(Vec::new()),
+                },
+            })
+            .collect();
+        let mut n_rows = 0;
+        while n_rows < self.chunk_rows {
+            let Some(group) = self.group.as_mut().filter(|group| group.n_left > 0) else {
+                if self.next_group == self.reader.num_row_groups() {
+                    break;
+                }
+                let group = self.reader.get_row_group(self.next_group)?;
+                let readers = (0..columns.len()).map(|index| group.get_column_reader(index));
+                let columns = readers.collect::<Result<_, _>>()?;
+                let n_left = group.metadata().num_rows() as usize;
+                self.group = Some(Group { columns, n_left });
+                self.next_group += 1;
+                continue;
+            };
+            let n = group.n_left.min(self.chunk_rows - n_rows);
+            let targets = columns.iter_mut().zip(&mut group.columns).zip(descriptors.columns());
+            for ((column, reader), descriptor) in targets {
+                read_column(&mut column.values, reader, descriptor, n)?;
+            }
+            group.n_left -= n;
+            n_rows += n;
+        }
+        if n_rows == 0 {
+            return Ok(None);
+        }
+        Table::new(columns).map(Some).map_err(|error| ParquetError::General(error.to_string()))
+    }
+}
+
+impl Iterator for ParquetChunks {
+    type Item = Result<Table, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().map_err(|error| problem(&self.path, error)).transpose()
+    }
+}
+
+/// Whether a column is of a type that is read.
+fn check(column: &ColumnDescriptor) -> Result<(), String> {
+    let name = column.path().string();
+    if column.max_rep_level() > 0 || column.path().parts().len() > 1 {
+        return Err(format!("column `{name}` is nested: flatten it"));
+    }
+    match column.physical_type() {
+        PhysicalType::INT96 | PhysicalType::FIXED_LEN_BYTE_ARRAY => {
+            let physical = column.physical_type();
+            Err(format!("column `{name}` is of the type {physical}: save it as doubles or strings"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_column(
+    values: &mut Values,
+    reader: &mut ColumnReader,
+    descriptor: &ColumnDescriptor,
+    n: usize,
+) -> Result<(), ParquetError> {
+    // Decimals are whole numbers of a unit.
+    let unit = match descriptor.converted_type() {
+        ConvertedType::DECIMAL => 10f64.powi(-descriptor.type_scale()),
+        _ => 1.0,
+    };
+    let is_unsigned = matches!(
+        descriptor.converted_type(),
+        ConvertedType::UINT_8
+            | ConvertedType::UINT_16
+            | ConvertedType::UINT_32
+            | ConvertedType::UINT_64
+    );
+    let max_level = descriptor.max_def_level();
+    match (values, reader) {
+        (Values::Numbers(out), ColumnReader::BoolColumnReader(reader)) => {
+            extend(out, reader, max_level, n, f64::NAN, |value| f64::from(u8::from(value)))
+        }
+        (Values::Numbers(out), ColumnReader::Int32ColumnReader(reader)) => {
+            extend(out, reader, max_level, n, f64::NAN, |value| {
+                unit * if is_unsigned { f64::from(value as u32) } else { f64::from(value) }
+            })
+        }
+        (Values::Numbers(out), ColumnReader::Int64ColumnReader(reader)) => {
+            extend(out, reader, max_level, n, f64::NAN, |value| {
+                unit * if is_unsigned { value as u64 as f64 } else { value as f64 }
+            })
+        }
+        (Values::Numbers(out), ColumnReader::FloatColumnReader(reader)) => {
+            extend(out, reader, max_level, n, f64::NAN, f64::from)
+        }
+        (Values::Numbers(out), ColumnReader::DoubleColumnReader(reader)) => {
+            extend(out, reader, max_level, n, f64::NAN, |value| value)
+        }
+        (Values::Text(out), ColumnReader::ByteArrayColumnReader(reader)) => {
+            let text = |value: ByteArray| String::from_utf8_lossy(value.data()).into_owned();
+            extend(out, reader, max_level, n, String::new(), text)
+        }
+        _ => Err(ParquetError::General(format!(
+            "column `{}` is of a type that is not read",
+            descriptor.name()
+        ))),
+    }
+}
+
+/// The next `n` values of a column, with `missing` where there is none.
+fn extend<T: DataType, V: Clone>(
+    out: &mut Vec<V>,
+    reader: &mut ColumnReaderImpl<T>,
+    max_level: i16,
+    n: usize,
+    missing: V,
+    convert: impl Fn(T::T) -> V,
+) -> Result<(), ParquetError> {
+    let mut n_left = n;
+    while n_left > 0 {
+        let (mut levels, mut values) = (Vec::new(), Vec::new());
+        let (n_read, ..) = reader.read_records(n_left, Some(&mut levels), None, &mut values)?;
+        if n_read == 0 {
+            let name = "a column has fewer values than its row group".to_owned();
+            return Err(ParquetError::General(name));
+        }
+        let mut values = values.into_iter();
+        for row in 0..n_read {
+            let is_there = max_level == 0 || levels[row] == max_level;
+            let value = if is_there { values.next().map(&convert) } else { None };
+            out.push(value.unwrap_or_else(|| missing.clone()));
+        }
+        n_left -= n_read;
+    }
+    Ok(())
+}

@@ -1,0 +1,305 @@
+//! [`TableModel::score_file`]: the log-densities of a file that may be larger than memory.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use burn::config::Config;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::csv_file;
+use super::data::Table;
+use super::files::{Format, file_chunks};
+use super::model::TableModel;
+#[cfg(feature = "parquet")]
+use super::parquet_file;
+use crate::error::{Error, ensure};
+use crate::io::container::problem;
+use crate::train::NonFiniteRows;
+
+/// The column that is added.
+const COLUMN: &str = "log_density";
+/// The bytes of a number in the file of scores.
+const BYTES: u64 = 8;
+
+/// Configuration of [`TableModel::score_file`].
+#[derive(Config, Debug)]
+pub struct ScoreConfig {
+    /// The rows that are in memory at once, in two chunks of so many: one that is read and one that
+    /// is scored.
+    #[config(default = 32_768)]
+    pub chunk_rows: usize,
+    /// What is done about rows with a missing value: refused, or left without a score.
+    #[config(default = "NonFiniteRows::Refuse")]
+    pub missing: NonFiniteRows,
+}
+
+impl Default for ScoreConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What [`TableModel::score_file`] did. Prints as a few lines.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct ScoreReport {
+    /// The rows of the file.
+    pub n_rows: usize,
+    /// Those that an interrupted run had scored before.
+    pub n_before: usize,
+    /// Those with a missing value, which have no score.
+    pub n_missing: usize,
+    /// Those outside of the supports.
+    pub n_outside: usize,
+    /// The mean log-density of the others, in nats.
+    pub mean_log_density: f64,
+    /// The wall-clock seconds of this run.
+    pub seconds: f64,
+    /// Those of them that the model took; the rest is reading and writing.
+    pub model_seconds: f64,
+}
+
+impl ScoreReport {
+    /// The rows that this run scored per second.
+    pub fn rows_per_second(&self) -> f64 {
+        (self.n_rows - self.n_before) as f64 / self.seconds.max(f64::MIN_POSITIVE)
+    }
+}
+
+impl fmt::Display for ScoreReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows", self.n_rows)?;
+        if self.n_before > 0 {
+            write!(f, " ({} of them by an interrupted run before)", self.n_before)?;
+        }
+        if self.n_missing > 0 {
+            write!(f, ", {} without a score since a value is missing", self.n_missing)?;
+        }
+        write!(
+            f,
+            ", {} outside of the supports; mean log-density of the others {:.4} nats\n{:.1} s, {:.0} \
+             rows/s, {:.0} % of the time in the model",
+            self.n_outside,
+            self.mean_log_density,
+            self.seconds,
+            self.rows_per_second(),
+            100.0 * self.model_seconds / self.seconds.max(f64::MIN_POSITIVE)
+        )
+    }
+}
+
+impl TableModel {
+    /// Scores a CSV or Parquet file of any length in bounded memory: writes a file of the same kind,
+    /// with the same rows in the same order and one more column, `log_density`. What cells hold stays
+    /// as it is.
+    ///
+    /// Scores are kept beside the output (`OUTPUT.scores`) until all are there; a run that was
+    /// interrupted goes on where it ended when it is started again with the same model and input.
+    /// `on_chunk` is told the number of rows that are done.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if a file cannot be read or written, [`Error::Data`] if a column is not there
+    /// or a value is missing (unless such rows are left without a score), [`Error::Config`] for
+    /// chunks of no row. Scores up to there are kept.
+    pub fn score_file(
+        &self,
+        input: impl AsRef<Path>,
+        output: impl AsRef<Path>,
+        config: &ScoreConfig,
+        mut on_chunk: impl FnMut(usize),
+    ) -> Result<ScoreReport, Error> {
+        let (input, output) = (input.as_ref(), output.as_ref());
+        ensure!(config.chunk_rows > 0, "`chunk_rows` must be at least 1, got 0");
+        let format = Format::of(input)?;
+        ensure!(
+            format == Format::of(output)?,
+            "the output must be of the kind of the input, CSV or Parquet: {} and {}",
+            output.display(),
+            input.display()
+        );
+        let start = Instant::now();
+        let mut scores = Scores::open(self, input, output, config.chunk_rows)?;
+        let n_before = scores.n;
+        let mut model_time = Duration::ZERO;
+        thread::scope(|scope| {
+            // One chunk waits to be scored while the next is read.
+            let (sender, receiver) = sync_channel::<Result<Table, Error>>(0);
+            scope.spawn(move || {
+                let mut n_skipped = 0;
+                let chunks = file_chunks(input, config.chunk_rows, None);
+                let chunks = chunks.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
+                for chunk in chunks {
+                    let chunk = chunk.map(|table| {
+                        let skip = table.n_rows().min(n_before - n_skipped);
+                        n_skipped += skip;
+                        let rows: Vec<usize> = (skip..table.n_rows()).collect();
+                        if skip == 0 { table } else { table.select(&rows) }
+                    });
+                    if sender.send(chunk).is_err() {
+                        break;
+                    }
+                }
+            });
+            for chunk in receiver {
+                let chunk = chunk?;
+                if chunk.columns().iter().any(|column| column.name == COLUMN) {
+                    return Err(problem(input, format!("has a column `{COLUMN}`: rename it")));
+                }
+                let before = Instant::now();
+                let found = self.scores_of(&chunk, config.missing)?;
+                model_time += before.elapsed();
+                scores.append(&found)?;
+                on_chunk(scores.n);
+            }
+            Ok(())
+        })?;
+        let report = scores.finish(input, output, format)?;
+        Ok(ScoreReport {
+            n_before,
+            seconds: start.elapsed().as_secs_f64(),
+            model_seconds: model_time.as_secs_f64(),
+            ..report
+        })
+    }
+
+    /// The log-densities of a chunk; NaN for a row with a missing value, if that is allowed.
+    fn scores_of(&self, chunk: &Table, missing: NonFiniteRows) -> Result<Vec<f64>, Error> {
+        let n = chunk.n_rows();
+        if missing == NonFiniteRows::Refuse {
+            return self.log_prob(chunk);
+        }
+        let complete = self.complete_rows(chunk)?;
+        if complete.len() == n {
+            return self.log_prob(chunk);
+        }
+        let mut scores = vec![f64::NAN; n];
+        for (row, score) in complete.iter().zip(self.log_prob(&chunk.select(&complete))?) {
+            scores[*row] = score;
+        }
+        Ok(scores)
+    }
+}
+
+/// The scores so far, in a file beside the output: what they are of, then one number after another.
+struct Scores {
+    path: PathBuf,
+    writer: BufWriter<File>,
+    n: usize,
+}
+
+impl Scores {
+    /// Those of an interrupted run, if it was of the same model and input.
+    fn open(
+        model: &TableModel,
+        input: &Path,
+        output: &Path,
+        chunk_rows: usize,
+    ) -> Result<Self, Error> {
+        let mut name = output.file_name().unwrap_or_default().to_owned();
+        name.push(".scores");
+        let path = output.with_file_name(name);
+        let unwritten =
+            |error: std::io::Error| problem(&path, format!("cannot be written: {error}"));
+        let identity = identity(model, input)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(unwritten)?;
+        let mut found = [0; 32];
+        let is_same = file.read_exact(&mut found).is_ok() && found == identity;
+        let n = if is_same {
+            let length = file.metadata().map_err(unwritten)?.len();
+            let n = (length - identity.len() as u64) / BYTES;
+            // Whole chunks: a row alone may have other roundings than in a chunk.
+            n / chunk_rows as u64 * chunk_rows as u64
+        } else {
+            file.seek(SeekFrom::Start(0))
+                .and_then(|_| file.write_all(&identity))
+                .map_err(unwritten)?;
+            0
+        };
+        // A chunk that was cut goes.
+        let end = identity.len() as u64 + n * BYTES;
+        file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).map_err(unwritten)?;
+        Ok(Self { writer: BufWriter::new(file), n: n as usize, path })
+    }
+
+    fn append(&mut self, scores: &[f64]) -> Result<(), Error> {
+        let mut write = || {
+            for score in scores {
+                self.writer.write_all(&score.to_le_bytes())?;
+            }
+            self.writer.flush()
+        };
+        write().map_err(|error| problem(&self.path, format!("cannot be written: {error}")))?;
+        self.n += scores.len();
+        Ok(())
+    }
+
+    /// Writes the output, and removes the scores.
+    fn finish(self, input: &Path, output: &Path, format: Format) -> Result<ScoreReport, Error> {
+        let unread =
+            |error: std::io::Error| problem(&self.path, format!("cannot be read: {error}"));
+        let mut file = File::open(&self.path).map_err(unread)?;
+        file.seek(SeekFrom::Start(32)).map_err(unread)?;
+        let mut reader = BufReader::new(file);
+        let (mut n_missing, mut n_outside, mut sum) = (0, 0, 0.0);
+        let scores = (0..self.n).map(|_| {
+            let mut bytes = [0; BYTES as usize];
+            reader.read_exact(&mut bytes).map_err(unread)?;
+            let score = f64::from_le_bytes(bytes);
+            if score.is_nan() {
+                n_missing += 1;
+            } else if score == f64::NEG_INFINITY {
+                n_outside += 1;
+            } else {
+                sum += score;
+            }
+            Ok(score)
+        });
+        match format {
+            Format::Csv => csv_file::append_column(input, output, COLUMN, scores)?,
+            #[cfg(feature = "parquet")]
+            Format::Parquet => parquet_file::append_column(input, output, COLUMN, scores)?,
+            #[cfg(not(feature = "parquet"))]
+            Format::Parquet => drop(scores),
+        }
+        fs::remove_file(&self.path).map_err(unread)?;
+        let n_inside = self.n - n_missing - n_outside;
+        Ok(ScoreReport {
+            n_rows: self.n,
+            n_before: 0,
+            n_missing,
+            n_outside,
+            mean_log_density: sum / n_inside.max(1) as f64,
+            seconds: 0.0,
+            model_seconds: 0.0,
+        })
+    }
+}
+
+/// What scores are of: the model, and the input by its length and the time of its last change.
+fn identity(model: &TableModel, input: &Path) -> Result<[u8; 32], Error> {
+    let unread = |error: std::io::Error| problem(input, format!("cannot be read: {error}"));
+    let metadata = fs::metadata(input).map_err(unread)?;
+    let mut hash = Sha256::new();
+    hash.update(model.to_bytes(input)?);
+    hash.update(fs::canonicalize(input).map_err(unread)?.as_os_str().as_encoded_bytes());
+    hash.update(metadata.len().to_le_bytes());
+    if let Ok(modified) = metadata.modified()
+        && let Ok(since) = modified.duration_since(std::time::UNIX_EPOCH)
+    {
+        hash.update(since.as_nanos().to_le_bytes());
+    }
+    Ok(hash.finalize().into())
+}

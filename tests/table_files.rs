@@ -1,0 +1,352 @@
+//! Tables larger than memory: files that are fitted and scored in chunks.
+
+#![cfg(feature = "flex")]
+
+mod common;
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use common::{cpu, rng};
+use normalizing_flows::rand::{Rng, RngExt};
+use normalizing_flows::table::{
+    Column, Schema, ScoreConfig, Table, TableConfig, TableFiles, TableFitter, TableModel,
+    TableSource, Values, fit_table, sample_rows,
+};
+use normalizing_flows::train::{FitConfig, NonFiniteRows};
+use rand_distr::{Distribution, StandardNormal};
+
+/// A folder of a test that goes with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("nflow-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        std::fs::write(self.file(name), text).expect("a file");
+        self.file(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn table(n: usize) -> Table {
+    let mut rng = rng(0);
+    let (mut x, mut k, mut tree) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..n {
+        let (z, oak): (f64, bool) = (StandardNormal.sample(&mut rng), rng.random());
+        x.push((z + if oak { 1.0 } else { -1.0 }).exp());
+        k.push(f64::from(rng.next_u32() % 5));
+        tree.push(if oak { "oak" } else { "elm, old" }.to_owned());
+    }
+    let numbers =
+        |name: &str, values| Column { name: name.into(), values: Values::Numbers(values) };
+    let tree = Column { name: "tree".into(), values: Values::Text(tree) };
+    Table::new(vec![numbers("x", x), numbers("k", k), tree]).expect("a table")
+}
+
+fn schema(table: &Table) -> Schema {
+    Schema::infer(table).and_then(|schema| schema.with_context("tree")).expect("it is there")
+}
+
+fn epochs(n: usize) -> TableConfig {
+    TableConfig::new().with_fit(FitConfig::new().with_max_epochs(Some(n)))
+}
+
+fn model() -> TableModel {
+    let table = table(300);
+    fit_table(&table, &schema(&table), &epochs(2), &cpu()).expect("it trains").model
+}
+
+fn score(model: &TableModel, input: &Path, output: &Path, chunk_rows: usize) {
+    let config = ScoreConfig::new().with_chunk_rows(chunk_rows);
+    let report = model.score_file(input, output, &config, |_| {}).expect("it is scored");
+    assert!(report.to_string().contains("rows/s"), "{report}");
+}
+
+#[test]
+fn a_file_is_scored_in_its_order_whatever_the_chunks() {
+    let (folder, model, table) = (Folder::new("score"), model(), table(1_000));
+    let (input, output) = (folder.file("in.csv"), folder.file("out.csv"));
+    table.write_csv(&input).expect("it is written");
+    let expected = model.log_prob(&table).expect("the same columns");
+    let original = std::fs::read_to_string(&input).expect("it is there");
+    for chunk_rows in [1_000_000, 333, 7] {
+        score(&model, &input, &output, chunk_rows);
+        let scored = Table::read_csv(&output).expect("a table");
+        assert_eq!(scored.numbers("log_density"), Ok(&expected[..]));
+        let found = std::fs::read_to_string(&output).expect("it is there");
+        for (before, after) in original.lines().zip(found.lines()) {
+            let (rest, _) = after.rsplit_once(',').expect("a column more");
+            assert_eq!(rest, before, "cells stay as they are");
+        }
+        assert_eq!(found.lines().count(), 1_001);
+    }
+    assert!(!folder.file("out.csv.scores").exists());
+}
+
+#[test]
+fn layouts_stay_as_they_are() {
+    let (folder, model) = (Folder::new("layout"), model());
+    let text = "tree;k;x;\"what, else\"\noak;1;2.50;\"a\nb\"\n\n\"elm, old\";4;0.125;\n";
+    let input = folder.write("in.csv", text);
+    score(&model, &input, &folder.file("out.csv"), 1);
+    let found = std::fs::read_to_string(folder.file("out.csv")).expect("it is there");
+    let scored = Table::read_csv(folder.file("out.csv")).expect("a table");
+    let [first, second] = scored.numbers("log_density").expect("numbers") else { panic!() };
+    let expected = format!(
+        "tree;k;x;\"what, else\";log_density\noak;1;2.50;\"a\nb\";{first}\n\"elm, old\";4;0.125;;\
+         {second}\n"
+    );
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_interrupted_run_goes_on_where_it_ended() {
+    let (folder, model, table) = (Folder::new("restart"), model(), table(1_000));
+    let (input, output) = (folder.file("in.csv"), folder.file("out.csv"));
+    table.write_csv(&input).expect("it is written");
+    score(&model, &input, &folder.file("whole.csv"), 100);
+    let whole = std::fs::read(folder.file("whole.csv")).expect("it is there");
+    let config = ScoreConfig::new().with_chunk_rows(100);
+    let interrupt = |at: usize| {
+        let run =
+            || model.score_file(&input, &output, &config, |done| assert!(done < at, "interrupted"));
+        assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+        assert!(!output.exists());
+    };
+    interrupt(300);
+    // As if it had been killed while it wrote a number.
+    let scores = folder.file("out.csv.scores");
+    let bytes = std::fs::read(&scores).expect("what was done is kept");
+    std::fs::write(&scores, &bytes[..bytes.len() - 3]).expect("a file");
+    let report = model.score_file(&input, &output, &config, |_| {}).expect("it goes on");
+    assert_eq!((report.n_before, report.n_rows), (200, 1_000));
+    assert!(std::fs::read(&output).expect("it is there") == whole, "another file");
+    std::fs::remove_file(&output).expect("it is there");
+
+    // Scores of another input, or by another model, are none of this one.
+    interrupt(300);
+    table.select(&(0..400).collect::<Vec<_>>()).write_csv(&input).expect("it is written");
+    let report = model.score_file(&input, &output, &config, |_| {}).expect("it starts anew");
+    assert_eq!((report.n_before, report.n_rows), (0, 400));
+}
+
+#[test]
+fn rows_with_missing_values_are_refused_by_their_line_or_left_without_a_score() {
+    let (folder, model) = (Folder::new("missing"), model());
+    let input =
+        folder.write("in.csv", "x,k,tree\n1.5,1,oak\n,2,oak\n2.5,3,\n0.5,0,oak\n-1,0,oak\n");
+    let output = folder.file("out.csv");
+    let error = model.score_file(&input, &output, &ScoreConfig::new(), |_| {}).unwrap_err();
+    assert!(error.to_string().contains("line 3, column `x`: the value is missing"), "{error}");
+    let config = ScoreConfig::new().with_missing(NonFiniteRows::Drop);
+    let report = model.score_file(&input, &output, &config, |_| {}).expect("it is scored");
+    assert_eq!((report.n_rows, report.n_missing, report.n_outside), (5, 2, 1));
+    let text = std::fs::read_to_string(&output).expect("it is there");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines[2], lines[3]), (",2,oak,", "2.5,3,,"));
+    assert_eq!(lines[5], "-1,0,oak,-inf");
+}
+
+#[test]
+fn what_cannot_be_scored_is_told_of() {
+    let (folder, model) = (Folder::new("refused"), model());
+    let output = folder.file("out.csv");
+    let error = |text: &str, chunk_rows: usize| {
+        let input = folder.write("in.csv", text);
+        let config = ScoreConfig::new().with_chunk_rows(chunk_rows);
+        model.score_file(input, &output, &config, |_| {}).unwrap_err().to_string()
+    };
+    let birch = error("x,k,tree\n1,1,oak\n1,1,oak\n1,1,birch\n", 2);
+    assert!(birch.starts_with("line 4, column `tree`: the model has never seen"), "{birch}");
+    assert!(error("x,tree\n1,oak\n", 9).contains("no column `k`"));
+    let twice = error("x,k,tree,log_density\n1,1,oak,0\n", 9);
+    assert!(twice.contains("has a column `log_density`: rename it"), "{twice}");
+    let text = error("x,k,tree\n1,1,oak\n1,1,oak\nmany,1,oak\n", 2);
+    assert!(text.contains("line 4, column `x`: \"many\" is no number"), "{text}");
+    assert!(error("x,k,tree\n1,1,oak\n", 0).contains("`chunk_rows` must be at least 1"));
+    let error = model.score_file(folder.file("none.csv"), &output, &ScoreConfig::new(), |_| {});
+    assert!(error.unwrap_err().to_string().contains("none.csv"), "the path is named");
+    let kinds = model.score_file("in.csv", "out.parquet", &ScoreConfig::new(), |_| {}).unwrap_err();
+    let parquet = kinds.to_string().to_lowercase();
+    assert!(parquet.contains("parquet"), "{parquet}");
+    assert!(!output.exists());
+}
+
+/// Parts of one table, of lengths that do not fit the chunks.
+fn parts(folder: &Folder, table: &Table) -> TableFiles {
+    let n = table.n_rows();
+    for (part, (from, to)) in [(0, n / 3), (n / 3, n / 2), (n / 2, n)].into_iter().enumerate() {
+        let rows = table.select(&(from..to).collect::<Vec<_>>());
+        rows.write_csv(folder.file(&format!("part-{part}.csv"))).expect("it is written");
+    }
+    TableFiles::matching(folder.file("part-*.csv").to_str().expect("UTF-8")).expect("three files")
+}
+
+#[test]
+fn a_fit_by_chunks_is_the_same_from_files_and_from_memory_and_resumes_to_the_same_bits() {
+    let (folder, table) = (Folder::new("fit"), table(2_000));
+    let files = parts(&folder, &table);
+    assert_eq!(files.paths().len(), 3);
+    let sample = sample_rows(&files, 300, 0).expect("rows");
+    let schema = schema(&sample);
+    let config = |epochs: usize| self::epochs(epochs).with_chunk_rows(450);
+    let fitter = |epochs: usize| {
+        TableFitter::new(config(9)).on_epoch(move |epoch| {
+            if epoch.epoch == epochs { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    };
+    let from_files = fitter(9).fit_source(&files, &schema, &cpu()).expect("it trains");
+    assert_eq!(from_files.report.n_train, 2_000 - 45);
+    assert_eq!(from_files.report.fit.history.len(), 9);
+    let from_memory = fitter(9).fit_source(&table, &schema, &cpu()).expect("it trains");
+    let scores = |model: &TableModel| model.log_prob(&table).expect("the same columns");
+    assert_eq!(scores(&from_files.model), scores(&from_memory.model));
+
+    // Six epochs of 405 rows go beyond the end of the 1,955.
+    let checkpoint = folder.file("training.ckpt");
+    fitter(6).checkpoint(&checkpoint).fit_source(&files, &schema, &cpu()).expect("it trains");
+    let resumed = fitter(9).checkpoint(&checkpoint).fit_source(&files, &schema, &cpu());
+    let resumed = resumed.expect("it goes on");
+    assert_eq!(scores(&resumed.model), scores(&from_files.model));
+
+    // And it is about as good as that of the whole in memory by as many steps.
+    let whole = fit_table(&table, &schema, &epochs(2), &cpu()).expect("it trains");
+    let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
+    let gap = mean(&scores(&whole.model)) - mean(&scores(&from_files.model));
+    assert!(gap.abs() < 0.2, "{gap}: {}", from_files.report);
+}
+
+/// By default an epoch is a chunk, and there are as many as the whole needs.
+#[test]
+fn every_row_is_trained_on_by_default() {
+    let table = table(40_000);
+    let config =
+        TableConfig::new().with_chunk_rows(64).with_d_hidden(Some(2)).with_n_layers(Some(1));
+    let mut n_epochs = 0;
+    let stop = FitConfig::new().with_patience(Some(1_000_000));
+    let fitter = TableFitter::new(config.with_fit(stop)).on_epoch(|_| {
+        n_epochs += 1;
+        ControlFlow::Continue(())
+    });
+    fitter.fit_source(&table, &schema(&table), &cpu()).expect("it trains");
+    // Epochs of 58 rows through 39,994.
+    assert_eq!(n_epochs, 690);
+}
+
+#[test]
+fn what_the_rows_of_the_schema_did_not_show_is_refused_by_its_line() {
+    let folder = Folder::new("later");
+    let rows = |n: usize| -> String {
+        (0..n).map(|i| format!("{},{},oak\n", i * 7 % 31, 2 * (i * 7 % 31))).collect()
+    };
+    let fit = |more: &str| {
+        let first =
+            Table::read_csv(folder.write("first.csv", &format!("x,twice,t\n{}", rows(400))));
+        let first = first.expect("a table");
+        let schema = Schema::infer(&first).and_then(|schema| schema.with_context("t"));
+        let files = folder.write("all.csv", &format!("x,twice,t\n{}{more}{}", rows(400), rows(40)));
+        let source = TableFiles::new([files]).expect("a file");
+        let config = epochs(30).with_chunk_rows(50).with_d_hidden(Some(4));
+        TableFitter::new(config).fit_source(&source, &schema.expect("it is there"), &cpu())
+    };
+    fit("").expect("nothing is wrong with it");
+    let error = fit("1.5,3,oak\n").unwrap_err().to_string();
+    assert!(error.starts_with("line 402, column `x`: 1.5 is outside of the support"), "{error}");
+    let error = fit("1,7,oak\n").unwrap_err().to_string();
+    assert!(error.starts_with("line 402"), "{error}");
+    let error = fit("1,2,birch\n").unwrap_err().to_string();
+    assert!(error.starts_with("line 402, column `t`: the model has never seen"), "{error}");
+}
+
+#[test]
+fn files_of_other_columns_are_refused_by_their_name() {
+    let folder = Folder::new("others");
+    folder.write("part-1.csv", "x,y\n1,2\n");
+    folder.write("part-2.csv", "x,z\n1,2\n");
+    let files = TableFiles::matching(folder.file("part-*.csv").to_str().expect("UTF-8"));
+    let chunks: Vec<_> = files.expect("two files").chunks(10).expect("they open").collect();
+    assert!(chunks[0].is_ok() && chunks.len() == 2);
+    let error = chunks[1].as_ref().unwrap_err().to_string();
+    assert!(
+        error.contains("part-2.csv: has the columns `x`, `z`, and the files before"),
+        "{error}"
+    );
+    let pattern = folder.file("none-*.csv");
+    let error = TableFiles::matching(pattern.to_str().expect("UTF-8")).unwrap_err();
+    assert!(error.to_string().contains("no file matches"), "{error}");
+}
+
+#[cfg(feature = "parquet")]
+mod parquet {
+    use super::*;
+
+    #[test]
+    fn a_table_comes_back_from_a_parquet_file_whole_and_in_chunks() {
+        let (folder, mut columns) = (Folder::new("parquet"), table(1_000).columns().to_vec());
+        if let Values::Numbers(values) = &mut columns[0].values {
+            values[3] = f64::NAN;
+            values[999] = f64::NEG_INFINITY;
+        }
+        if let Values::Text(values) = &mut columns[2].values {
+            values[5].clear();
+        }
+        let table = Table::new(columns).expect("a table");
+        let path = folder.file("table.parquet");
+        table.write_parquet(&path).expect("it is written");
+        let in_words = |table: &Table| format!("{:?}", table.columns());
+        assert_eq!(in_words(&Table::read(&path).expect("it is whole")), in_words(&table));
+        let files = TableFiles::new([&path]).expect("a file");
+        for chunk_rows in [1, 17, 1_000, 5_000] {
+            let chunks = files.chunks(chunk_rows).expect("it opens");
+            let chunks: Vec<Table> = chunks.map(|chunk| chunk.expect("rows")).collect();
+            assert_eq!(chunks.len(), 1_000_usize.div_ceil(chunk_rows));
+            let (first, rest) = chunks.split_first().expect("one at least");
+            let whole = rest
+                .iter()
+                .fold(first.clone(), |whole, chunk| whole.concat(chunk).expect("the same columns"));
+            assert_eq!(in_words(&whole), in_words(&table));
+        }
+    }
+
+    #[test]
+    fn a_parquet_file_is_scored_and_fitted_as_a_csv() {
+        let (folder, model, table) = (Folder::new("parquet-score"), model(), table(1_000));
+        let (input, output) = (folder.file("in.parquet"), folder.file("out.parquet"));
+        table.write_parquet(&input).expect("it is written");
+        score(&model, &input, &output, 300);
+        let scored = Table::read(&output).expect("a table");
+        let expected = model.log_prob(&table).expect("the same columns");
+        assert_eq!(scored.numbers("log_density"), Ok(&expected[..]));
+        assert_eq!(scored.columns()[..3], *table.columns());
+
+        let files = TableFiles::new([&input]).expect("a file");
+        let config = || TableFitter::new(epochs(2).with_chunk_rows(300));
+        let schema = schema(&table);
+        let from_file = config().fit_source(&files, &schema, &cpu()).expect("it trains");
+        let from_memory = config().fit_source(&table, &schema, &cpu()).expect("it trains");
+        assert_eq!(from_file.model.log_prob(&table), from_memory.model.log_prob(&table));
+    }
+
+    #[test]
+    fn what_is_no_parquet_is_told_of() {
+        let folder = Folder::new("no-parquet");
+        let path = folder.write("in.parquet", "x,y\n1,2\n");
+        let error = Table::read(&path).unwrap_err().to_string();
+        assert!(error.contains("in.parquet: is no Parquet"), "{error}");
+    }
+}
