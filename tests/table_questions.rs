@@ -52,8 +52,10 @@ fn one(row: [f64; 6]) -> Table {
 #[test]
 fn the_density_of_a_column_given_the_others_is_the_joint_one_by_its_integral() {
     let model = &fitted().model;
-    let here = [172.0, 55.0, 40.0, 1.0, 344.0, 2024.0];
+    let here = [172.0, 51.0, 40.0, 5.0, 344.0, 2024.0];
     let explanation = &model.explain(&one(here)).expect("all columns")[0];
+    // Of a positive column the logarithm is standardised, of an angle itself.
+    let log_slope = |index: usize, x: f64| if index == 1 { x.ln() } else { 0.0 };
     for (index, from, to, n) in [(1, 30.0, 110.0, 2_000), (3, 0.0, 24.0, 2_000)] {
         let step = (to - from) / f64::from(n);
         let rows = (0..n).map(|i| {
@@ -68,11 +70,14 @@ fn the_density_of_a_column_given_the_others_is_the_joint_one_by_its_integral() {
         let name = NAMES[index];
         let column = explanation.columns.iter().find(|column| column.name == name);
         let column = column.expect("it is modelled");
-        // The coarser grid of the model: points 0.06 standard deviations apart.
-        assert!((column.log_prob - expected).abs() < 0.02, "{name}: {column:?} {expected}");
-        let below = densities.iter().filter(|&&log| log <= explanation.log_prob);
-        let tail: f64 = below.map(|log| log.exp() * step / integral).sum();
-        assert!((column.tail - tail).abs() < 0.03, "{name}: {column:?} {tail}");
+        // By another grid of the same line.
+        assert!((column.log_prob - expected).abs() < 0.01, "{name}: {column:?} {expected}");
+        let standardised = explanation.log_prob + log_slope(index, here[index]);
+        let values = (0..n).map(|i| from + (f64::from(i) + 0.5) * step);
+        let below = densities.iter().zip(values);
+        let below = below.filter(|(log, x)| *log + log_slope(index, *x) <= standardised);
+        let tail: f64 = below.map(|(log, _)| log.exp() * step / integral).sum();
+        assert!((column.tail / tail - 1.0).abs() < 0.05, "{name}: {column:?} {tail}");
     }
 }
 
@@ -102,14 +107,14 @@ fn the_column_that_does_not_fit_the_others_is_named() {
 fn a_missing_cell_is_drawn_given_the_others() {
     let model = &fitted().model;
     let gap = [180.0, f64::NAN, 43.0, 1.0, 360.0, f64::NAN];
-    let rows = Table::from_rows(NAMES, vec![gap.to_vec(); 800]).expect("a table");
+    let rows = Table::from_rows(NAMES, vec![gap.to_vec(); 400]).expect("a table");
     let filled = model.fill(&rows, 3, &mut rng(1)).expect("it is filled");
     let log: Vec<f64> = filled.numbers("weight").expect("numbers").iter().map(|w| w.ln()).collect();
-    let mean = log.iter().sum::<f64>() / 800.0;
-    let deviation = (log.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 800.0).sqrt();
+    let mean = log.iter().sum::<f64>() / 400.0;
+    let deviation = (log.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 400.0).sqrt();
     // 4.2 ± 0.05 in truth.
     assert!((mean - 4.2).abs() < 0.03 && (deviation - 0.05).abs() < 0.025, "{mean} {deviation}");
-    assert_eq!(filled.numbers("year"), Ok(&[2024.0; 800][..]));
+    assert_eq!(filled.numbers("year"), Ok(&[2024.0; 400][..]));
     for name in ["height", "shoe", "hour", "double"] {
         assert_eq!(filled.numbers(name), rows.numbers(name), "{name} stays as it was");
     }
@@ -120,18 +125,18 @@ fn several_missing_cells_fit_each_other_and_what_is_known() {
     let model = &fitted().model;
     let nan = f64::NAN;
     // Weight and shoe given the height, then the height and the shoe given the weight.
-    let short = vec![vec![155.0, nan, nan, nan, 310.0, 2024.0]; 300];
-    let heavy = vec![vec![nan, (4.3f64).exp(), nan, 3.0, nan, 2024.0]; 300];
+    let short = vec![vec![155.0, nan, nan, nan, 310.0, 2024.0]; 150];
+    let heavy = vec![vec![nan, (4.3f64).exp(), nan, 3.0, nan, 2024.0]; 150];
     let rows = Table::from_rows(NAMES, [short, heavy].concat()).expect("a table");
-    let filled = model.fill(&rows, 12, &mut rng(2)).expect("it is filled");
+    let filled = model.fill(&rows, 8, &mut rng(2)).expect("it is filled");
     let mean = |name: &str, from: usize| {
-        filled.numbers(name).expect("numbers")[from..from + 300].iter().sum::<f64>() / 300.0
+        filled.numbers(name).expect("numbers")[from..from + 150].iter().sum::<f64>() / 150.0
     };
     assert!((mean("shoe", 0) - 36.25).abs() < 0.5, "{}", mean("shoe", 0));
     assert!((mean("weight", 0).ln() - 3.7).abs() < 0.06, "{}", mean("weight", 0));
     // By the regression of a normal on another: 15 = 0.3 / 0.02, and 16/17 of it.
-    assert!((mean("height", 300) - 184.1).abs() < 2.0, "{}", mean("height", 300));
-    assert!((mean("shoe", 300) - 43.5).abs() < 1.0, "{}", mean("shoe", 300));
+    assert!((mean("height", 150) - 184.1).abs() < 2.0, "{}", mean("height", 150));
+    assert!((mean("shoe", 150) - 43.5).abs() < 1.0, "{}", mean("shoe", 150));
     let shoes = filled.numbers("shoe").expect("numbers");
     assert!(shoes.iter().all(|shoe| shoe.fract() == 0.0), "{shoes:?}");
     let (height, double) = (filled.numbers("height"), filled.numbers("double"));
@@ -144,10 +149,10 @@ fn several_missing_cells_fit_each_other_and_what_is_known() {
     let known = model.fill(&one([nan, 55.0, 40.0, 1.0, 344.0, 2024.0]), 1, &mut rng(3));
     assert_eq!(known.expect("it follows").numbers("height"), Ok(&[172.0][..]));
     // Nothing known at all: samples.
-    let all = Table::from_rows(NAMES, vec![vec![nan; 6]; 400]).expect("a table");
+    let all = Table::from_rows(NAMES, vec![vec![nan; 6]; 100]).expect("a table");
     let all = model.fill(&all, 2, &mut rng(4)).expect("it is filled");
-    let mean = all.numbers("height").expect("numbers").iter().sum::<f64>() / 400.0;
-    assert!((mean - 170.0).abs() < 3.0, "{mean}");
+    let mean = all.numbers("height").expect("numbers").iter().sum::<f64>() / 100.0;
+    assert!((mean - 170.0).abs() < 5.0, "{mean}");
 }
 
 #[test]
@@ -213,8 +218,9 @@ fn contexts_are_given_to_every_question() {
         Table::new(vec![numbers("x", vec![x]), numbers("y", vec![y]), tree]).expect("a table")
     };
     let elm = &model.explain(&of(-3.0, -6.0, "elm")).expect("all columns")[0];
-    let oak = &model.explain(&of(-3.0, -6.0, "oak")).expect("all columns")[0];
+    let oak = &model.explain(&of(-3.0, 6.0, "oak")).expect("all columns")[0];
     assert!(elm.columns[0].tail > 0.1 && oak.columns[0].tail < 1e-3, "{elm:?} {oak:?}");
+    assert_eq!(oak.columns[0].name, "x");
     for (tree, middle) in [("oak", 6.0), ("elm", -6.0)] {
         let filled = model.fill(&of(f64::NAN, f64::NAN, tree), 5, &mut rng).expect("filled");
         let y = filled.numbers("y").expect("numbers")[0];

@@ -23,9 +23,10 @@ pub struct ColumnLikelihood {
     pub name: String,
     /// The log-density of the value given the other columns, in nats and in the units of the column.
     pub log_prob: f64,
-    /// The probability, given the other columns, of a value that is at most as likely, from 0 to 1:
-    /// below 0.01 for one that only a hundredth of such rows would have. It has no unit, so columns
-    /// can be compared.
+    /// The probability, given the other columns, of a value that is at most as likely (by its density
+    /// on the standardised scale, where a column above a bound is a logarithm), from 0 to 1: below
+    /// 0.01 for one that only a hundredth of such rows would have. It has no unit, so columns can be
+    /// compared.
     pub tail: f64,
 }
 
@@ -33,8 +34,8 @@ impl TableModel {
     /// How likely each row is, and each of its columns given the others: what makes an anomaly one.
     /// Integers stand for the middle of the numbers that they are dequantised to.
     ///
-    /// The density of a column given the others is the joint density along a grid of 201 values, so
-    /// a row costs 201 densities per column: explain the rows that [`log_prob`](Self::log_prob)
+    /// The density of a column given the others is the joint density along a grid of 202 values, so
+    /// a row costs 202 densities per column: explain the rows that [`log_prob`](Self::log_prob)
     /// finds unlikely, not all. Densities of several columns given others need integrals over more
     /// than a line: fit another model with those others as contexts.
     ///
@@ -75,7 +76,7 @@ impl TableModel {
             .map(|log_prob| Explanation { log_prob, columns: Vec::new() })
             .collect();
         for (feature, (name, map)) in self.features().enumerate() {
-            let grid = Grid::new(self, &encoded, &rows, feature)?;
+            let grid = Grid::new(self, &encoded, &rows, feature);
             for (row, &x) in table.numbers(name)?.iter().enumerate() {
                 let is_inside = map.support.contains(x);
                 let (log_prob, tail) = if is_inside && !log_joint[row].is_nan() {

@@ -16,7 +16,7 @@ impl TableModel {
     /// that are there stay as they are. Fill again with the same generator for other draws, as
     /// multiple imputation does.
     ///
-    /// A single missing cell of a row is drawn from its density given the others on a grid of 201
+    /// A single missing cell of a row is drawn from its density given the others on a grid of 202
     /// values. Several start from the likeliest of 64 samples and are then drawn in turns, each given
     /// all others, in `n_sweeps` rounds: Gibbs sampling, which is exact in the limit, and needs more
     /// rounds where the missing columns depend on each other closely. Ten are enough for most tables.
@@ -101,7 +101,7 @@ impl TableModel {
                 if rows.is_empty() {
                     continue;
                 }
-                let grid = Grid::new(self, &encoded, &rows, feature)?;
+                let grid = Grid::new(self, &encoded, &rows, feature);
                 for (index, &row) in rows.iter().enumerate() {
                     if let Some(drawn) = grid.draw(index, rng) {
                         encoded.features[row * d + feature] = drawn;
