@@ -9,8 +9,12 @@ use normalizing_flows::table::{Support, TableFlow};
 #[derive(Parser, Debug)]
 #[command(name = "tabular", allow_negative_numbers = true)]
 pub struct Args {
-    /// The CSV file
-    pub data: PathBuf,
+    /// The CSV file, or Parquet by the feature `parquet`; a pattern such as "parts/*.csv" for several
+    pub data: String,
+    /// Fit and score in chunks of so many rows: for files larger than memory, and the default for
+    /// several files
+    #[arg(long)]
+    pub chunk_rows: Option<usize>,
     /// Columns that the density is given, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub context: Vec<String>,
@@ -24,7 +28,11 @@ pub struct Args {
     /// The column with the weight of each row
     #[arg(long)]
     pub weight: Option<String>,
-    /// Leave out rows with missing values instead of ending with an error
+    /// The width of uniform noise that is added to a column in training, as NAME=0.1: for columns that
+    /// others determine or of which many rows have the same value
+    #[arg(long)]
+    pub jitter: Vec<String>,
+    /// Leave out rows with missing values, or without a score, instead of ending with an error
     #[arg(long)]
     pub drop_missing: bool,
     /// The flow
@@ -40,8 +48,16 @@ pub struct Args {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// A model that was fitted before: score the rows of the file, and sample
-    #[arg(long, conflicts_with_all = ["context", "drop", "support", "weight", "flow", "epochs"])]
+    #[arg(long, conflicts_with_all = [
+        "context", "drop", "support", "jitter", "weight", "flow", "epochs"
+    ])]
     pub load: Option<PathBuf>,
+    /// With --load: fill the missing cells of the file by draws, as filled.csv
+    #[arg(long, requires = "load")]
+    pub fill: bool,
+    /// With --load: tell which columns make the least likely rows so, for this many of them
+    #[arg(long, requires = "load", conflicts_with = "fill", value_name = "ROWS")]
+    pub explain: Option<usize>,
     /// Folder for the model, the pictures, summary.json and the samples
     #[arg(long, default_value = "target/tabular")]
     pub out: PathBuf,
@@ -94,4 +110,11 @@ pub fn support(text: &str) -> Result<(String, Support), String> {
         _ => return Err(wrong()),
     };
     Ok((name.to_owned(), support))
+}
+
+/// The name and the width in `NAME=WIDTH`.
+pub fn jitter(text: &str) -> Result<(String, f64), String> {
+    let wrong = || format!("`--jitter {text}`: it must be NAME=WIDTH, as price=0.5");
+    let (name, width) = text.split_once('=').ok_or_else(wrong)?;
+    Ok((name.to_owned(), width.parse().map_err(|_| wrong())?))
 }

@@ -1,13 +1,16 @@
-//! Fits a density to a CSV file, or uses one that was fitted.
+//! Fits a density to a CSV or Parquet file, or uses one that was fitted.
 //!
 //! ```text
 //! cargo run --release --example tabular -- data.csv
 //! cargo run --release --example tabular -- data.csv --context species --flow real-nvp
+//! cargo run --release --example tabular -- "parts/*.csv"
 //! cargo run --release --example tabular -- data.csv --load target/tabular/model.nflow
+//! cargo run --release --example tabular -- gaps.csv --load target/tabular/model.nflow --fill
 //! ```
 
 mod args;
 mod pictures;
+mod questions;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -16,7 +19,8 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use normalizing_flows::burn::tensor::Device;
 use normalizing_flows::table::{
-    Column, Role, Schema, Support, Table, TableConfig, TableFitter, TableModel, Values,
+    FittedTable, Role, Schema, Support, Table, TableConfig, TableFiles, TableFitter, TableModel,
+    Values, sample_rows,
 };
 use normalizing_flows::train::{FitConfig, FitError, NonFiniteRows};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
@@ -24,12 +28,18 @@ use serde_json::json;
 
 use args::Args;
 
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// The rows that pictures and the schema are of where the table is not in memory.
+const N_DRAWN: usize = 20_000;
+const DEFAULT_CHUNK_ROWS: usize = 65_536;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match &args.load {
         Some(model) => TableModel::load(model, &Device::default())
             .map_err(Into::into)
-            .and_then(|model| score_and_sample(&args, &model)),
+            .and_then(|model| questions::ask(&args, &model)),
         None => fit(&args),
     };
     match done {
@@ -42,62 +52,91 @@ fn main() -> ExitCode {
 }
 
 /// Fits a model, and writes it with its report, pictures and samples.
-fn fit(args: &Args) -> Result<(), Box<dyn Error>> {
-    let table = Table::read_csv(&args.data)?;
+fn fit(args: &Args) -> Result {
+    let files = TableFiles::matching(&args.data)?;
+    let in_chunks = args.chunk_rows.is_some() || files.paths().len() > 1;
+    let table = match files.paths() {
+        [path] if !in_chunks => Table::read(path)?,
+        _ => sample_rows(&files, N_DRAWN, args.seed)?,
+    };
     let schema = schema(args, &table)?;
-    println!("{} rows\n\n{schema}\n", table.n_rows());
-    std::fs::create_dir_all(&args.out)
-        .map_err(|error| format!("cannot create the folder {}: {error}", args.out.display()))?;
+    let what = if in_chunks { " of the files, for the schema and the pictures" } else { "" };
+    println!("{} rows{what}\n\n{schema}\n", table.n_rows());
+    create_folder(args)?;
 
-    let rows = if args.drop_missing { NonFiniteRows::Drop } else { NonFiniteRows::Refuse };
-    let fit = FitConfig::new()
-        .with_seed(args.seed)
-        .with_max_epochs(args.epochs)
-        .with_non_finite_rows(rows);
-    let config = TableConfig::new().with_flow(args.flow.into()).with_fit(fit);
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{elapsed_precise} epoch {pos}: {msg}")?);
-    let fitter = TableFitter::new(config).on_epoch(|epoch| {
+    let fitter = TableFitter::new(config(args)).on_epoch(|epoch| {
         bar.set_position(epoch.epoch as u64);
         if let Some(nll) = epoch.validation_nll {
             bar.set_message(format!("{nll:.3} nats held out, standardised"));
         }
         std::ops::ControlFlow::Continue(())
     });
-    let fitted = fitter.fit(&table, &schema, &Device::default());
+    let device = Device::default();
+    let fitted = if in_chunks {
+        fitter.fit_source(&files, &schema, &device)
+    } else {
+        fitter.fit(&table, &schema, &device)
+    };
     bar.finish_and_clear();
-    let fitted = match fitted {
+    let FittedTable { model, report, held_out } = match fitted {
         Err(FitError::Diverged(best)) => {
             let path = args.out.join("model.nflow");
             best.model.save(&path)?;
             let reason = &best.report.stop_reason;
-            return Err(format!(
-                "the training {reason}; the best weights are in {}",
-                path.display()
-            )
-            .into());
+            let path = path.display();
+            return Err(format!("the training {reason}; the best weights are in {path}").into());
         }
         other => other?,
     };
-    println!("{}\n", fitted.report);
-    fitted.model.save(args.out.join("model.nflow"))?;
-    let summary = json!({ "report": fitted.report, "schema": fitted.model.schema() });
+    println!("{report}\n");
+    model.save(args.out.join("model.nflow"))?;
+    let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
+    // Too few rows to tell are no reason to end.
+    let diagnostics = model.diagnose(&held_out, &mut rng).ok();
+    if let Some(diagnostics) = &diagnostics {
+        println!("held out, {diagnostics}\n");
+    }
+    let summary = json!({ "report": report, "schema": model.schema(), "diagnostics": diagnostics });
     let summary = serde_json::to_string_pretty(&summary)?;
     std::fs::write(args.out.join("summary.json"), summary)?;
 
-    let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
-    let samples = samples(&fitted.model, &table, args.samples, &mut rng)?;
+    let samples = samples(&model, &table, args.samples, &mut rng)?;
     samples.write_csv(args.out.join("samples.csv"))?;
-    pictures::draw_all(&args.out, &table, &samples, fitted.model.schema())?;
+    println!("samples\n{}\n", samples.summary(&[0.05, 0.5, 0.95])?);
+    pictures::draw_all(&args.out, &table, &samples, model.schema())?;
     println!(
         "model.nflow, summary.json, samples.csv, marginals.png and pairs.png are in {}",
         args.out.display()
     );
+    print_peak_memory();
     Ok(())
 }
 
+fn config(args: &Args) -> TableConfig {
+    let fit = FitConfig::new()
+        .with_seed(args.seed)
+        .with_max_epochs(args.epochs)
+        .with_non_finite_rows(missing_rows(args));
+    TableConfig::new()
+        .with_flow(args.flow.into())
+        .with_chunk_rows(args.chunk_rows.unwrap_or(DEFAULT_CHUNK_ROWS))
+        .with_fit(fit)
+}
+
+fn missing_rows(args: &Args) -> NonFiniteRows {
+    if args.drop_missing { NonFiniteRows::Drop } else { NonFiniteRows::Refuse }
+}
+
+fn create_folder(args: &Args) -> Result {
+    let out = &args.out;
+    std::fs::create_dir_all(out)
+        .map_err(|error| format!("cannot create the folder {}: {error}", out.display()).into())
+}
+
 /// What the columns are: inferred, then as the command line says.
-fn schema(args: &Args, table: &Table) -> Result<Schema, Box<dyn Error>> {
+fn schema(args: &Args, table: &Table) -> Result<Schema> {
     let mut schema = Schema::infer(table)?;
     for name in &args.context {
         schema = schema.with_context(name)?;
@@ -109,6 +148,10 @@ fn schema(args: &Args, table: &Table) -> Result<Schema, Box<dyn Error>> {
         let (name, support) = args::support(text)?;
         schema = schema.with_support(&name, support)?;
     }
+    for text in &args.jitter {
+        let (name, width) = args::jitter(text)?;
+        schema = schema.with_jitter(&name, width)?;
+    }
     if let Some(name) = &args.weight {
         schema = schema.with_weight(name)?;
     }
@@ -116,16 +159,10 @@ fn schema(args: &Args, table: &Table) -> Result<Schema, Box<dyn Error>> {
 }
 
 /// Samples; of a conditional model, given the contexts of rows of the table.
-fn samples(
-    model: &TableModel,
-    table: &Table,
-    n: usize,
-    rng: &mut ChaCha8Rng,
-) -> Result<Table, Box<dyn Error>> {
+fn samples(model: &TableModel, table: &Table, n: usize, rng: &mut ChaCha8Rng) -> Result<Table> {
     let columns = model.schema().columns().iter().filter(|column| column.role == Role::Context);
-    let contexts: Vec<&Values> = columns
-        .map(|column| Ok(&table.column(&column.name)?.values))
-        .collect::<Result<_, Box<dyn Error>>>()?;
+    let contexts: Vec<&Values> =
+        columns.map(|column| Ok(&table.column(&column.name)?.values)).collect::<Result<_>>()?;
     if contexts.is_empty() {
         return Ok(model.sample(n, rng)?);
     }
@@ -143,26 +180,14 @@ fn samples(
     Ok(model.sample_given(&table.select(&rows), rng)?)
 }
 
-/// Scores the rows of a file under a model that was fitted before, and samples from it.
-fn score_and_sample(args: &Args, model: &TableModel) -> Result<(), Box<dyn Error>> {
-    let table = Table::read_csv(&args.data)?;
-    std::fs::create_dir_all(&args.out)
-        .map_err(|error| format!("cannot create the folder {}: {error}", args.out.display()))?;
-    let scores = model.log_prob(&table)?;
-    let inside: Vec<f64> = scores.iter().copied().filter(|score| score.is_finite()).collect();
-    println!(
-        "{} rows, {} outside of the supports; mean log-density of the others {:.4} nats",
-        scores.len(),
-        scores.len() - inside.len(),
-        inside.iter().sum::<f64>() / inside.len().max(1) as f64
-    );
-    let mut columns = table.columns().to_vec();
-    columns.push(Column { name: "log_density".to_owned(), values: Values::Numbers(scores) });
-    Table::new(columns)?.write_csv(args.out.join("scores.csv"))?;
-    let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
-    samples(model, &table, args.samples, &mut rng)?.write_csv(args.out.join("samples.csv"))?;
-    println!("scores.csv and samples.csv are in {}", args.out.display());
-    Ok(())
+/// The most memory that the process has had, where the system tells.
+fn print_peak_memory() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+    if let Some(kib) = kib {
+        println!("at most {:.0} MiB of memory", kib / 1024.0);
+    }
 }
 
 /// Whether a column has numbers to draw.
