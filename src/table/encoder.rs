@@ -180,13 +180,13 @@ impl Encoder {
                         }
                     }
                 }
-                Encoding::Determined { formula, .. } => {
+                Encoding::Determined { formula, support } => {
                     let of: Vec<&[f64]> = formula
                         .columns()
                         .map(|other| numbers(table, other))
                         .collect::<Result<_, Error>>()?;
                     for (row, &x) in numbers(table, name)?.iter().enumerate() {
-                        if !formula.holds(x, |index| of[index][row]) {
+                        if !support.contains(x) || !formula.holds(x, |index| of[index][row]) {
                             log_slopes[row] = f64::NEG_INFINITY;
                         }
                     }
@@ -291,6 +291,19 @@ impl Encoder {
         }
         self.determine(&mut columns, |_, _| true);
         Table::new(columns)
+    }
+
+    /// The rows in which a determined column is outside of its support.
+    pub fn outside(&self, rows: &Table) -> Vec<usize> {
+        let mut is_outside = vec![false; rows.n_rows()];
+        for EncodedColumn { name, encoding } in &self.columns {
+            let Encoding::Determined { support, .. } = encoding else { continue };
+            let values = numbers_of(rows.columns(), name).unwrap_or_default();
+            let of_row = is_outside.iter_mut().zip(values);
+            // One whose contexts are not there is NaN.
+            of_row.for_each(|(is_outside, x)| *is_outside |= !x.is_nan() && !support.contains(*x));
+        }
+        (0..rows.n_rows()).filter(|&row| is_outside[row]).collect()
     }
 
     /// Sets determined columns to the values of their formulas, where `is_asked` by column and row.

@@ -20,7 +20,10 @@ impl Linear {
             let values = train.numbers(name)?;
             let n = values.len() as f64;
             let mean = values.iter().map(|x| x / n).sum::<f64>();
-            let deviation = values.iter().map(|x| (x - mean).powi(2) / n).sum::<f64>().sqrt();
+            // Not by squares that overflow.
+            let largest = values.iter().fold(f64::MIN_POSITIVE, |most, x| most.max(x.abs()));
+            let variance = values.iter().map(|x| ((x - mean) / largest).powi(2) / n).sum::<f64>();
+            let deviation = largest * variance.sqrt();
             // Of one value among the training rows.
             let deviation = if deviation > 0.0 { deviation } else { 1.0 };
             Ok((name.to_owned(), *map, mean, deviation))

@@ -34,6 +34,9 @@ pub struct TableModel {
     flow: NormalizingFlow,
 }
 
+/// How often rows are drawn again in which a determined column is outside of its support.
+const MAX_REDRAWS: usize = 1_000;
+
 /// What a file says of a model beside its weights.
 #[derive(Serialize, Deserialize)]
 struct Content {
@@ -175,8 +178,9 @@ impl TableModel {
         samples.into_data().iter::<f64>().collect()
     }
 
-    /// Draws rows, every modelled column inside of its support. Constant columns come back, and
-    /// determined ones as their formula has them.
+    /// Draws rows, every column inside of its support. Constant columns come back, and determined
+    /// ones as their formula has them; rows in which that is outside of their support are drawn
+    /// again.
     ///
     /// # Errors
     ///
@@ -186,7 +190,7 @@ impl TableModel {
         if d_context > 0 {
             return Err(Error::MissingContext { d_context });
         }
-        self.encoder.decode(&self.sample_features(n, &[], rng), None)
+        self.sample_rows(n, &[], None, rng)
     }
 
     /// Draws a row given each row of a table of contexts.
@@ -204,8 +208,37 @@ impl TableModel {
             return Err(Error::UnwantedContext);
         }
         let encoded = self.encoder.contexts(contexts)?;
-        let samples = self.sample_features(contexts.n_rows(), &encoded, rng);
-        self.encoder.decode(&samples, Some(contexts))
+        self.sample_rows(contexts.n_rows(), &encoded, Some(contexts), rng)
+    }
+
+    /// Rows, of which those are drawn again in which a determined column is outside of its support.
+    fn sample_rows<R: Rng + ?Sized>(
+        &self,
+        n: usize,
+        encoded: &[f64],
+        contexts: Option<&Table>,
+        rng: &mut R,
+    ) -> Result<Table, Error> {
+        let [d, d_context] = self.sizes();
+        let mut features = self.sample_features(n, encoded, rng);
+        let mut rows = self.encoder.decode(&features, contexts)?;
+        for _ in 0..MAX_REDRAWS {
+            let outside = self.encoder.outside(&rows);
+            if outside.is_empty() {
+                return Ok(rows);
+            }
+            let of_row = |&row: &usize| &encoded[row * d_context..(row + 1) * d_context];
+            let given: Vec<f64> = outside.iter().flat_map(of_row).copied().collect();
+            let redrawn = self.sample_features(outside.len(), &given, rng);
+            for (row, redrawn) in outside.into_iter().zip(redrawn.chunks_exact(d)) {
+                features[row * d..(row + 1) * d].copy_from_slice(redrawn);
+            }
+            rows = self.encoder.decode(&features, contexts)?;
+        }
+        Err(Error::Data(format!(
+            "a column that others determine was outside of its support {MAX_REDRAWS} times in a row: \
+             give it a wider one by `with_support`, or leave it out by `without`"
+        )))
     }
 
     /// Saves the model in one file, as [`save_model`](crate::io::save_model) does.

@@ -97,11 +97,9 @@ pub(super) fn fit_shape(values: &[f64], [left_open, right_open]: [bool; 2]) -> S
     } else {
         light
     };
-    let quantile = |p: f64| values[((n - 1.0) * p).round() as usize];
-    let (center, spread) = (quantile(0.5), (quantile(0.75) - quantile(0.25)) / 1.349);
-    if spread == 0.0 || light.scale == 0.0 {
+    let Some((center, spread)) = middle(&values).filter(|_| light.scale > 0.0) else {
         return light;
-    }
+    };
     let mut best = (log_likelihood(&light, &values), light);
     let threshold = best.0 + (MIN_GAIN * n).max(MIN_TOTAL_GAIN);
     for factor in [0.5, 0.65, 0.8, 1.0, 1.25, 1.5] {
@@ -124,6 +122,23 @@ pub(super) fn fit_shape(values: &[f64], [left_open, right_open]: [bool; 2]) -> S
         }
     }
     best.1
+}
+
+/// The median of sorted values, and what the distance of the quartiles is of a normal's standard
+/// deviation; without a value that half of them have, as zeros. `None` if then too few are left.
+fn middle(values: &[f64]) -> Option<(f64, f64)> {
+    let quantiles = |values: &[f64]| {
+        let at = |p: f64| values[((values.len() - 1) as f64 * p).round() as usize];
+        (at(0.5), (at(0.75) - at(0.25)) / 1.349)
+    };
+    let (center, spread) = quantiles(values);
+    if spread > 0.0 {
+        return Some((center, spread));
+    }
+    let others: Vec<f64> = values.iter().copied().filter(|&x| x != center).collect();
+    (4 * others.len() >= values.len())
+        .then(|| quantiles(&others))
+        .filter(|(_, spread)| *spread > 0.0)
 }
 
 /// Up to a constant per value.
@@ -187,6 +202,9 @@ mod tests {
         let shape = fit_shape(&mixed, [true; 2]);
         assert!(shape.tails.right.is_some_and(|power| power < 2.0), "{shape:?}");
         assert!(shape.tails.left.is_none_or(|power| power > 2.5), "{shape:?}");
+        // Zeros in most rows do not hide the tail of the others.
+        let zeros = cauchy.iter().map(|x| if x.abs() < 1.5 { 0.0 } else { *x }).collect::<Vec<_>>();
+        assert!(fit_shape(&zeros, [true; 2]).tails.right.is_some());
         // A side with a bound has none.
         assert_eq!(fit_shape(&mixed, [true, false]).tails.right, None);
     }

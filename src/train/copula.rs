@@ -3,7 +3,7 @@
 
 use statrs::function::erf::{erfc, erfc_inv};
 
-use super::gaussian::{Cholesky, HostRows, cholesky, whitened};
+use super::gaussian::{Cholesky, HostRows, cholesky, host_pair, whitened};
 use crate::data::Dataset;
 
 /// The centres of the kernels of a marginal, at most.
@@ -30,7 +30,8 @@ const MIN_BANDWIDTH: f64 = 1e-3;
 pub(super) fn copula_nll(train: &Dataset, held_out: &Dataset) -> Option<f64> {
     let d = train.d_features() + train.context().map_or(0, |context| context.dims()[1]);
     let n_rows = (MAX_EVALUATIONS / MAX_CENTRES / d.max(1) / 2).min(MAX_ROWS);
-    let (train, held_out) = (HostRows::new(train, n_rows), HostRows::new(held_out, n_rows));
+    let (train, held_out) = host_pair(train, held_out, n_rows);
+    let d = train.d();
     if train.len() < 5 * d {
         return None;
     }

@@ -14,7 +14,7 @@ const MAX_PRODUCTS: usize = 1_000_000_000;
 pub(crate) fn gaussian_nll(train: &Dataset, held_out: &Dataset) -> Option<f64> {
     let d = train.d_features() + train.context().map_or(0, |context| context.dims()[1]);
     let max_rows = MAX_ROWS.min(MAX_PRODUCTS / (d * d).max(1));
-    let (train, held_out) = (HostRows::new(train, max_rows), HostRows::new(held_out, max_rows));
+    let (train, held_out) = host_pair(train, held_out, max_rows);
     if train.len() <= d {
         return None;
     }
@@ -25,6 +25,18 @@ pub(crate) fn gaussian_nll(train: &Dataset, held_out: &Dataset) -> Option<f64> {
         _ => Gaussian::fit(&train, train.d_features)?.nll(&held_out),
     };
     Some(joint - of_contexts).filter(|nll| nll.is_finite())
+}
+
+/// The first rows of both on the host, without contexts that the others determine.
+pub(super) fn host_pair(
+    train: &Dataset,
+    held_out: &Dataset,
+    max_rows: usize,
+) -> (HostRows, HostRows) {
+    let train = HostRows::new(train, max_rows);
+    let contexts = train.independent_contexts();
+    let held_out = HostRows::new(held_out, max_rows).with_contexts(&contexts);
+    (train.with_contexts(&contexts), held_out)
 }
 
 /// Features and contexts side by side on the host.
@@ -55,6 +67,57 @@ impl HostRows {
         };
         let d = values.len() / n;
         Self { values, d_features, d, weights: data.weights().map(|w| w[..n].to_vec()) }
+    }
+
+    /// The contexts that those before them do not determine, by their columns: of the categories of
+    /// one column all but one.
+    fn independent_contexts(&self) -> Vec<usize> {
+        let (_, covariance) = self.moments(self.d_features);
+        let mut kept: Vec<usize> = Vec::new();
+        let mut factor: Cholesky = Vec::new();
+        for (index, line) in covariance.iter().enumerate() {
+            let variance = line[index];
+            let mut solved = whitened(&factor, kept.iter().map(|&other| line[other]));
+            let pivot = variance - solved.iter().map(|a| a * a).sum::<f64>();
+            // What is left of the variance is roundings.
+            if pivot > 1e-9 * variance {
+                solved.push(pivot.sqrt());
+                factor.push(solved);
+                kept.push(index);
+            }
+        }
+        kept.iter().map(|index| self.d_features + index).collect()
+    }
+
+    /// With these of the contexts.
+    fn with_contexts(self, contexts: &[usize]) -> Self {
+        let (d, d_features) = (self.d, self.d_features);
+        if contexts.len() == d - d_features {
+            return self;
+        }
+        let columns: Vec<usize> = (0..d_features).chain(contexts.iter().copied()).collect();
+        let rows = self.values.chunks(d);
+        let values = rows.flat_map(|row| columns.iter().map(|&column| row[column])).collect();
+        Self { values, d: columns.len(), ..self }
+    }
+
+    /// The means and the covariance of the columns from `first` on.
+    fn moments(&self, first: usize) -> (Vec<f64>, Cholesky) {
+        let d = self.d - first;
+        let total: f64 = self.iter(first).map(|(_, weight)| weight).sum();
+        let mut mean = vec![0.0; d];
+        for (row, weight) in self.iter(first) {
+            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * x / total);
+        }
+        let mut covariance: Cholesky = (0..d).map(|i| vec![0.0; i + 1]).collect();
+        for (row, weight) in self.iter(first) {
+            let centred: Vec<f64> = row.iter().zip(&mean).map(|(x, mean)| x - mean).collect();
+            for (line, &a) in covariance.iter_mut().zip(&centred) {
+                let scaled = weight * a / total;
+                line.iter_mut().zip(&centred).for_each(|(sum, b)| *sum += scaled * b);
+            }
+        }
+        (mean, covariance)
     }
 
     pub fn len(&self) -> usize {
@@ -96,20 +159,7 @@ struct Gaussian {
 
 impl Gaussian {
     fn fit(rows: &HostRows, first: usize) -> Option<Self> {
-        let d = rows.d - first;
-        let total: f64 = rows.iter(first).map(|(_, weight)| weight).sum();
-        let mut mean = vec![0.0; d];
-        for (row, weight) in rows.iter(first) {
-            mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * x / total);
-        }
-        let mut covariance: Vec<Vec<f64>> = (0..d).map(|i| vec![0.0; i + 1]).collect();
-        for (row, weight) in rows.iter(first) {
-            let centred: Vec<f64> = row.iter().zip(&mean).map(|(x, mean)| x - mean).collect();
-            for (line, &a) in covariance.iter_mut().zip(&centred) {
-                let scaled = weight * a / total;
-                line.iter_mut().zip(&centred).for_each(|(sum, b)| *sum += scaled * b);
-            }
-        }
+        let (mean, covariance) = rows.moments(first);
         Some(Self { first, mean, factor: cholesky(covariance)? })
     }
 
@@ -204,6 +254,21 @@ mod tests {
         let nll = gaussian_nll(&conditional, &held_out_conditional).expect("likewise");
         let expected = log + (2.0 * 0.5_f64).ln();
         assert!((nll - expected).abs() < 0.028, "{nll} {expected}");
+    }
+
+    /// One number per category adds up to one: all but the last of them say as much.
+    #[test]
+    fn contexts_that_others_determine_change_nothing() {
+        let (plain, conditional) = data(0);
+        let context: Vec<f64> =
+            conditional.context().expect("it has one").clone().into_data().iter().collect();
+        let categories: Vec<f64> =
+            context.iter().flat_map(|&c| [f64::from(c > 0.0), f64::from(c <= 0.0), 3.0]).collect();
+        let one: Vec<f64> = context.iter().map(|&c| f64::from(c > 0.0)).collect();
+        let with = |values: Vec<f64>, d: usize| plain.clone().with_context(tensor(values, d));
+        let (all, one) = (with(categories, 3), with(one, 1));
+        let (all, one) = (gaussian_nll(&all, &all), gaussian_nll(&one, &one));
+        assert!((all.expect("a density") - one.expect("a density")).abs() < 1e-9);
     }
 
     #[test]
