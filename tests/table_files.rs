@@ -291,6 +291,48 @@ fn files_of_other_columns_are_refused_by_their_name() {
     assert!(error.to_string().contains("no file matches"), "{error}");
 }
 
+/// `cargo test --release --test table_files -- --ignored --nocapture`; takes two minutes, 1.5 GB of
+/// disk, and Linux for the memory.
+#[test]
+#[ignore = "ten million rows"]
+fn ten_million_rows_are_scored_in_bounded_memory_at_the_speed_of_the_model() {
+    use std::io::Write;
+    let (folder, n) = (Folder::new("ten-million"), 10_000_000);
+    let input = folder.file("in.csv");
+    let few = table(10_000);
+    let [x, k] = ["x", "k"].map(|name| few.numbers(name).expect("numbers"));
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&input).expect("a file"));
+    writeln!(file, "x,k,tree").expect("room on the disk");
+    for row in 0..n {
+        let (x, k) = (x[row % 10_000], k[row % 9_973]);
+        writeln!(file, "{x:.6},{k},oak").expect("room on the disk");
+    }
+    drop(file);
+    let config = epochs(2).with_d_hidden(Some(128));
+    let model = fit_table(&few, &schema(&few), &config, &cpu()).expect("it trains").model;
+    // The model by itself, on a chunk in memory.
+    let chunk = few.concat(&few).and_then(|twice| twice.concat(&few)).expect("the same columns");
+    let mut seconds: Vec<f64> = (0..9)
+        .map(|_| {
+            let start = std::time::Instant::now();
+            model.log_prob(&chunk).expect("the same columns");
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    let alone = chunk.n_rows() as f64 / seconds[4];
+    let report = model.score_file(&input, folder.file("out.csv"), &ScoreConfig::new(), |_| {});
+    let report = report.expect("it is scored");
+    println!("{report}\nthe model alone: {alone:.0} rows/s");
+    assert_eq!(report.n_rows, n);
+    assert!(report.rows_per_second() > 0.8 * alone, "{} of {alone}", report.rows_per_second());
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|peak| peak.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+    println!("at most {:.0} MiB", kib.unwrap_or(f64::NAN) / 1024.0);
+    assert!(kib.is_none_or(|kib| kib < 500.0 * 1024.0));
+}
+
 #[cfg(feature = "parquet")]
 mod parquet {
     use super::*;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
 
 use super::data::{Column, Table, Values};
+use super::files::beside;
 use crate::error::Error;
 use crate::io::container::{problem, write_atomically};
 
@@ -151,7 +152,7 @@ pub(super) fn append_column(
 ) -> Result<(), Error> {
     let (mut records, layout) = open(input)?;
     let unwritten = |error: std::io::Error| problem(output, format!("cannot be written: {error}"));
-    let partial = output.with_extension("partial");
+    let partial = beside(output, "partial");
     let mut writer = BufWriter::new(File::create(&partial).map_err(unwritten)?);
     let mut row = Vec::new();
     if let Some(line_of_names) = &layout.line_of_names {

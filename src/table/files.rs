@@ -33,6 +33,14 @@ impl Format {
     }
 }
 
+/// A file beside another, of its whole name and one more ending.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".");
+    name.push(ending);
+    path.with_file_name(name)
+}
+
 /// One table in one or several files of the same columns: CSV, and Parquet (names that end in
 /// `.parquet`) by the feature `parquet`.
 ///

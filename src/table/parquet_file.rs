@@ -15,6 +15,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescriptor, Type, TypePtr};
 
 use super::data::{Column, Table, Values};
+use super::files::beside;
 use crate::error::Error;
 use crate::io::container::problem;
 
@@ -89,7 +90,7 @@ fn written(
     path: &Path,
     write: impl FnOnce(&File) -> Result<(), ParquetError>,
 ) -> Result<(), Error> {
-    let partial = path.with_extension("partial");
+    let partial = beside(path, "partial");
     let unwritten = |error: std::io::Error| problem(path, format!("cannot be written: {error}"));
     let file = File::create(&partial).map_err(unwritten)?;
     write(&file).map_err(|error| problem(path, error))?;

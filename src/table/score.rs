@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::csv_file;
 use super::data::Table;
-use super::files::{Format, file_chunks};
+use super::files::{Format, beside, file_chunks};
 use super::model::TableModel;
 #[cfg(feature = "parquet")]
 use super::parquet_file;
@@ -202,9 +202,7 @@ impl Scores {
         output: &Path,
         chunk_rows: usize,
     ) -> Result<Self, Error> {
-        let mut name = output.file_name().unwrap_or_default().to_owned();
-        name.push(".scores");
-        let path = output.with_file_name(name);
+        let path = beside(output, "scores");
         let unwritten =
             |error: std::io::Error| problem(&path, format!("cannot be written: {error}"));
         let identity = identity(model, input)?;
