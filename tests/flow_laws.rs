@@ -8,7 +8,7 @@ mod common;
 use normalizing_flows::burn::nn::activation::ActivationConfig;
 use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor};
 use normalizing_flows::conditioner::{
-    MlpConfig, NetworkConfig, ResidualMlpConfig, SeparateMlpsConfig,
+    MlpConfig, NetworkConfig, PeriodicMlpConfig, ResidualMlpConfig, SeparateMlpsConfig,
 };
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::elementwise::ConditionalElementwiseConfig;
@@ -77,6 +77,11 @@ registry! {
     coupling_spline_inverse: Laws::new(3, |device, rng| {
         Inverse::new(spline(BoundarySlopes::Free).init(device, rng))
     }).with_rounded_start(ROUNDINGS);
+    coupling_of_angles: coupling(
+        3, spline(BoundarySlopes::Periodic).with_conditioner(of_angles(2)))
+        .with_rounded_start(ROUNDINGS);
+    coupling_of_angles_context: coupling(
+        4, coupling_config(Mask::half(4)).with_d_context(2).with_conditioner(of_angles(2)));
     coupling_residual: coupling(4, coupling_config(Mask::half(4)).with_conditioner(residual()));
     coupling_residual_context: coupling(
         4, coupling_config(Mask::half(4)).with_d_context(2).with_conditioner(residual()));
@@ -119,6 +124,13 @@ fn relu() -> NetworkConfig {
 fn separate() -> NetworkConfig {
     let mlp = MlpConfig::new().with_d_hidden(vec![6]).with_activation(ActivationConfig::Softsign);
     SeparateMlpsConfig::new().with_mlp(mlp).into()
+}
+
+/// The first of the inputs an angle.
+fn of_angles(d_input: usize) -> NetworkConfig {
+    let periodic = (0..d_input).map(|input| input == 0).collect();
+    let mlp = MlpConfig::new().with_d_hidden(vec![6]).with_activation(ActivationConfig::Tanh);
+    PeriodicMlpConfig::new(periodic).with_mlp(mlp).into()
 }
 
 fn residual() -> NetworkConfig {

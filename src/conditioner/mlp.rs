@@ -135,6 +135,7 @@ impl Conditioner for Mlp {
         (self.hidden.len() == self.activations.len()).then_some(())?;
         Some(vec![NetworkLayers {
             d_context: self.d_context,
+            angles: None,
             hidden: &self.hidden,
             activations: &self.activations,
             blocks: &[],

@@ -1,7 +1,9 @@
 //! [`NetworkLayers`]: a network as the fused kernels see it.
 
+use burn::module::Param;
 use burn::nn::Linear;
 use burn::nn::activation::Activation;
+use burn::tensor::{Int, Tensor};
 
 use super::residual_block::ResidualBlock;
 
@@ -14,6 +16,9 @@ use super::residual_block::ResidualBlock;
 )]
 pub struct NetworkLayers<'a> {
     pub(crate) d_context: usize,
+    /// The inputs, ascending, that are angles. They come after the others, their sines and then their
+    /// cosines.
+    pub(crate) angles: Option<&'a Param<Tensor<1, Int>>>,
     pub(crate) hidden: &'a [Linear],
     /// One after each hidden layer, or none at all.
     pub(crate) activations: &'a [Activation],

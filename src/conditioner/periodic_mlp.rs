@@ -7,6 +7,7 @@ use rand::Rng;
 
 use super::interface::{Conditioner, ConditionerShape};
 use super::mlp::{Mlp, MlpConfig};
+use super::network_layers::NetworkLayers;
 use crate::error::{Error, ensure, or_panic};
 use crate::parameters::int_parameter;
 
@@ -118,6 +119,11 @@ impl Conditioner for PeriodicMlp {
 
     fn d_context(&self) -> usize {
         self.mlp.d_context()
+    }
+
+    fn network_layers(&self) -> Option<Vec<NetworkLayers<'_>>> {
+        let networks = self.mlp.network_layers()?.into_iter();
+        Some(networks.map(|mlp| NetworkLayers { angles: Some(&self.angles), ..mlp }).collect())
     }
 }
 

@@ -142,6 +142,7 @@ impl Conditioner for ResidualMlp {
     fn network_layers(&self) -> Option<Vec<NetworkLayers<'_>>> {
         Some(vec![NetworkLayers {
             d_context: self.d_context,
+            angles: None,
             hidden: std::slice::from_ref(&self.initial),
             activations: &[],
             blocks: &self.blocks,

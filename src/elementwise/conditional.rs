@@ -188,6 +188,10 @@ impl<C: Conditioner, U: Univariate> Flow for ConditionalElementwise<C, U> {
     fn lower<'a>(&'a self, program: &mut Program<'a>) {
         let networks = self.conditioner.network_layers().ok_or(Reason::Conditioner);
         let operation = networks.and_then(|networks| {
+            // Angles among the features of a coupling are known, those of a context are not.
+            if networks.iter().any(|network| network.angles.is_some()) {
+                return Err(Reason::Conditioner);
+            }
             let map = self.univariate.kernel().ok_or(Reason::Map)?;
             let d_context = self.d_context;
             let networks =

@@ -43,8 +43,9 @@ pub(super) struct LayerSpec {
 /// An operation without its tensors.
 #[derive(Debug, Clone)]
 pub(super) enum OperationSpec {
-    /// Two of the ints, and a weight and perhaps a bias of the floats for each linear layer.
-    Coupling { map: Map<f64>, takes_context: bool, networks: Vec<NetworkSpec> },
+    /// Two of the ints, a third if some kept features are angles, and a weight and perhaps a bias of
+    /// the floats for each linear layer.
+    Coupling { map: Map<f64>, takes_context: bool, has_angles: bool, networks: Vec<NetworkSpec> },
     /// One of the floats.
     Elementwise { map: Map<f64> },
 }
@@ -135,18 +136,25 @@ impl Lowering {
         let map = lower_map(map);
         let ([n_kept], [n_transformed]) = (kept.dims(), transformed.dims());
         fits(n_kept + n_transformed == d_features)?;
-        let d_context = networks.first().ok_or(Reason::Conditioner)?.d_context;
+        let first = networks.first().ok_or(Reason::Conditioner)?;
+        let d_context = first.d_context;
+        let n_angles = first.angles.map_or(0, |angles| angles.dims()[0]);
+        // All networks of a layer have the same input.
+        let one_or_plain = networks.len() == 1 || networks.iter().all(|n| n.angles.is_none());
+        require(one_or_plain, Reason::Conditioner)?;
         let (mut n_outputs, mut specs) = (0, Vec::with_capacity(networks.len()));
         for network in networks {
             fits(network.d_context == d_context)?;
-            let (spec, d_output) = self.network(network, n_kept + d_context)?;
+            let (spec, d_output) = self.network(network, n_kept + n_angles + d_context)?;
             n_outputs += d_output;
             specs.push(spec);
         }
         fits(n_outputs == map.n_parameters() * n_transformed)?;
         self.ints.extend([kept.into_dispatch(), transformed.into_dispatch()]);
-        let takes_context = d_context > 0;
-        Ok((OperationSpec::Coupling { map, takes_context, networks: specs }, d_context))
+        self.ints.extend(first.angles.map(|angles| angles.val().into_dispatch()));
+        let (takes_context, has_angles) = (d_context > 0, first.angles.is_some());
+        let operation = OperationSpec::Coupling { map, takes_context, has_angles, networks: specs };
+        Ok((operation, d_context))
     }
 
     /// A network, and the number of its outputs.
@@ -155,7 +163,7 @@ impl Lowering {
         network: &NetworkLayers<'_>,
         d_input: usize,
     ) -> Result<(NetworkSpec, usize), Reason> {
-        let NetworkLayers { d_context, hidden, activations, blocks, output } = *network;
+        let NetworkLayers { d_context, hidden, activations, blocks, output, .. } = *network;
         // What the blocks add to must not pass through an activation first.
         fits(blocks.is_empty() || (activations.is_empty() && !hidden.is_empty()))?;
         let mut width = d_input;

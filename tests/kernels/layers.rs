@@ -48,6 +48,34 @@ fn every_map_agrees() {
     }
 }
 
+/// Some, all and none of the kept features angles, with and without a context.
+#[test]
+fn networks_of_angles_agree() {
+    let device = Device::flex().autodiff();
+    for dtype in [FloatDType::F32, FloatDType::F64] {
+        for flags in [[true, false, true], [true; 3], [false; 3]] {
+            for d_context in [0, 2] {
+                let network = PeriodicMlpConfig::new(flags.to_vec())
+                    .with_mlp(MlpConfig::new().with_d_hidden(vec![9, 7]));
+                let mask = Mask::custom(vec![true, false, true, false, true, false]);
+                let config = |mask| {
+                    MaskedCouplingConfig::new(mask)
+                        .with_d_context(d_context)
+                        .with_conditioner(network.clone().into())
+                };
+                let configs = [config(mask.complement()), config(mask)];
+                let pair = pair(&configs, dtype, &device);
+                let x = noise([130, 6], dtype, &device, &mut rng(1)).require_grad();
+                let context = noise([130, 2], dtype, &device, &mut rng(2)).require_grad();
+                let context = (d_context > 0).then_some(&context);
+                let what = format!("{flags:?}, {d_context} context features, {dtype:?}");
+                let flows = (&pair.fused, &pair.composed);
+                compare(&what, flows, &x, context, tolerance(dtype));
+            }
+        }
+    }
+}
+
 /// Intervals that do not contain all of the values.
 fn splines() -> impl Iterator<Item = RationalQuadraticSplineConfig> {
     let ends = [BoundarySlopes::One, BoundarySlopes::Free, BoundarySlopes::Periodic];

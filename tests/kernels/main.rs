@@ -20,7 +20,7 @@ use normalizing_flows::burn::nn::activation::{
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{DType, Device, FloatDType, Gradients, Tensor, TensorData};
 use normalizing_flows::conditioner::{
-    MlpConfig, Network, NetworkConfig, ResidualMlpConfig, SeparateMlpsConfig,
+    MlpConfig, Network, NetworkConfig, PeriodicMlpConfig, ResidualMlpConfig, SeparateMlpsConfig,
 };
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::distribution::DiagonalNormalConfig;

@@ -127,7 +127,7 @@ fn step<'a, R: Stored>(
             let Weight { data: parameters, shape, .. } = weight();
             Operation::Elementwise(Elementwise { map, d_features: shape[1], parameters })
         }
-        OperationSpec::Coupling { map, takes_context, networks } => {
+        OperationSpec::Coupling { map, takes_context, has_angles, networks } => {
             let map = map.cast(R::from_f64);
             let mut linear = |layer: &LinearSpec| {
                 let Weight { data, shape, columns } = weight();
@@ -148,8 +148,19 @@ fn step<'a, R: Stored>(
                 Network { hidden, blocks, output: linear(&network.output) }
             });
             let networks = networks.collect();
-            let (kept, transformed, takes_context) = (int(), int(), *takes_context);
-            Operation::Coupling(Coupling { map, kept, transformed, takes_context, networks })
+            let (seen, transformed, takes_context) = (int(), int(), *takes_context);
+            let places = if *has_angles { int() } else { Vec::new() };
+            let angles = places.iter().map(|&place| seen[place]).collect();
+            let is_plain = |place: &usize| !places.contains(place);
+            let kept = (0..seen.len()).filter(is_plain).map(|place| seen[place]).collect();
+            Operation::Coupling(Coupling {
+                map,
+                kept,
+                angles,
+                transformed,
+                takes_context,
+                networks,
+            })
         }
     };
     Step { direction, operation }

@@ -42,6 +42,7 @@ pub(crate) trait Real:
     fn ln_1p(self) -> Self;
     fn tanh(self) -> Self;
     fn erf(self) -> Self;
+    fn sin_cos(self) -> (Self, Self);
 
     /// Runs `f` on a buffer of this thread that holds at least `len` numbers, left over from the
     /// calls before. It grows and is kept: a second call of the same size allocates nothing.
@@ -92,6 +93,9 @@ macro_rules! impl_real {
             #[inline(always)]
             fn erf(self) -> Self {
                 $erf(self)
+            }
+            fn sin_cos(self) -> (Self, Self) {
+                $float::sin_cos(self)
             }
 
             fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [Self]) -> T) -> T {

@@ -12,8 +12,10 @@ use crate::direction::Direction;
 /// A map of some features, whose parameters networks give from the others and the context.
 pub(in super::super) struct Coupling<'a, R> {
     pub map: Map<R>,
-    /// The features that the networks see, ascending.
+    /// The features that the networks see as they are, ascending.
     pub kept: Vec<usize>,
+    /// Those that they see by their sines and cosines, ascending.
+    pub angles: Vec<usize>,
     /// The features that the map transforms, ascending.
     pub transformed: Vec<usize>,
     pub takes_context: bool,
@@ -23,11 +25,16 @@ pub(in super::super) struct Coupling<'a, R> {
 
 impl<R: Real> Coupling<'_, R> {
     pub(super) fn d_input(&self, d_context: usize) -> usize {
-        self.kept.len() + if self.takes_context { d_context } else { 0 }
+        self.n_seen() + if self.takes_context { d_context } else { 0 }
     }
 
     pub(super) fn d_features(&self) -> usize {
-        self.kept.len() + self.transformed.len()
+        self.kept.len() + self.angles.len() + self.transformed.len()
+    }
+
+    /// The inputs of the networks before the context: features, sines, cosines.
+    fn n_seen(&self) -> usize {
+        self.kept.len() + 2 * self.angles.len()
     }
 
     pub(super) fn n_weights(&self) -> usize {
@@ -46,7 +53,16 @@ impl<R: Real> Coupling<'_, R> {
         for (i, &index) in self.kept.iter().enumerate() {
             feature_mut(input, i, rows).copy_from_slice(feature(tile.state, index, rows));
         }
-        input[self.kept.len() * rows..][..context.len()].copy_from_slice(context);
+        let (n_kept, n_angles) = (self.kept.len(), self.angles.len());
+        for (i, &index) in self.angles.iter().enumerate() {
+            let angles = feature(tile.state, index, rows);
+            let (sines, cosines) = input[n_kept * rows..].split_at_mut(n_angles * rows);
+            let places = feature_mut(sines, i, rows).iter_mut().zip(feature_mut(cosines, i, rows));
+            for ((sine, cosine), angle) in places.zip(angles) {
+                (*sine, *cosine) = angle.sin_cos();
+            }
+        }
+        input[self.n_seen() * rows..][..context.len()].copy_from_slice(context);
         let mut output = layout.parameters;
         for (network, network_layout) in self.networks.iter().zip(&layout.networks) {
             let input = self.input(layout);
@@ -99,9 +115,21 @@ impl<R: Real> Coupling<'_, R> {
             for (i, &index) in self.kept.iter().enumerate() {
                 add(feature_mut(back.state, index, rows), feature(input_gradient, i, rows));
             }
+            let (n_kept, n_angles) = (self.kept.len(), self.angles.len());
+            for (i, &index) in self.angles.iter().enumerate() {
+                let (sine, cosine) = (n_kept + i, n_kept + n_angles + i);
+                let seen = |place: usize| feature(&tape[layout.input * rows..], place, rows);
+                let gradient = |place: usize| feature(input_gradient, place, rows);
+                let of_sine = gradient(sine).iter().zip(seen(cosine));
+                let of_cosine = gradient(cosine).iter().zip(seen(sine));
+                let target = feature_mut(back.state, index, rows).iter_mut();
+                for ((sum, (a, cosine)), (b, sine)) in target.zip(of_sine).zip(of_cosine) {
+                    *sum += *a * *cosine - *b * *sine;
+                }
+            }
         }
         if context_wanted && let Some(context) = &mut back.context {
-            add(context, &input_gradient[self.kept.len() * rows..]);
+            add(context, &input_gradient[self.n_seen() * rows..]);
         }
     }
 
@@ -110,6 +138,6 @@ impl<R: Real> Coupling<'_, R> {
     }
 
     fn input(&self, layout: &StepLayout) -> Input {
-        Input { start: layout.input, context: layout.input + self.kept.len() }
+        Input { start: layout.input, context: layout.input + self.n_seen() }
     }
 }
