@@ -57,8 +57,8 @@ impl Table {
             let mut sorted: Vec<f64> = values.iter().copied().filter(|x| !x.is_nan()).collect();
             sorted.sort_by(f64::total_cmp);
             let n = sorted.len() as f64;
-            let mean = sorted.iter().map(|x| x / n).sum::<f64>();
-            let mean = if sorted.is_empty() { f64::NAN } else { mean };
+            // NaN where there is none.
+            let mean = sorted.iter().sum::<f64>() / n;
             let variance = sorted.iter().map(|x| (x - mean).powi(2) / n).sum::<f64>();
             Some(ColumnSummary {
                 name: column.name.clone(),
