@@ -547,6 +547,15 @@ fn determined_columns_are_inside_of_their_supports() {
     assert!(samples.numbers("c").expect("numbers").iter().all(|&c| share.contains(c)));
     let outside = Table::from_rows(["a", "b", "c"], vec![vec![0.7, 0.5, -0.2]]).expect("a table");
     assert_eq!(fitted.model.log_prob(&outside), Ok(vec![f64::NEG_INFINITY]));
+    let explanation = &fitted.model.explain(&outside).expect("all columns")[0];
+    assert_eq!(explanation.columns[0].name, "c");
+    let nan = f64::NAN;
+    let open = Table::from_rows(["a", "b", "c"], vec![vec![nan, nan, 0.4]]).expect("a table");
+    let error = fitted.model.fill(&open, 5, &mut rng).unwrap_err().to_string();
+    assert!(error.contains("column `c` is there and several columns that determine it"), "{error}");
+    let gap = Table::from_rows(["a", "b", "c"], vec![vec![0.25, nan, nan]]).expect("a table");
+    let filled = fitted.model.fill(&gap, 5, &mut rng).expect("one draw");
+    assert!(filled.numbers("b").expect("numbers")[0] > 0.0);
 }
 
 #[test]

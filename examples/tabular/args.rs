@@ -38,7 +38,8 @@ pub struct Args {
     /// The flow
     #[arg(long, value_enum, default_value_t = FlowName::Nsf)]
     pub flow: FlowName,
-    /// Passes over the rows, at most; by default as many as the table needs
+    /// Epochs, at most: passes over the rows, or over one chunk of them; by default as many as the table
+    /// needs
     #[arg(long)]
     pub epochs: Option<usize>,
     /// Rows to sample

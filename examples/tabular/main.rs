@@ -94,11 +94,13 @@ fn fit(args: &Args) -> Result {
     model.save(args.out.join("model.nflow"))?;
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     // Too few rows to tell are no reason to end.
-    let diagnostics = model.diagnose(&held_out, &mut rng).ok();
-    if let Some(diagnostics) = &diagnostics {
-        println!("held out, {diagnostics}\n");
+    let diagnostics = model.diagnose(&held_out, &mut rng);
+    match &diagnostics {
+        Ok(diagnostics) => println!("held out, {diagnostics}\n"),
+        Err(error) => println!("no diagnosis: {error}\n"),
     }
-    let summary = json!({ "report": report, "schema": model.schema(), "diagnostics": diagnostics });
+    let summary =
+        json!({ "report": report, "schema": model.schema(), "diagnostics": diagnostics.ok() });
     let summary = serde_json::to_string_pretty(&summary)?;
     std::fs::write(args.out.join("summary.json"), summary)?;
 

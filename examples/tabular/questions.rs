@@ -88,7 +88,7 @@ fn explain(args: &Args, model: &TableModel, input: &Path, n: usize) -> Result {
     order.truncate(n);
     let rows = table.select(&order);
     let explanations = model.explain(&rows)?;
-    for (row, Explanation { log_prob, columns }) in explanations.iter().enumerate() {
+    for (row, Explanation { log_prob, columns, .. }) in explanations.iter().enumerate() {
         let told = columns.iter().take(N_TOLD).map(|column| {
             let name = &column.name;
             let value = table.numbers(name).map_or(f64::NAN, |values| values[order[row]]);

@@ -104,12 +104,12 @@ impl Distribution for PartlyPeriodic {
     fn log_density(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> Tensor<1> {
         let d_features = self.periodic.len();
         assert_shape!(x, [_, d_features]);
-        let normal: Vec<f64> =
-            self.periodic.iter().map(|&periodic| f64::from(u8::from(!periodic))).collect();
+        let factor: Vec<f64> =
+            self.periodic.iter().map(|&periodic| if periodic { 0.0 } else { 0.5 }).collect();
         let options = (&x.device(), x.dtype());
-        let normal = Tensor::<2>::from_data(TensorData::new(normal, [1, d_features]), options);
-        // An angle that is no number still shows.
-        let terms = (x.clone() * normal).square() * -0.5 + x * 0.0;
+        let factor = Tensor::<2>::from_data(TensorData::new(factor, [1, d_features]), options);
+        // An angle that is no number still shows: 0 times it is none.
+        let terms = -(x.clone() * factor) * x;
         let n_angles = self.periodic.iter().filter(|&&periodic| periodic).count();
         // An angle has the whole of `log 2π`, a normal one half.
         terms.sum_dim(1).squeeze_dim(1) - 0.5 * (d_features + n_angles) as f64 * TAU.ln()

@@ -11,6 +11,8 @@ use super::model::TableModel;
 const N_POINTS: usize = 101;
 /// Standardised columns are within so many standard deviations, but for a negligible part.
 const MAX_ABS: f64 = 6.0;
+/// So much beyond the features of rows that are further out.
+const MARGIN: f64 = 3.0;
 /// The part where the density is: within this logarithm of the largest, beside which the rest is
 /// nothing.
 const MAX_LOG: f64 = 14.0;
@@ -40,8 +42,16 @@ impl Grid {
     /// The lines of some rows along a feature.
     pub fn new(model: &TableModel, encoded: &EncodedRows, rows: &[usize], feature: usize) -> Self {
         let is_periodic = model.features().nth(feature).is_some_and(|(_, map)| map.is_periodic());
-        let max_abs = if is_periodic { PI } else { MAX_ABS };
-        let whole = vec![[-max_abs, max_abs]; rows.len()];
+        let d = model.sizes()[0];
+        let range = |&row: &usize| {
+            // Far from the others the density may be where they are.
+            let largest = encoded.features[row * d..(row + 1) * d]
+                .iter()
+                .fold(0.0_f64, |largest, z| largest.max(z.abs()));
+            let max_abs = if is_periodic { PI } else { MAX_ABS.max(largest + MARGIN) };
+            [-max_abs, max_abs]
+        };
+        let whole: Vec<[f64; 2]> = rows.iter().map(range).collect();
         let coarse = lines(model, encoded, rows, feature, &whole);
         let parts: Vec<[f64; 2]> = coarse.iter().map(Line::part_with_density).collect();
         let fine = lines(model, encoded, rows, feature, &parts);

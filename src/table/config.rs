@@ -33,7 +33,8 @@ pub struct TableConfig {
     /// The flow. A single column has a spline of 16 bins, whatever this says.
     #[config(default = "TableFlow::Nsf")]
     pub flow: TableFlow,
-    /// The number of its coupling layers. By default 6.
+    /// The number of its coupling layers; with columns on a circle twice as many, of those and of the
+    /// others in turns. By default 6.
     pub n_layers: Option<usize>,
     /// The units of each of the two hidden layers of its networks. By default from 32 below 1,000
     /// rows to 256 from 100,000 on.
@@ -148,8 +149,12 @@ fn circular(
         for (features, univariate) in kinds.iter().filter(|(features, _)| !features.is_empty()) {
             // One feature of a kind is given those of the other kind.
             let mut kept = vec![true; periodic.len()];
+            // Every two layers by another bit of the index, so that any two features come to be on
+            // different sides.
+            let n_bits = usize::BITS - (features.len() - 1).leading_zeros();
+            let bit = (layer as u32 / 2) % n_bits.max(1);
             for (index, &feature) in features.iter().enumerate() {
-                kept[feature] = features.len() > 1 && (index + layer) % 2 == 0;
+                kept[feature] = features.len() > 1 && ((index >> bit) + layer).is_multiple_of(2);
             }
             let of_kept = periodic.iter().zip(&kept).filter(|(_, kept)| **kept);
             let conditioner =

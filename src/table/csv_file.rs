@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
 
-use super::data::{Column, Table, Values};
+use super::data::{At, Column, Place, Table, Values};
 use super::files::beside;
 use crate::error::Error;
 use crate::io::container::{problem, write_atomically};
@@ -16,6 +16,8 @@ const DELIMITERS: [u8; 4] = *b"\t;|,";
 /// The lines that the delimiter is found by, and their length at most.
 const SAMPLE_LINES: usize = 50;
 const SAMPLE_BYTES: u64 = 1 << 20;
+/// What to do about a file of other line ends.
+const LINE_ENDS: &str = "save the file with the line ends of Unix or Windows";
 /// What stands for an empty cell, in lower case.
 const MISSING: [&str; 6] = ["", "na", "n/a", "nan", "null", "?"];
 
@@ -47,17 +49,7 @@ impl Table {
     pub fn read_csv(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let mut chunks = CsvChunks::open(path, usize::MAX)?;
-        let table = chunks.next().unwrap_or_else(|| Err(problem(path, "has no rows")))?;
-        let is_empty = |column: &&Column| match &column.values {
-            Values::Numbers(values) => values.iter().all(|x| x.is_nan()),
-            Values::Text(_) => false,
-        };
-        match table.columns().iter().find(is_empty) {
-            Some(Column { name, .. }) => {
-                Err(problem(path, format!("column `{name}` has only empty cells: remove it")))
-            }
-            None => Ok(table),
-        }
+        chunks.next().unwrap_or_else(|| Err(problem(path, "has a line of names and no rows")))
     }
 
     /// Writes the table as CSV, atomically: numbers so that they read back to the same bits, NaN as
@@ -91,23 +83,21 @@ pub(super) struct CsvChunks {
     layout: Layout,
     chunk_rows: usize,
     /// Whether each column holds text; known from the first chunk on.
-    is_text: Option<Vec<bool>>,
-    n_rows: usize,
+    is_text: Vec<Option<bool>>,
 }
 
 impl CsvChunks {
     pub fn open(path: &Path, chunk_rows: usize) -> Result<Self, Error> {
         let (records, layout) = open(path)?;
-        Ok(Self { path: path.to_owned(), records, layout, chunk_rows, is_text: None, n_rows: 0 })
+        let is_text = vec![None; layout.names.len()];
+        Ok(Self { path: path.to_owned(), records, layout, chunk_rows, is_text })
     }
 
-    /// With text and numbers in these columns, whatever the first chunk looks like.
-    pub fn with_text(self, is_text: Vec<bool>) -> Self {
-        Self { is_text: Some(is_text), ..self }
-    }
-
-    pub fn names(&self) -> &[String] {
-        &self.layout.names
+    /// With text or numbers in the columns of which that is known, whatever the first chunk looks
+    /// like.
+    pub fn with_kinds(mut self, is_text: impl Fn(&str) -> Option<bool>) -> Self {
+        self.is_text = self.layout.names.iter().map(|name| is_text(name)).collect();
+        self
     }
 
     fn read(&mut self) -> Result<Option<Table>, String> {
@@ -118,19 +108,16 @@ impl CsvChunks {
         }
         let text = utf8(&text, &lines)?;
         if lines.is_empty() {
-            let is_first = self.n_rows == 0;
-            return if is_first {
-                Err("has a line of names and no rows".to_owned())
-            } else {
-                Ok(None)
-            };
+            return Ok(None);
         }
-        self.n_rows += lines.len();
-        if self.is_text.is_none() {
-            self.is_text = Some(text_columns(text, &self.layout));
+        if self.is_text.iter().any(Option::is_none) {
+            let found = text_columns(text, &self.layout);
+            for (known, found) in self.is_text.iter_mut().zip(found) {
+                known.get_or_insert(found);
+            }
         }
-        let is_text = self.is_text.as_deref().unwrap_or_default();
-        table(text, lines, &self.layout, is_text).map(Some)
+        let is_text: Vec<bool> = self.is_text.iter().map(|known| known.unwrap_or(false)).collect();
+        table(text, lines, &self.layout, &is_text).map(Some)
     }
 }
 
@@ -170,6 +157,9 @@ pub(super) fn append_column(
         let value = if value.is_nan() { String::new() } else { value.to_string() };
         end_row(&mut row, layout.delimiter, &value);
         writer.write_all(&row).map_err(unwritten)?;
+    }
+    if values.next().is_some() {
+        return Err(problem(input, "has changed meanwhile"));
     }
     writer
         .into_inner()
@@ -236,13 +226,18 @@ impl Records {
             if self.n_lines == 1 && bytes[from..].starts_with(b"\xef\xbb\xbf") {
                 bytes.drain(from..from + 3);
             }
-            if !is_open && matches!(&bytes[from..], b"" | b"\n" | b"\r\n") {
+            if !is_open && bytes[from..].iter().all(|byte| b"\r\n".contains(byte)) {
                 bytes.truncate(from);
                 line += 1;
                 continue;
             }
             is_open = ends_in_quotes(&bytes[from..], self.delimiter, is_open);
             if !is_open {
+                // Which other readers take for the end of a line.
+                let record = bytes[start..].trim_ascii_end();
+                if !record.contains(&b'"') && record.contains(&b'\r') {
+                    return Err(format!("line {line} has a carriage return within: {LINE_ENDS}"));
+                }
                 if bytes.last() != Some(&b'\n') {
                     bytes.push(b'\n');
                 }
@@ -285,7 +280,9 @@ struct Layout {
 fn layout(sample: &[u8], records: &mut Records) -> Result<Layout, String> {
     // A sample may end within a character.
     let sample = String::from_utf8_lossy(sample);
-    records.delimiter = delimiter(&sample);
+    let is_cut = sample.len() as u64 >= SAMPLE_BYTES;
+    let end = if is_cut { sample.rfind('\n').unwrap_or(sample.len()) } else { sample.len() };
+    records.delimiter = delimiter(&sample[..end]);
     let mut bytes = Vec::new();
     let Some(line) = records.next(&mut bytes)? else { return Err("is empty".to_owned()) };
     let text = utf8(&bytes, &[line])?;
@@ -329,23 +326,25 @@ fn utf8<'b>(bytes: &'b [u8], lines: &[u64]) -> Result<&'b str, String> {
     })
 }
 
-/// The first delimiter that cuts all lines of the sample into the same number of cells, of which
-/// there are at least two; a comma if none does, as in a file of one column.
+/// The delimiter that cuts all lines of the sample into the same number of cells, at least two and the
+/// most of all; a comma if none does, as in a file of one column.
 fn delimiter(text: &str) -> u8 {
     let cells = |delimiter: u8| {
         let mut reader = reader(text, delimiter);
         let records = reader.byte_records().take(SAMPLE_LINES);
         records.map(|record| record.map_or(0, |record| record.len())).collect::<Vec<_>>()
     };
-    let regular = |delimiter: &u8| {
+    let regular = |delimiter: &u8| -> Option<usize> {
         let counts = cells(*delimiter);
-        counts.first().is_some_and(|&n| n > 1 && counts.iter().all(|&other| other == n))
+        let n = *counts.first()?;
+        (n > 1 && counts.iter().all(|&other| other == n)).then_some(n)
     };
     // A ragged file is told about by the delimiter that its first line has.
     let in_first_line = |delimiter: &u8| cells(*delimiter).first().is_some_and(|&n| n > 1);
-    let mut candidates = DELIMITERS.into_iter();
-    let found = candidates.clone().find(regular).or_else(|| candidates.find(in_first_line));
-    found.unwrap_or(b',')
+    // Of several the first.
+    let most = DELIMITERS.iter().rev().filter(|&delimiter| regular(delimiter).is_some());
+    let most = most.max_by_key(|&delimiter| regular(delimiter)).copied();
+    most.or_else(|| DELIMITERS.into_iter().find(in_first_line)).unwrap_or(b',')
 }
 
 fn is_missing(cell: &str) -> bool {
@@ -413,7 +412,11 @@ fn table(text: &str, lines: Vec<u64>, layout: &Layout, is_text: &[bool]) -> Resu
     let columns = layout.names.iter().zip(columns);
     let columns = columns.map(|(name, values)| Column { name: name.clone(), values });
     let table = Table::new(columns.collect()).map_err(|error| error.to_string())?;
-    Ok(if row == n { table.with_lines(lines) } else { table })
+    if row != n {
+        return Err(format!("line {} ends in a way that cannot be read: {LINE_ENDS}", lines[0]));
+    }
+    let place = |line| Place { file: None, at: At::Line(line) };
+    Ok(table.with_places(lines.into_iter().map(place).collect()))
 }
 
 #[cfg(test)]
@@ -425,7 +428,8 @@ mod tests {
         let mut records = Records::new(Box::new(std::io::Cursor::new(text.as_bytes().to_vec())));
         let layout = layout(text.as_bytes(), &mut records)?;
         let path = PathBuf::new();
-        let mut chunks = CsvChunks { path, records, layout, chunk_rows, is_text: None, n_rows: 0 };
+        let is_text = vec![None; layout.names.len()];
+        let mut chunks = CsvChunks { path, records, layout, chunk_rows, is_text };
         let mut found = Vec::new();
         while let Some(table) = chunks.read()? {
             found.push(table);
@@ -434,7 +438,18 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<Table, String> {
-        chunks(text, usize::MAX).map(|mut tables| tables.remove(0))
+        let mut tables = chunks(text, usize::MAX)?;
+        tables.pop().ok_or_else(|| "has a line of names and no rows".to_owned())
+    }
+
+    #[test]
+    fn other_line_ends_are_refused() {
+        for text in ["x,k\r1,2\r3,4\r", "x,k\n1,2\r3,4\n5,6\n"] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains("line ends of Unix or Windows"), "{error}");
+        }
+        assert!(parse("x,k\r\n1,\"a\rb\"\r\n").is_ok());
+        assert_eq!(parse("x,k\r\n1,2\r\r\n3,4\r\n\r\n").map(|table| table.n_rows()), Ok(2));
     }
 
     #[test]
@@ -470,6 +485,9 @@ mod tests {
         }
         let table = parse("1,2\n3,4\n").expect("without names");
         assert_eq!(table.numbers("c1"), Ok(&[2.0, 4.0][..]));
+        // The delimiter of most cells.
+        let names = parse("chr1|5,2.0,3.0\nchr1|6,2.5,3.5\n").expect("three columns");
+        assert_eq!(names.columns().len(), 3);
         assert_eq!(parse("x\n1\n2\n").expect("one column").numbers("x"), Ok(&[1.0, 2.0][..]));
         let quoted = parse("\"a, b\",c\n\"1\",oak\n2,\"elm, old\"\n").expect("quotes");
         assert_eq!(quoted.numbers("a, b"), Ok(&[1.0, 2.0][..]));

@@ -1,5 +1,8 @@
 //! [`Table`]: named columns of numbers or text.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::error::{Error, ensure};
 
 /// The values of a column.
@@ -35,6 +38,33 @@ pub struct Column {
     pub values: Values,
 }
 
+/// Where a row is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Place {
+    /// The file, where there are several.
+    pub file: Option<Arc<str>>,
+    pub at: At,
+}
+
+/// Where a row is in its file or table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    Line(u64),
+    Row(u64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{file}, ")?;
+        }
+        match self.at {
+            At::Line(line) => write!(f, "line {line}"),
+            At::Row(row) => write!(f, "row {row} (from 0)"),
+        }
+    }
+}
+
 /// Named columns of the same length.
 ///
 /// # Example
@@ -52,10 +82,8 @@ pub struct Column {
 pub struct Table {
     columns: Vec<Column>,
     n_rows: usize,
-    /// The line of a file that each row stands in, where the table is of a file.
-    lines: Option<Vec<u64>>,
-    /// The rows of the table that these were selected from.
-    selected: Option<Vec<usize>>,
+    /// Where each row is; without them its own index.
+    places: Option<Vec<Place>>,
 }
 
 impl Table {
@@ -78,7 +106,7 @@ impl Table {
             let twice = columns[..index].iter().any(|other| other.name == *name);
             ensure!(as Data, !twice, "two columns have the name `{name}`: rename one");
         }
-        Ok(Self { columns, n_rows, lines: None, selected: None })
+        Ok(Self { columns, n_rows, places: None })
     }
 
     /// A table of numbers, row by row.
@@ -106,12 +134,26 @@ impl Table {
         Self::new(names.into_iter().enumerate().map(column).collect())
     }
 
-    pub(super) fn with_lines(self, lines: Vec<u64>) -> Self {
-        Self { lines: Some(lines), ..self }
+    /// With the places of its rows, one each.
+    pub(super) fn with_places(self, places: Vec<Place>) -> Self {
+        Self { places: Some(places), ..self }
     }
 
-    pub(super) fn lines(&self) -> Option<&[u64]> {
-        self.lines.as_deref()
+    /// With the rows in a file of this name.
+    pub(super) fn in_file(mut self, file: &Arc<str>) -> Self {
+        for place in self.places.iter_mut().flatten() {
+            place.file = Some(Arc::clone(file));
+        }
+        self
+    }
+
+    fn place(&self, row: usize) -> Place {
+        let own = || Place { file: None, at: At::Row(row as u64) };
+        self.places.as_ref().map_or_else(own, |places| places[row].clone())
+    }
+
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        (0..self.n_rows).map(|row| self.place(row))
     }
 
     /// The columns.
@@ -169,23 +211,18 @@ impl Table {
             };
             Column { name: name.clone(), values }
         });
-        let lines = self.lines.as_ref().map(|lines| rows.iter().map(|&row| lines[row]).collect());
-        let before = |&row: &usize| self.selected.as_ref().map_or(row, |selected| selected[row]);
-        let selected = Some(rows.iter().map(before).collect());
-        Self { columns: columns.collect(), n_rows: rows.len(), lines, selected }
+        let places = Some(rows.iter().map(|&row| self.place(row)).collect());
+        Self { columns: columns.collect(), n_rows: rows.len(), places }
     }
 
-    /// Where a row is: "line 7" of a file, or "row 5 (from 0)", of the whole table where this one
+    /// Where a row is: "line 7" of a file (with its name, where there are several), or "row 5 (from 0)", of the whole table where this one
     /// was [selected](Self::select) from it.
     ///
     /// # Panics
     ///
     /// If the row is not below [`n_rows`](Self::n_rows).
     pub fn place_of(&self, row: usize) -> String {
-        match (&self.lines, &self.selected) {
-            (Some(lines), _) => format!("line {}", lines[row]),
-            (None, Some(selected)) => format!("row {} (from 0)", selected[row]),
-            (None, None) => format!("row {row} (from 0)"),
-        }
+        assert!(row < self.n_rows, "row {row} of {}", self.n_rows);
+        self.place(row).to_string()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use rand::Rng;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use serde::Serialize;
 
 use super::data::Table;
@@ -41,6 +41,7 @@ pub struct Diagnostics {
 /// Where the values of a column are among samples of it: their probability integral transform (PIT),
 /// which is uniform if the model has the right distribution of the column.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct ColumnCalibration {
     /// The name of the column.
     pub name: String,
@@ -56,6 +57,7 @@ pub struct ColumnCalibration {
 
 /// The two-sample test by the energy distance, over all columns at once.
 #[derive(Debug, Clone, Copy, Serialize)]
+#[non_exhaustive]
 pub struct EnergyTest {
     /// The energy distance of the standardised columns, at least about 0; 0 for equal distributions.
     pub distance: f64,
@@ -68,7 +70,8 @@ impl TableModel {
     /// Compares samples with rows that the model was not trained on, as
     /// [`FittedTable::held_out`](super::FittedTable::held_out): a model with contexts draws a sample
     /// given those of each row, another one as many samples as there are rows. Rows outside of the
-    /// supports are counted and left out. Rows with weights are drawn by them.
+    /// supports are counted and left out. Of rows with weights some are kept, by their weight beside the
+    /// largest.
     ///
     /// # Errors
     ///
@@ -103,18 +106,30 @@ impl TableModel {
         rows: &Table,
         rng: &mut R,
     ) -> Result<Diagnostics, Error> {
-        let rows = &self.drawn_by_weight(rows, rng)?;
         let log_prob = self.log_prob(rows)?;
-        let inside: Vec<usize> =
+        let mut inside: Vec<usize> =
             (0..rows.n_rows()).filter(|&row| log_prob[row].is_finite()).collect();
+        let n_outside = rows.n_rows() - inside.len();
+        let weights = self.weights(rows)?;
+        let losses: Vec<f64> = inside.iter().map(|&row| -log_prob[row]).collect();
+        let of_inside: Option<Vec<f64>> =
+            weights.map(|weights| inside.iter().map(|&row| weights[row]).collect());
+        let Evaluation { nll, error } = Evaluation::of(&losses, of_inside.as_deref());
+        // As many as stand for the weights without being drawn twice.
+        if let Some(weights) = of_inside {
+            let largest = weights.iter().copied().fold(0.0, f64::max);
+            let kept = inside.iter().zip(weights);
+            let kept = kept.filter(|(_, weight)| rng.random::<f64>() * largest < *weight);
+            inside = kept.map(|(&row, _)| row).collect();
+        }
+        // Tables are often sorted, and some tests are of the first rows.
+        inside.shuffle(rng);
         let n = inside.len();
         ensure!(
             as Data,
             n >= N_BINS,
             "a diagnosis needs at least {N_BINS} rows inside of the supports, got {n}"
         );
-        let losses: Vec<f64> = inside.iter().map(|&row| -log_prob[row]).collect();
-        let Evaluation { nll, error } = Evaluation::of(&losses, None);
         let held_out = self.encode(&rows.select(&inside), Jitter::Drawn(rng))?;
         let samples = self.sample_features(n, &held_out.contexts, rng);
         let [d, d_context] = self.sizes();
@@ -135,23 +150,17 @@ impl TableModel {
             nll,
             nll_error: error,
             n_rows: rows.n_rows(),
-            n_outside: rows.n_rows() - n,
+            n_outside,
             columns: columns.collect(),
             energy: energy_test(points(&held_out.features), points(&samples), rng),
         })
     }
 
-    /// Rows drawn by their weights, if they have any; the same rows otherwise.
-    fn drawn_by_weight<R: Rng + ?Sized>(&self, rows: &Table, rng: &mut R) -> Result<Table, Error> {
+    /// The weights of rows, if the model was trained with some.
+    fn weights<'t>(&self, rows: &'t Table) -> Result<Option<&'t [f64]>, Error> {
         let mut columns = self.schema().columns().iter();
-        let Some(column) = columns.find(|column| column.role == Role::Weight) else {
-            return Ok(rows.clone());
-        };
-        let weights = rows.numbers(&column.name)?;
-        let index = rand_distr::weighted::WeightedIndex::new(weights)
-            .map_err(|error| Error::Data(format!("column `{}`: {error}", column.name)))?;
-        let drawn = (0..rows.n_rows()).map(|_| rand_distr::Distribution::sample(&index, rng));
-        Ok(rows.select(&drawn.collect::<Vec<_>>()))
+        let column = columns.find(|column| column.role == Role::Weight);
+        column.map(|column| rows.numbers(&column.name)).transpose()
     }
 }
 

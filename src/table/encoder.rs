@@ -350,6 +350,48 @@ impl Encoder {
         Ok(())
     }
 
+    /// A row in which a determined column is there and several terms of its formula are not, and the
+    /// name of that column.
+    pub fn underdetermined(&self, columns: &[Column]) -> Option<(usize, String)> {
+        self.columns.iter().find_map(|EncodedColumn { name, encoding }| {
+            let Encoding::Determined { formula, .. } = encoding else { return None };
+            let own = numbers_of(columns, name)?;
+            let of: Vec<&[f64]> =
+                formula.columns().filter_map(|other| numbers_of(columns, other)).collect();
+            let is_open = |&row: &usize| {
+                !own[row].is_nan() && of.iter().filter(|values| values[row].is_nan()).count() > 1
+            };
+            (0..own.len()).find(is_open).map(|row| (row, name.clone()))
+        })
+    }
+
+    /// The columns in which a row is outside of what is not a feature: a constant that is another
+    /// value, a determined column that is.
+    pub fn violations(&self, table: &Table) -> Result<Vec<(usize, String)>, Error> {
+        let mut found = Vec::new();
+        for EncodedColumn { name, encoding } in &self.columns {
+            let own = match encoding {
+                Encoding::Constant(_) | Encoding::Determined { .. } => table.numbers(name)?,
+                _ => continue,
+            };
+            let holds: Box<dyn Fn(usize) -> bool> = match encoding {
+                Encoding::Determined { formula, support } => {
+                    let of: Vec<&[f64]> = formula
+                        .columns()
+                        .map(|other| table.numbers(other))
+                        .collect::<Result<_, Error>>()?;
+                    Box::new(move |row| {
+                        support.contains(own[row]) && formula.holds(own[row], |i| of[i][row])
+                    })
+                }
+                Encoding::Constant(value) => Box::new(move |row| own[row] == *value),
+                _ => continue,
+            };
+            found.extend((0..own.len()).filter(|&row| !holds(row)).map(|row| (row, name.clone())));
+        }
+        Ok(found)
+    }
+
     /// Missing values that a determined column and the other terms of its formula leave no choice.
     pub fn solve_formulas(&self, columns: &mut [Column]) {
         for EncodedColumn { name, encoding } in &self.columns {

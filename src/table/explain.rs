@@ -1,5 +1,7 @@
 //! [`TableModel::explain`]: how likely rows are, and which of their columns make them unlikely.
 
+use serde::Serialize;
+
 use super::conditional::Grid;
 use super::data::Table;
 use super::encoder::Jitter;
@@ -7,17 +9,19 @@ use super::model::TableModel;
 use crate::error::Error;
 
 /// How likely a row is, and each of its columns given the others.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Explanation {
     /// The log-density of the row, in nats; minus infinity outside of the supports.
     pub log_prob: f64,
     /// Its modelled columns, the least likely first. Columns outside of their support are first of
-    /// all.
+    /// all, with constant ones that are another value and determined ones that are.
     pub columns: Vec<ColumnLikelihood>,
 }
 
 /// How likely a value is given the other columns of its row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ColumnLikelihood {
     /// The name of the column.
     pub name: String,
@@ -32,7 +36,8 @@ pub struct ColumnLikelihood {
 
 impl TableModel {
     /// How likely each row is, and each of its columns given the others: what makes an anomaly one.
-    /// Integers stand for the middle of the numbers that they are dequantised to.
+    /// Integers stand for the middle of the numbers that they are dequantised to, and a value outside
+    /// of its support for the mean of its column when the others are judged.
     ///
     /// The density of a column given the others is the joint density along a grid of 202 values, so
     /// a row costs 202 densities per column: explain the rows that [`log_prob`](Self::log_prob)
@@ -90,8 +95,15 @@ impl TableModel {
                 explanations[row].columns.push(ColumnLikelihood { name, log_prob, tail });
             }
         }
+        for (row, name) in self.violations(table)? {
+            let (log_prob, tail) = (f64::NEG_INFINITY, 0.0);
+            explanations[row].columns.push(ColumnLikelihood { name, log_prob, tail });
+        }
         for explanation in &mut explanations {
-            explanation.columns.sort_by(|a, b| a.tail.total_cmp(&b.tail));
+            let by_tail = |a: &ColumnLikelihood, b: &ColumnLikelihood| {
+                a.tail.total_cmp(&b.tail).then(a.log_prob.total_cmp(&b.log_prob))
+            };
+            explanation.columns.sort_by(by_tail);
         }
         Ok(explanations)
     }

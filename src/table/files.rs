@@ -1,6 +1,7 @@
 //! [`TableFiles`]: one table in one or several files.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::csv_file::CsvChunks;
 use super::data::{Column, Table, Values};
@@ -90,7 +91,9 @@ impl TableFiles {
         let paths = glob::glob(pattern).map_err(|error| {
             Error::Config(format!("`{pattern}` is no pattern of paths: {error}"))
         })?;
-        let mut paths: Vec<PathBuf> = paths.filter_map(Result::ok).collect();
+        let paths = paths.map(|path| path.map_err(|error| Error::Config(error.to_string())));
+        let mut paths: Vec<PathBuf> = paths.collect::<Result<_, _>>()?;
+        paths.retain(|path| path.is_file());
         paths.sort();
         ensure!(!paths.is_empty(), "no file matches `{pattern}`");
         Self::new(paths)
@@ -104,26 +107,22 @@ impl TableFiles {
 
 impl TableSource for TableFiles {
     fn chunks(&self, chunk_rows: usize) -> Result<Chunks<'_>, Error> {
-        let mut files = FileChunks { paths: &self.paths, chunk_rows, file: None, columns: None };
+        let (paths, are_several) = (self.paths.as_slice(), self.paths.len() > 1);
+        let mut files = FileChunks { paths, are_several, chunk_rows, file: None, columns: None };
         files.open_next()?;
         Ok(Box::new(files))
     }
 }
 
-/// The chunks of one file.
+/// The chunks of one file. Where it does not say itself whether a column holds text, `is_text` does if
+/// it knows, and the first chunk otherwise.
 pub(super) fn file_chunks(
     path: &Path,
     chunk_rows: usize,
-    is_text: Option<Vec<bool>>,
+    is_text: impl Fn(&str) -> Option<bool>,
 ) -> Result<Chunks<'static>, Error> {
     match Format::of(path)? {
-        Format::Csv => {
-            let chunks = CsvChunks::open(path, chunk_rows)?;
-            Ok(Box::new(match is_text {
-                Some(is_text) if is_text.len() == chunks.names().len() => chunks.with_text(is_text),
-                _ => chunks,
-            }))
-        }
+        Format::Csv => Ok(Box::new(CsvChunks::open(path, chunk_rows)?.with_kinds(is_text))),
         #[cfg(feature = "parquet")]
         Format::Parquet => Ok(Box::new(ParquetChunks::open(path, chunk_rows)?)),
         #[cfg(not(feature = "parquet"))]
@@ -135,6 +134,7 @@ pub(super) fn file_chunks(
 struct FileChunks<'a> {
     /// Those to come.
     paths: &'a [PathBuf],
+    are_several: bool,
     chunk_rows: usize,
     file: Option<(&'a Path, Chunks<'static>)>,
     /// The names of the columns of the first chunk, and whether each holds text.
@@ -145,8 +145,10 @@ impl FileChunks<'_> {
     fn open_next(&mut self) -> Result<bool, Error> {
         let Some((path, rest)) = self.paths.split_first() else { return Ok(false) };
         self.paths = rest;
-        let is_text = self.columns.as_ref();
-        let is_text = is_text.map(|columns| columns.iter().map(|(_, is_text)| *is_text).collect());
+        let is_text = |name: &str| {
+            let column = self.columns.as_ref()?.iter().find(|(other, _)| other == name)?;
+            Some(column.1)
+        };
         self.file = Some((path, file_chunks(path, self.chunk_rows, is_text)?));
         Ok(true)
     }
@@ -159,7 +161,11 @@ impl FileChunks<'_> {
             .collect();
         let expected = self.columns.get_or_insert_with(|| found.clone());
         if *expected == found {
-            return Ok(chunk);
+            let Some((path, _)) = self.file.as_ref().filter(|_| self.are_several) else {
+                return Ok(chunk);
+            };
+            let file: Arc<str> = path.to_string_lossy().into();
+            return Ok(chunk.in_file(&file));
         }
         let in_words = |columns: &[(String, bool)]| {
             let kind = |is_text: bool| if is_text { " (text)" } else { "" };
@@ -185,7 +191,13 @@ impl Iterator for FileChunks<'_> {
         loop {
             let (_, chunks) = self.file.as_mut()?;
             match chunks.next() {
-                Some(Ok(chunk)) => return Some(self.checked(chunk)),
+                Some(Ok(chunk)) => {
+                    let checked = self.checked(chunk);
+                    if checked.is_err() {
+                        self.file = None;
+                    }
+                    return Some(checked);
+                }
                 Some(Err(error)) => {
                     self.file = None;
                     return Some(Err(error));
@@ -215,7 +227,7 @@ impl Table {
         match Format::of(path)? {
             Format::Csv => Self::read_csv(path),
             Format::Parquet => {
-                let mut chunks = file_chunks(path, usize::MAX, None)?;
+                let mut chunks = file_chunks(path, usize::MAX, |_| None)?;
                 chunks.next().unwrap_or_else(|| Err(problem(path, "has no rows")))
             }
         }

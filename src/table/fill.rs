@@ -8,6 +8,8 @@ use super::encoder::{EncodedRows, Jitter};
 use super::model::TableModel;
 use crate::error::{Error, ensure};
 
+/// How often rows are filled again in which a determined column is outside of its support.
+const MAX_REDRAWS: usize = 20;
 /// Rows from which the missing cells of a row start.
 const N_STARTS: usize = 64;
 
@@ -20,12 +22,14 @@ impl TableModel {
     /// values. Several start from the likeliest of 64 samples and are then drawn in turns, each given
     /// all others, in `n_sweeps` rounds: Gibbs sampling, which is exact in the limit, and needs more
     /// rounds where the missing columns depend on each other closely. Ten are enough for most tables.
-    /// Constant and determined columns follow from their value and their formula.
+    /// Constant and determined columns follow from their value and their formula; rows in which that
+    /// is outside of the support are filled again, up to 20 times.
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if a column is not there, a context is missing, or a value is outside of its
-    /// support; [`Error::Config`] for no round.
+    /// [`Error::Data`] if a column is not there, a context is missing, a value is outside of its
+    /// support, or a determined column is there while several are missing that determine it;
+    /// [`Error::Config`] for no round.
     ///
     /// # References
     ///
@@ -62,15 +66,42 @@ impl TableModel {
         rng: &mut R,
     ) -> Result<Table, Error> {
         ensure!(n_sweeps > 0, "`n_sweeps` must be at least 1, got 0");
+        let mut filled = self.filled(table, n_sweeps, rng)?;
+        for _ in 0..MAX_REDRAWS {
+            let outside = self.outside(&filled);
+            if outside.is_empty() {
+                return Ok(filled);
+            }
+            let again = self.filled(&table.select(&outside), n_sweeps, rng)?;
+            filled = filled.with_rows(&outside, &again)?;
+        }
+        Ok(filled)
+    }
+
+    /// The table filled once, whether or not determined columns are inside of their supports.
+    fn filled<R: Rng + ?Sized>(
+        &self,
+        table: &Table,
+        n_sweeps: usize,
+        rng: &mut R,
+    ) -> Result<Table, Error> {
         let d = self.sizes()[0];
         // What is missing, by feature: its rows.
         let mut missing: Vec<Vec<usize>> = Vec::with_capacity(d);
         let mut columns = table.columns().to_vec();
         self.solve_formulas(&mut columns);
+        if let Some((row, total)) = self.underdetermined(&columns) {
+            return Err(Error::Data(format!(
+                "{}: column `{total}` is there and several columns that determine it are not: leave it \
+                 empty too, or fill all but one of those",
+                table.place_of(row)
+            )));
+        }
         for (name, map) in self.features() {
             let column = columns.iter_mut().find(|column| column.name == name);
             let Some(Column { values: Values::Numbers(values), .. }) = column else {
-                return Err(table.numbers(name).err().unwrap_or(Error::UnwantedContext));
+                table.numbers(name)?;
+                continue;
             };
             if let Some(row) = values.iter().position(|x| !x.is_nan() && !map.support.contains(*x))
             {

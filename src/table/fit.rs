@@ -14,7 +14,7 @@ use super::epoch_rows::EpochRows;
 use super::linear::Linear;
 use super::model::TableModel;
 use super::report::TableReport;
-use super::rows::{Usable, n_held_out, split, usable_rows};
+use super::rows::{Usable, check_formulas, n_held_out, split, usable_rows};
 use super::sample::Reservoir;
 use super::schema::{Role, Schema};
 use super::source::TableSource;
@@ -168,7 +168,8 @@ impl<'a> TableFitter<'a> {
     /// baselines and the held-out rows are of those. Then each epoch trains on as many of the other
     /// rows, one epoch after another through the source and again from its start; by default there
     /// are at least as many epochs as one pass needs. No more than four such chunks are in memory.
-    /// Rows that follow each other in the source share an epoch: shuffle a file that is sorted.
+    /// Rows that follow each other in the source share an epoch: shuffle a file that is sorted, also one
+    /// that is sorted by its weights.
     ///
     /// [`sample_rows`](super::sample_rows) gives rows to infer the schema from.
     ///
@@ -208,7 +209,9 @@ impl<'a> TableFitter<'a> {
             let chunk = chunk?;
             let usable = usable_rows(&chunk, schema, treatment)?;
             n_dropped += usable.n_dropped;
-            reservoir.add(&chunk.select(&usable.rows))?;
+            let rows = chunk.select(&usable.rows);
+            check_formulas(&rows, schema)?;
+            reservoir.add(&rows)?;
         }
         let n_rows = reservoir.n_seen() as usize;
         let (sample, indices) = reservoir.finish()?;

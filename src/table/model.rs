@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::column_map::ColumnMap;
 use super::data::{Column, Table};
 use super::encoder::{EncodedRows, Encoder, FAR, Jitter};
-use super::schema::Schema;
+use super::schema::{Kind as ColumnKind, Schema};
 use crate::distribution::{Distribution, FlowConfig, NormalizingFlow};
 use crate::error::{Error, ensure};
 use crate::io::container::{Container, Kind, problem, write_atomically};
@@ -149,6 +149,22 @@ impl TableModel {
         self.encoder.fill_dependent(columns, original)
     }
 
+    /// A row in which a determined column is there and several terms of its formula are not, and the
+    /// name of that column.
+    pub(super) fn underdetermined(&self, columns: &[Column]) -> Option<(usize, String)> {
+        self.encoder.underdetermined(columns)
+    }
+
+    /// The rows in which a determined column is outside of its support.
+    pub(super) fn outside(&self, rows: &Table) -> Vec<usize> {
+        self.encoder.outside(rows)
+    }
+
+    /// The columns that are no features in which a row is outside of the supports.
+    pub(super) fn violations(&self, table: &Table) -> Result<Vec<(usize, String)>, Error> {
+        self.encoder.violations(table)
+    }
+
     /// Missing values that a determined column and the other terms of its formula leave no choice.
     pub(super) fn solve_formulas(&self, columns: &mut [Column]) {
         self.encoder.solve_formulas(columns);
@@ -261,6 +277,12 @@ impl TableModel {
         let weights = bytes_of(path, &self.flow)?;
         let container = Container::new(content, vec![(WEIGHTS, weights)]);
         container.to_bytes(Kind::Table).map_err(|error| problem(path, error))
+    }
+
+    /// Whether a column holds text, if the model knows it.
+    pub(super) fn is_text(&self, name: &str) -> Option<bool> {
+        let column = self.schema.columns().iter().find(|column| column.name == name)?;
+        Some(matches!(column.kind, ColumnKind::Categories(_)))
     }
 
     /// The rows in which no value that the model needs is missing.

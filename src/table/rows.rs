@@ -38,9 +38,19 @@ pub(super) fn usable_rows(
             Ok(())
         };
         match (&table.column(name)?.values, &column.kind) {
-            (Values::Text(values), Kind::Categories(_)) => {
-                for row in (0..values.len()).filter(|&row| values[row].is_empty()) {
-                    missing(row, "missing")?;
+            (Values::Text(values), Kind::Categories(names)) => {
+                for (row, value) in values.iter().enumerate() {
+                    if value.is_empty() {
+                        missing(row, "missing")?;
+                        continue;
+                    }
+                    ensure!(
+                        as Data,
+                        names.binary_search(value).is_ok(),
+                        "{}: the category {value:?} is none of the schema's, {}",
+                        place(row),
+                        names.join(", ")
+                    );
                 }
             }
             (Values::Numbers(values), Kind::Numbers(support)) => {
@@ -80,6 +90,25 @@ pub(super) fn usable_rows(
     let n_dropped = is_complete.iter().filter(|&&is_complete| !is_complete).count();
     let rows = (0..table.n_rows()).filter(|&row| is_complete[row] && is_weighted[row]).collect();
     Ok(Usable { rows, n_dropped })
+}
+
+/// That the columns that the schema says are determined are so in these rows.
+pub(super) fn check_formulas(rows: &Table, schema: &Schema) -> Result<(), Error> {
+    for column in schema.columns() {
+        let Role::Determined(formula) = &column.role else { continue };
+        let (name, own) = (&column.name, rows.numbers(&column.name)?);
+        let of: Vec<&[f64]> =
+            formula.columns().map(|other| rows.numbers(other)).collect::<Result<_, Error>>()?;
+        let row = (0..own.len()).find(|&row| !formula.holds(own[row], |index| of[index][row]));
+        if let Some(row) = row {
+            return Err(Error::Data(format!(
+                "{}, column `{name}`: it is {formula} in the rows that the schema was inferred from, and \
+                 not here: give it noise by `with_jitter`, or leave it out by `without`",
+                rows.place_of(row)
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The rows that are trained on and those that are held out, in a random order.

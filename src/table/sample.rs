@@ -179,6 +179,14 @@ impl<R: Rng> Reservoir<R> {
 }
 
 impl Table {
+    /// The table with some rows in the place of those at these indices.
+    pub(super) fn with_rows(&self, indices: &[usize], rows: &Self) -> Result<Self, Error> {
+        let n = self.n_rows();
+        let mut from: Vec<usize> = (0..n).collect();
+        indices.iter().enumerate().for_each(|(row, &index)| from[index] = n + row);
+        Ok(self.concat(rows)?.select(&from))
+    }
+
     /// The rows of this table, then those of another of the same columns.
     ///
     /// # Errors
@@ -212,10 +220,7 @@ impl Table {
             Ok(Column { name: a.name.clone(), values })
         });
         let table = Self::new(columns.collect::<Result<_, _>>()?)?;
-        Ok(match (self.lines(), other.lines()) {
-            (Some(a), Some(b)) => table.with_lines([a, b].concat()),
-            _ => table,
-        })
+        Ok(table.with_places(self.places().chain(other.places()).collect()))
     }
 }
 

@@ -87,6 +87,7 @@ impl Schema {
     /// - 20 rows or more, all between 0 and 1, on both sides of ½: between 0 and 1
     /// - 20 rows or more, all above 0, or all below: above 0, or below
     /// - anything else: real
+    /// - no value at all: left out
     ///
     /// # Errors
     ///
@@ -171,14 +172,23 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if there is no such column or it holds text, [`Error::Config`] if the width is
-    /// not above 0 and finite.
+    /// [`Error::Data`] if there is no such column or it holds text, integers or one value,
+    /// [`Error::Config`] if the width is not above 0 and finite.
     pub fn with_jitter(mut self, name: &str, width: f64) -> Result<Self, Error> {
         let is_valid = width > 0.0 && width.is_finite();
         ensure!(is_valid, "the width of jitter must be above 0 and finite, got {width}");
         let column = self.column_mut(name)?;
-        let is_text = matches!(column.kind, Kind::Categories(_));
-        ensure!(as Data, !is_text, "column `{name}` holds text, which no noise is added to");
+        let sentence = match &column.kind {
+            Kind::Categories(_) => Some("holds text, which no noise is added to"),
+            Kind::Numbers(Support::Constant(_)) => Some("is constant, and in no density"),
+            Kind::Numbers(support) if support.is_integer() => {
+                Some("is of integers, which have noise of width 1 in any case")
+            }
+            Kind::Numbers(_) => None,
+        };
+        if let Some(sentence) = sentence {
+            return Err(Error::Data(format!("column `{name}` {sentence}")));
+        }
         column.jitter = width;
         if matches!(column.role, Role::Determined(_)) {
             column.role = Role::Modelled;
@@ -304,7 +314,14 @@ fn infer_column(column: &Column) -> ColumnSchema {
             (Kind::Numbers(support), notes)
         }
     };
-    ColumnSchema { name: column.name.clone(), role: Role::Modelled, kind, jitter: 0.0, notes }
+    let (name, jitter) = (column.name.clone(), 0.0);
+    if let Values::Numbers(values) = &column.values
+        && values.iter().all(|x| x.is_nan())
+    {
+        let notes = vec!["it has only empty cells".to_owned()];
+        return ColumnSchema { name, role: Role::LeftOut, kind, jitter, notes };
+    }
+    ColumnSchema { name, role: Role::Modelled, kind, jitter, notes }
 }
 
 /// The support that sorted values have by their look.

@@ -45,6 +45,18 @@ impl Default for ScoreConfig {
     }
 }
 
+impl ScoreConfig {
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for chunks of no row.
+    pub fn validate(&self) -> Result<(), Error> {
+        ensure!(self.chunk_rows > 0, "`chunk_rows` must be at least 1, got 0");
+        Ok(())
+    }
+}
+
 /// What [`TableModel::score_file`] did. Prints as a few lines.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
@@ -116,7 +128,7 @@ impl TableModel {
         mut on_chunk: impl FnMut(usize),
     ) -> Result<ScoreReport, Error> {
         let (input, output) = (input.as_ref(), output.as_ref());
-        ensure!(config.chunk_rows > 0, "`chunk_rows` must be at least 1, got 0");
+        config.validate()?;
         let format = Format::of(input)?;
         ensure!(
             format == Format::of(output)?,
@@ -125,7 +137,7 @@ impl TableModel {
             input.display()
         );
         let start = Instant::now();
-        let mut scores = Scores::open(self, input, output, config.chunk_rows)?;
+        let mut scores = Scores::open(self, input, output, config)?;
         let n_before = scores.n;
         let mut model_time = Duration::ZERO;
         thread::scope(|scope| {
@@ -133,7 +145,7 @@ impl TableModel {
             let (sender, receiver) = sync_channel::<Result<Table, Error>>(0);
             scope.spawn(move || {
                 let mut n_skipped = 0;
-                let chunks = file_chunks(input, config.chunk_rows, None);
+                let chunks = file_chunks(input, config.chunk_rows, |name| self.is_text(name));
                 let chunks = chunks.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
                 for chunk in chunks {
                     let chunk = chunk.map(|table| {
@@ -153,7 +165,8 @@ impl TableModel {
                     return Err(problem(input, format!("has a column `{COLUMN}`: rename it")));
                 }
                 let before = Instant::now();
-                let found = self.scores_of(&chunk, config.missing)?;
+                let found = self.scores_of(&chunk, config.missing);
+                let found = found.map_err(|error| problem(input, error))?;
                 model_time += before.elapsed();
                 scores.append(&found)?;
                 on_chunk(scores.n);
@@ -200,12 +213,12 @@ impl Scores {
         model: &TableModel,
         input: &Path,
         output: &Path,
-        chunk_rows: usize,
+        config: &ScoreConfig,
     ) -> Result<Self, Error> {
         let path = beside(output, "scores");
         let unwritten =
             |error: std::io::Error| problem(&path, format!("cannot be written: {error}"));
-        let identity = identity(model, input)?;
+        let identity = identity(model, input, config)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -219,9 +232,12 @@ impl Scores {
             let length = file.metadata().map_err(unwritten)?.len();
             let n = (length - identity.len() as u64) / BYTES;
             // Whole chunks: a row alone may have other roundings than in a chunk.
-            n / chunk_rows as u64 * chunk_rows as u64
+            let chunk_rows = config.chunk_rows as u64;
+            n / chunk_rows * chunk_rows
         } else {
-            file.seek(SeekFrom::Start(0))
+            // Never the header of these over scores of others.
+            file.set_len(0)
+                .and_then(|()| file.seek(SeekFrom::Start(0)))
                 .and_then(|_| file.write_all(&identity))
                 .map_err(unwritten)?;
             0
@@ -287,13 +303,14 @@ impl Scores {
 }
 
 /// What scores are of: the model, and the input by its length and the time of its last change.
-fn identity(model: &TableModel, input: &Path) -> Result<[u8; 32], Error> {
+fn identity(model: &TableModel, input: &Path, config: &ScoreConfig) -> Result<[u8; 32], Error> {
     let unread = |error: std::io::Error| problem(input, format!("cannot be read: {error}"));
     let metadata = fs::metadata(input).map_err(unread)?;
     let mut hash = Sha256::new();
     hash.update(model.to_bytes(input)?);
     hash.update(fs::canonicalize(input).map_err(unread)?.as_os_str().as_encoded_bytes());
     hash.update(metadata.len().to_le_bytes());
+    hash.update([u8::from(config.missing == NonFiniteRows::Drop)]);
     if let Ok(modified) = metadata.modified()
         && let Ok(since) = modified.duration_since(std::time::UNIX_EPOCH)
     {

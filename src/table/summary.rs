@@ -9,6 +9,7 @@ use crate::error::{Error, ensure};
 
 /// Means and quantiles by column, of data or of samples. Prints as a table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// The probabilities of the quantiles.
     pub probabilities: Vec<f64>,
@@ -18,6 +19,7 @@ pub struct Summary {
 
 /// The mean and quantiles of the values of a column that are there.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ColumnSummary {
     /// The name of the column.
     pub name: String,

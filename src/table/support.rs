@@ -202,6 +202,26 @@ impl Support {
         }
     }
 
+    /// A value that noise has led beyond an end, as far inside of it; on a circle some turns back.
+    pub(super) fn reflected(self, x: f64) -> f64 {
+        let (low, high) = self.ends();
+        if self.circle().is_some() || low < x && x < high {
+            return self.inside(x);
+        }
+        // Not onto the end itself, where a logarithm has no bound, and no further than the other end.
+        let reflected = if x <= low { 2.0 * low - x } else { 2.0 * high - x };
+        if low < reflected && reflected < high { reflected } else { self.middle() }
+    }
+
+    /// A value between the ends, for noise as wide as the support and for roundings onto an end.
+    fn middle(self) -> f64 {
+        match self.ends() {
+            (low, high) if low.is_finite() && high.is_finite() => 0.5 * (low + high),
+            (low, _) if low.is_finite() => low + f64::EPSILON * low.abs().max(1.0),
+            (_, high) => high - f64::EPSILON * high.abs().max(1.0),
+        }
+    }
+
     /// A value that roundings have led to an end, or beyond the range of numbers, moved inside; on a
     /// circle some turns back.
     pub(super) fn inside(self, x: f64) -> f64 {

@@ -15,6 +15,8 @@ pub(super) struct Rows {
     pub validation: Dataset,
     /// The rows that were left out.
     pub n_dropped: usize,
+    /// What the weights to train on are divided by.
+    mean_weight: f64,
 }
 
 impl Rows {
@@ -55,9 +57,11 @@ impl Rows {
                 (data.select(train), data.select(held_out), dropped)
             }
         };
-        let train = weighted(train, "train")?.to_device(device);
-        let validation = weighted(validation, "validation")?.to_device(device);
-        Ok(Self { train, validation, n_dropped })
+        let mean = mean_weight(&train, "train")?;
+        let train = weighted(train, mean).to_device(device);
+        let of_validation = mean_weight(&validation, "validation")?;
+        let validation = weighted(validation, of_validation).to_device(device);
+        Ok(Self { train, validation, n_dropped, mean_weight: mean })
     }
 
     /// Puts other values in the place of the rows that are trained on.
@@ -80,7 +84,9 @@ impl Rows {
             shape(&self.train),
             shape(&data)
         );
-        self.train = weighted(shuffled(&data, config.seed), "train")?.to_device(device);
+        // By the mean of the rows that were given: rows that are heavier in one epoch than in another
+        // count for more there.
+        self.train = weighted(shuffled(&data, config.seed), self.mean_weight).to_device(device);
         Ok(())
     }
 }
@@ -132,13 +138,19 @@ fn finite(data: &Dataset, treatment: NonFiniteRows) -> Result<(Dataset, usize), 
     Ok((data.select(&rows), n_dropped))
 }
 
-/// Weights with a mean of 1, so that the loss of a batch needs no more than a mean.
-fn weighted(data: Dataset, what: &str) -> Result<Dataset, Error> {
-    let Some(weights) = data.weights() else { return Ok(data) };
+/// The mean of the weights; 1 without any.
+fn mean_weight(data: &Dataset, what: &str) -> Result<f64, Error> {
+    let Some(weights) = data.weights() else { return Ok(1.0) };
     let mean = weights.iter().sum::<f64>() / weights.len() as f64;
     ensure!(as Data, mean.is_normal(), "the weights of the {what} rows have no finite mean, got {mean}");
+    Ok(mean)
+}
+
+/// Weights by their mean, so that the loss of a batch needs no more than a mean.
+fn weighted(data: Dataset, mean: f64) -> Dataset {
+    let Some(weights) = data.weights() else { return data };
     let weights = weights.iter().map(|weight| weight / mean).collect();
-    Ok(data.with_weights(weights))
+    data.with_weights(weights)
 }
 
 /// The plain device of a model.
