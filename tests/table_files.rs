@@ -427,6 +427,53 @@ mod parquet {
         assert_eq!(from_file.model.log_prob(&table), from_memory.model.log_prob(&table));
     }
 
+    /// As `tests/data/README.md` says it was written.
+    #[test]
+    fn a_file_of_pyarrow_is_read_and_keeps_its_columns_when_it_is_scored() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pyarrow.parquet");
+        let table = Table::read(&path).expect("a table");
+        let numbers = |name: &str| table.numbers(name).expect("numbers");
+        let bits = |values: &[f64]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        let nan = f64::NAN;
+        assert_eq!(bits(numbers("x")), bits(&[1.5, nan, 2.5, 3.5, 4.5, 5.5, 6.5]));
+        assert_eq!(bits(numbers("single")), bits(&[0.5, 1.5, 2.5, 3.5, 4.5, nan, 6.5]));
+        assert_eq!(numbers("count"), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        assert_eq!(numbers("unsigned")[5..], [5.0, 4_294_967_295.0]);
+        assert_eq!(bits(numbers("is_new")), bits(&[1.0, 0.0, 1.0, nan, 0.0, 1.0, 1.0]));
+        assert_eq!(numbers("price"), [1.25; 7]);
+        assert_eq!(numbers("when"), [1_767_225_600_000_000.0; 7]);
+        let tree = ["oak", "elm", "", "oak", "elm", "oak", "ash"].map(str::to_owned);
+        assert_eq!(table.column("tree").expect("strings").values, Values::Text(tree.to_vec()));
+        // A list is no column of a table.
+        assert!(table.column("tags").is_err());
+        let files = TableFiles::new([&path]).expect("a file");
+        let places =
+            files.chunks(2).expect("it opens").map(|chunk| chunk.expect("rows").place_of(0));
+        assert_eq!(places.last().as_deref(), Some("row 6 (from 0)"));
+
+        // The list stays in the file that is written, in its three row groups.
+        let folder = Folder::new("pyarrow");
+        let schema = Schema::infer(&table).and_then(|schema| schema.without("tree"));
+        let left_out = ["x", "single", "is_new", "price", "when"];
+        let schema = left_out
+            .iter()
+            .try_fold(schema.expect("a table"), |schema, name| schema.without(name))
+            .expect("all are there");
+        let model = fit_table(&table, &schema, &epochs(1), &cpu()).expect("it trains").model;
+        let output = folder.file("out.parquet");
+        score(&model, &path, &output, 4);
+        let scored = Table::read(&output).expect("a table");
+        let expected = model.log_prob(&table).expect("the same columns");
+        assert_eq!(scored.numbers("log_density"), Ok(&expected[..]));
+        assert_eq!(
+            format!("{:?}", scored.columns()[..8].to_vec()),
+            format!("{:?}", table.columns())
+        );
+        let sizes = [&path, &output].map(|path| std::fs::metadata(path).expect("a file").len());
+        // Its bytes, but for what Arrow said of the columns.
+        assert!(sizes[1] > sizes[0] / 2, "{sizes:?}");
+    }
+
     #[test]
     fn what_is_no_parquet_is_told_of() {
         let folder = Folder::new("no-parquet");

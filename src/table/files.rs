@@ -43,7 +43,8 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// One table in one or several files of the same columns: CSV, and Parquet (names that end in
-/// `.parquet`) by the feature `parquet`.
+/// `.parquet`) by the feature `parquet`. Of Parquet files numbers, truth values (0 and 1), timestamps
+/// (in their unit) and strings are read; other columns, as lists, are as if they were not there.
 ///
 /// # Example
 ///

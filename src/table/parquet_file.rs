@@ -14,7 +14,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescriptor, Type, TypePtr};
 
-use super::data::{Column, Table, Values};
+use super::data::{At, Column, Place, Table, Values};
 use super::files::beside;
 use crate::error::Error;
 use crate::io::container::problem;
@@ -114,7 +114,13 @@ pub(super) fn append_column(
         let mut fields = root.get_fields().to_vec();
         fields.push(field(&Column { name: name.to_owned(), values: Values::Numbers(vec![]) })?);
         let schema = Type::group_type_builder(root.name()).with_fields(fields).build()?;
-        let properties = WriterProperties::builder().set_key_value_metadata(None).build();
+        // As pandas' index; what Arrow says of the columns no longer fits.
+        let metadata = reader.metadata().file_metadata().key_value_metadata().cloned();
+        let metadata = metadata.map(|mut all| {
+            all.retain(|entry| entry.key != "ARROW:schema");
+            all
+        });
+        let properties = WriterProperties::builder().set_key_value_metadata(metadata).build();
         let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties))?;
         for group in reader.metadata().row_groups() {
             let mut target = writer.next_row_group()?;
@@ -149,6 +155,12 @@ pub(super) fn append_column(
             }
             target.close()?;
         }
+        if values.next().is_some() {
+            return Err(ParquetError::General(format!(
+                "{} has changed meanwhile",
+                input.display()
+            )));
+        }
         writer.close()?;
         Ok(())
     });
@@ -166,7 +178,11 @@ fn open(path: &Path) -> Result<SerializedFileReader<File>, Error> {
 pub(super) struct ParquetChunks {
     path: PathBuf,
     reader: SerializedFileReader<File>,
+    /// The columns that are read.
+    columns: Vec<usize>,
     chunk_rows: usize,
+    /// The rows that were read.
+    n_rows: usize,
     /// The row group that comes next, and what is being read of the one before.
     next_group: usize,
     group: Option<Group>,
@@ -180,17 +196,20 @@ struct Group {
 impl ParquetChunks {
     pub fn open(path: &Path, chunk_rows: usize) -> Result<Self, Error> {
         let reader = open(path)?;
-        for column in reader.metadata().file_metadata().schema_descr().columns() {
-            check(column).map_err(|what| problem(path, what))?;
+        let all = reader.metadata().file_metadata().schema_descr().columns();
+        let columns: Vec<usize> = (0..all.len()).filter(|&index| is_read(&all[index])).collect();
+        if columns.is_empty() {
+            return Err(problem(path, "has no column of numbers or strings"));
         }
         let path = path.to_owned();
-        Ok(Self { path, reader, chunk_rows, next_group: 0, group: None })
+        Ok(Self { path, reader, columns, chunk_rows, n_rows: 0, next_group: 0, group: None })
     }
 
     fn read(&mut self) -> Result<Option<Table>, ParquetError> {
         let descriptors = self.reader.metadata().file_metadata().schema_descr_ptr();
+        let descriptors: Vec<_> =
+            self.columns.iter().map(|&index| &descriptors.columns()[index]).collect();
         let mut columns: Vec<Column> = descriptors
-            .columns()
             .iter()
             .map(|column| Column {
                 name: column.name().to_owned(),
@@ -207,7 +226,7 @@ impl ParquetChunks {
                     break;
                 }
                 let group = self.reader.get_row_group(self.next_group)?;
-                let readers = (0..columns.len()).map(|index| group.get_column_reader(index));
+                let readers = self.columns.iter().map(|&index| group.get_column_reader(index));
                 let columns = readers.collect::<Result<_, _>>()?;
                 let n_left = group.metadata().num_rows() as usize;
                 self.group = Some(Group { columns, n_left });
@@ -215,7 +234,7 @@ impl ParquetChunks {
                 continue;
             };
             let n = group.n_left.min(self.chunk_rows - n_rows);
-            let targets = columns.iter_mut().zip(&mut group.columns).zip(descriptors.columns());
+            let targets = columns.iter_mut().zip(&mut group.columns).zip(&descriptors);
             for ((column, reader), descriptor) in targets {
                 read_column(&mut column.values, reader, descriptor, n)?;
             }
@@ -225,7 +244,12 @@ impl ParquetChunks {
         if n_rows == 0 {
             return Ok(None);
         }
-        Table::new(columns).map(Some).map_err(|error| ParquetError::General(error.to_string()))
+        let table =
+            Table::new(columns).map_err(|error| ParquetError::General(error.to_string()))?;
+        let first = self.n_rows as u64;
+        self.n_rows += n_rows;
+        let place = |row| Place { file: None, at: At::Row(row) };
+        Ok(Some(table.with_places((first..self.n_rows as u64).map(place).collect())))
     }
 }
 
@@ -237,19 +261,16 @@ impl Iterator for ParquetChunks {
     }
 }
 
-/// Whether a column is of a type that is read.
-fn check(column: &ColumnDescriptor) -> Result<(), String> {
-    let name = column.path().string();
-    if column.max_rep_level() > 0 || column.path().parts().len() > 1 {
-        return Err(format!("column `{name}` is nested: flatten it"));
-    }
-    match column.physical_type() {
-        PhysicalType::INT96 | PhysicalType::FIXED_LEN_BYTE_ARRAY => {
-            let physical = column.physical_type();
-            Err(format!("column `{name}` is of the type {physical}: save it as doubles or strings"))
+/// Whether a column is read: numbers, truth values and strings, that are not nested.
+fn is_read(column: &ColumnDescriptor) -> bool {
+    let is_flat = column.max_rep_level() == 0 && column.path().parts().len() == 1;
+    let is_decimal = column.converted_type() == ConvertedType::DECIMAL;
+    is_flat
+        && match column.physical_type() {
+            PhysicalType::INT96 | PhysicalType::FIXED_LEN_BYTE_ARRAY => false,
+            PhysicalType::BYTE_ARRAY => !is_decimal,
+            _ => true,
         }
-        _ => Ok(()),
-    }
 }
 
 fn read_column(
