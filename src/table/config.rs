@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use burn::config::Config;
+use rand::Rng;
 
 use crate::conditioner::{MlpConfig, PeriodicMlpConfig};
 use crate::coupling::{Mask, MaskedCouplingConfig};
@@ -70,11 +71,12 @@ impl TableConfig {
     }
 
     /// The flow of these features, of which some are angles, and so many contexts, for so many rows.
-    pub(super) fn flow_config(
+    pub(super) fn flow_config<R: Rng + ?Sized>(
         &self,
         periodic: &[bool],
         d_context: usize,
         n_rows: usize,
+        rng: &mut R,
     ) -> Result<FlowConfig, Error> {
         let d_features = periodic.len();
         let d_hidden = self.d_hidden.unwrap_or(match n_rows {
@@ -90,7 +92,7 @@ impl TableConfig {
         } else if periodic.contains(&true) {
             circular(periodic, d_context, n_layers, &network, self.flow)
         } else {
-            match self.flow {
+            let preset = match self.flow {
                 TableFlow::Nsf => NsfConfig::new(d_features)
                     .with_d_context(d_context)
                     .with_n_layers(n_layers)
@@ -101,11 +103,42 @@ impl TableConfig {
                     .with_n_layers(n_layers)
                     .with_conditioner(network.into())
                     .into(),
-            }
+            };
+            with_other_masks(preset, rng)
         };
         config.validate()?;
         Ok(config)
     }
+}
+
+/// Every two layers with another mask and its complement: with the same two halves in all layers,
+/// columns of one half would never be given each other. The first masks are the bits of the columns'
+/// numbers, which part any two columns where there are enough layers; the others are random.
+fn with_other_masks<R: Rng + ?Sized>(mut config: FlowConfig, rng: &mut R) -> FlowConfig {
+    let d = config.d_features();
+    let mut masks = (0..n_bits(d)).map(|bit| halves(d, bit));
+    let mut mask = Mask::alternating(d);
+    for (index, layer) in config.layers.iter_mut().enumerate() {
+        if let LayerConfig::MaskedCoupling(coupling) = layer {
+            mask = if index % 2 == 0 {
+                masks.next().unwrap_or_else(|| Mask::random(d, rng))
+            } else {
+                mask.complement()
+            };
+            coupling.mask = mask.clone();
+        }
+    }
+    config
+}
+
+/// The number of bits of the numbers below `n`.
+fn n_bits(n: usize) -> u32 {
+    usize::BITS - (n - 1).leading_zeros()
+}
+
+/// Kept are the features with a zero at a bit of their number.
+fn halves(d: usize, bit: u32) -> Mask {
+    Mask::custom((0..d).map(|feature| feature >> bit & 1 == 0).collect())
 }
 
 /// With no other column to couple it with: one map, of more bins, given the context if there is one.
@@ -151,8 +184,7 @@ fn circular(
             let mut kept = vec![true; periodic.len()];
             // Every two layers by another bit of the index, so that any two features come to be on
             // different sides.
-            let n_bits = usize::BITS - (features.len() - 1).leading_zeros();
-            let bit = (layer as u32 / 2) % n_bits.max(1);
+            let bit = (layer as u32 / 2) % n_bits(features.len()).max(1);
             for (index, &feature) in features.iter().enumerate() {
                 kept[feature] = features.len() > 1 && ((index >> bit) + layer).is_multiple_of(2);
             }

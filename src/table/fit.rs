@@ -245,7 +245,7 @@ impl<'a> TableFitter<'a> {
         let FitRows { train, held_out, n_rows, .. } = &rows;
         let encoder = Encoder::fit(schema, train, &mut rng)?;
         let periodic: Vec<bool> = encoder.features().map(|(_, map)| map.is_periodic()).collect();
-        let flow_config = config.flow_config(&periodic, encoder.d_context(), *n_rows)?;
+        let flow_config = config.flow_config(&periodic, encoder.d_context(), *n_rows, &mut rng)?;
         let flow = flow_config.init(device, &mut rng);
         let datasets = Datasets::new(&encoder, schema, device);
         let (validation, log_slopes) = datasets.jittered(held_out, &mut rng)?;
