@@ -138,6 +138,13 @@ fn an_interrupted_run_goes_on_where_it_ended() {
     assert!(std::fs::read(&output).expect("it is there") == whole, "another file");
     std::fs::remove_file(&output).expect("it is there");
 
+    // A file of that name that holds no scores stays.
+    std::fs::write(&scores, "my own notes, which are longer than a header of scores")
+        .expect("a file");
+    let error = model.score_file(&input, &output, &config, |_| {}).unwrap_err().to_string();
+    assert!(error.contains("would be overwritten, and holds no scores"), "{error}");
+    std::fs::remove_file(&scores).expect("it is there");
+
     // Scores of another input, or by another model, are none of this one.
     interrupt(300);
     table.select(&(0..400).collect::<Vec<_>>()).write_csv(&input).expect("it is written");

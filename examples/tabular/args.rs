@@ -42,6 +42,9 @@ pub struct Args {
     /// needs
     #[arg(long)]
     pub epochs: Option<usize>,
+    /// A file that the training is written to after every epoch, and goes on from if it is there
+    #[arg(long)]
+    pub checkpoint: Option<PathBuf>,
     /// Rows to sample
     #[arg(long, default_value_t = 1000)]
     pub samples: usize,
@@ -50,7 +53,7 @@ pub struct Args {
     pub seed: u64,
     /// A model that was fitted before: score the rows of the file, and sample
     #[arg(long, conflicts_with_all = [
-        "context", "drop", "support", "jitter", "weight", "flow", "epochs"
+        "context", "drop", "support", "jitter", "weight", "flow", "epochs", "checkpoint"
     ])]
     pub load: Option<PathBuf>,
     /// With --load: fill the missing cells of the file by draws, as filled.csv

@@ -66,13 +66,16 @@ fn fit(args: &Args) -> Result {
 
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{elapsed_precise} epoch {pos}: {msg}")?);
-    let fitter = TableFitter::new(config(args)).on_epoch(|epoch| {
+    let mut fitter = TableFitter::new(config(args)).on_epoch(|epoch| {
         bar.set_position(epoch.epoch as u64);
         if let Some(nll) = epoch.validation_nll {
             bar.set_message(format!("{nll:.3} nats held out, standardised"));
         }
         std::ops::ControlFlow::Continue(())
     });
+    if let Some(path) = &args.checkpoint {
+        fitter = fitter.checkpoint(path);
+    }
     let device = Device::default();
     let fitted = if in_chunks {
         fitter.fit_source(&files, &schema, &device)

@@ -37,12 +37,15 @@ pub fn ask(args: &Args, model: &TableModel) -> Result {
     Ok(())
 }
 
-/// The name of a result: of several files each has the name of its own before it.
+/// The name of a result: of several files each has its number and name before it.
 fn result_of(args: &Args, input: &Path, what: &str) -> Result<std::path::PathBuf> {
     let end = if input.extension().is_some_and(|end| end == "parquet") { "parquet" } else { "csv" };
-    let is_one = TableFiles::matching(&args.data)?.paths().len() == 1;
+    let files = TableFiles::matching(&args.data)?;
     let stem = input.file_stem().unwrap_or_default().to_string_lossy();
-    let name = if is_one { what.to_owned() } else { format!("{stem}-{what}") };
+    // Files of different folders may have one name.
+    let index = files.paths().iter().position(|path| path == input).unwrap_or_default();
+    let is_one = files.paths().len() == 1;
+    let name = if is_one { what.to_owned() } else { format!("{index}-{stem}-{what}") };
     Ok(args.out.join(format!("{name}.{end}")))
 }
 

@@ -184,14 +184,23 @@ fn parse<T: DeserializeOwned>(header: &[u8]) -> Result<T, String> {
 
 /// Writes a file whole or not at all: the old one stays until the new one is on the disk.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let cannot_write = |error: &dyn std::fmt::Display| {
-        problem(path, format!("cannot be written: {error}; what was there before is untouched"))
-    };
-    let (scratch, mut file) = AtomicFile::create(path).map_err(|error| cannot_write(&error))?;
-    file.write_all(bytes).map_err(|error| cannot_write(&error))?;
-    file.sync_all().map_err(|error| cannot_write(&error))?;
+    atomically(path, |mut file| file.write_all(bytes).map_err(|error| unwritten(path, error)))
+}
+
+/// The same by a function that writes to it.
+pub(crate) fn atomically(
+    path: &Path,
+    write: impl FnOnce(&fs::File) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (scratch, file) = AtomicFile::create(path).map_err(|error| unwritten(path, error))?;
+    write(&file)?;
+    file.sync_all().map_err(|error| unwritten(path, error))?;
     drop(file);
-    scratch.commit().map_err(|error| cannot_write(&error))
+    scratch.commit().map_err(|error| unwritten(path, error))
+}
+
+pub(crate) fn unwritten(path: &Path, error: impl std::fmt::Display) -> Error {
+    problem(path, format!("cannot be written: {error}; what was there before is untouched"))
 }
 
 /// An error about a file.

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
 
 use super::data::{At, Column, Place, Table, Values};
-use super::files::beside;
 use crate::error::Error;
-use crate::io::container::{problem, write_atomically};
+use crate::io::container::{atomically, problem, unwritten, write_atomically};
 
 /// In the order in which they are tried: a comma also stands in numbers and text.
 const DELIMITERS: [u8; 4] = *b"\t;|,";
@@ -138,35 +137,31 @@ pub(super) fn append_column(
     mut values: impl Iterator<Item = Result<f64, Error>>,
 ) -> Result<(), Error> {
     let (mut records, layout) = open(input)?;
-    let unwritten = |error: std::io::Error| problem(output, format!("cannot be written: {error}"));
-    let partial = beside(output, "partial");
-    let mut writer = BufWriter::new(File::create(&partial).map_err(unwritten)?);
-    let mut row = Vec::new();
-    if let Some(line_of_names) = &layout.line_of_names {
-        row.extend_from_slice(line_of_names);
-        end_row(&mut row, layout.delimiter, name);
-        writer.write_all(&row).map_err(unwritten)?;
-    }
-    loop {
-        row.clear();
-        if records.next(&mut row).map_err(|what| problem(input, what))?.is_none() {
-            break;
+    atomically(output, |file| {
+        let unwritten = |error: std::io::Error| unwritten(output, error);
+        let mut writer = BufWriter::new(file);
+        let mut row = Vec::new();
+        if let Some(line_of_names) = &layout.line_of_names {
+            row.extend_from_slice(line_of_names);
+            end_row(&mut row, layout.delimiter, name);
+            writer.write_all(&row).map_err(unwritten)?;
         }
-        let value =
-            values.next().unwrap_or_else(|| Err(problem(input, "has changed meanwhile")))?;
-        let value = if value.is_nan() { String::new() } else { value.to_string() };
-        end_row(&mut row, layout.delimiter, &value);
-        writer.write_all(&row).map_err(unwritten)?;
-    }
-    if values.next().is_some() {
-        return Err(problem(input, "has changed meanwhile"));
-    }
-    writer
-        .into_inner()
-        .map_err(|error| unwritten(error.into_error()))?
-        .sync_all()
-        .map_err(unwritten)?;
-    std::fs::rename(&partial, output).map_err(unwritten)
+        loop {
+            row.clear();
+            if records.next(&mut row).map_err(|what| problem(input, what))?.is_none() {
+                break;
+            }
+            let changed = || Err(problem(input, "has changed meanwhile"));
+            let value = values.next().unwrap_or_else(changed)?;
+            let value = if value.is_nan() { String::new() } else { value.to_string() };
+            end_row(&mut row, layout.delimiter, &value);
+            writer.write_all(&row).map_err(unwritten)?;
+        }
+        if values.next().is_some() {
+            return Err(problem(input, "has changed meanwhile"));
+        }
+        writer.flush().map_err(unwritten)
+    })
 }
 
 fn end_row(row: &mut Vec<u8>, delimiter: u8, cell: &str) {

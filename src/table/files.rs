@@ -34,14 +34,6 @@ impl Format {
     }
 }
 
-/// A file beside another, of its whole name and one more ending.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".");
-    name.push(ending);
-    path.with_file_name(name)
-}
-
 /// One table in one or several files of the same columns: CSV, and Parquet (names that end in
 /// `.parquet`) by the feature `parquet`. Of Parquet files numbers, truth values (0 and 1), timestamps
 /// (in their unit) and strings are read; other columns, as lists, are as if they were not there.

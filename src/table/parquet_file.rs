@@ -15,9 +15,8 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnDescriptor, Type, TypePtr};
 
 use super::data::{At, Column, Place, Table, Values};
-use super::files::beside;
 use crate::error::Error;
-use crate::io::container::problem;
+use crate::io::container::{atomically, problem, unwritten};
 
 /// The rows of a row group that `write_parquet` writes.
 const GROUP_ROWS: usize = 1 << 17;
@@ -85,17 +84,12 @@ fn field(column: &Column) -> Result<TypePtr, ParquetError> {
     builder.with_repetition(Repetition::OPTIONAL).build().map(Arc::new)
 }
 
-/// Writes a file beside its place, then moves it there.
+/// Writes a file atomically.
 fn written(
     path: &Path,
     write: impl FnOnce(&File) -> Result<(), ParquetError>,
 ) -> Result<(), Error> {
-    let partial = beside(path, "partial");
-    let unwritten = |error: std::io::Error| problem(path, format!("cannot be written: {error}"));
-    let file = File::create(&partial).map_err(unwritten)?;
-    write(&file).map_err(|error| problem(path, error))?;
-    file.sync_all().map_err(unwritten)?;
-    std::fs::rename(&partial, path).map_err(unwritten)
+    atomically(path, |file| write(file).map_err(|error| unwritten(path, error)))
 }
 
 /// Writes a Parquet file again with one more column of doubles, atomically. The bytes of the other

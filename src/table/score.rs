@@ -14,16 +14,20 @@ use sha2::{Digest, Sha256};
 
 use super::csv_file;
 use super::data::Table;
-use super::files::{Format, beside, file_chunks};
+use super::files::{Format, file_chunks};
 use super::model::TableModel;
 #[cfg(feature = "parquet")]
 use super::parquet_file;
+use super::source::TableSource;
 use crate::error::{Error, ensure};
 use crate::io::container::problem;
 use crate::train::NonFiniteRows;
 
 /// The column that is added.
 const COLUMN: &str = "log_density";
+/// How a file of scores starts, before a hash of what they are of.
+const MAGIC: [u8; 8] = *b"\x89scores\n";
+const HEADER_BYTES: usize = 8 + 32;
 /// The bytes of a number in the file of scores.
 const BYTES: u64 = 8;
 
@@ -182,6 +186,46 @@ impl TableModel {
         })
     }
 
+    /// The log-densities of a table that may be larger than memory, chunk by chunk in its order:
+    /// `on_chunk` is given each chunk with those of its rows. Its error ends the scoring.
+    ///
+    /// # Errors
+    ///
+    /// Those of the source and of `on_chunk`, and as [`log_prob`](Self::log_prob).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use normalizing_flows::burn::tensor::Device;
+    /// use normalizing_flows::table::{Schema, ScoreConfig, Table, TableConfig, fit_table};
+    ///
+    /// let rows = (0..100).map(|i| vec![f64::from(i * i % 37), f64::from(i % 7) + 0.5]).collect();
+    /// let table = Table::from_rows(["x", "y"], rows)?; // or files
+    /// # let fit = normalizing_flows::train::FitConfig::new().with_max_epochs(Some(1));
+    /// # let config = TableConfig::new().with_fit(fit);
+    /// let model = fit_table(&table, &Schema::infer(&table)?, &config, &Device::default())?.model;
+    /// let mut least = f64::INFINITY;
+    /// model.score_source(&table, &ScoreConfig::new().with_chunk_rows(16), |_, scores| {
+    ///     least = scores.iter().copied().fold(least, f64::min);
+    ///     Ok(())
+    /// })?;
+    /// assert!(least.is_finite());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn score_source(
+        &self,
+        source: &dyn TableSource,
+        config: &ScoreConfig,
+        mut on_chunk: impl FnMut(&Table, &[f64]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        config.validate()?;
+        for chunk in source.chunks(config.chunk_rows)? {
+            let chunk = chunk?;
+            on_chunk(&chunk, &self.scores_of(&chunk, config.missing)?)?;
+        }
+        Ok(())
+    }
+
     /// The log-densities of a chunk; NaN for a row with a missing value, if that is allowed.
     fn scores_of(&self, chunk: &Table, missing: NonFiniteRows) -> Result<Vec<f64>, Error> {
         let n = chunk.n_rows();
@@ -215,7 +259,9 @@ impl Scores {
         output: &Path,
         config: &ScoreConfig,
     ) -> Result<Self, Error> {
-        let path = beside(output, "scores");
+        let mut name = output.file_name().unwrap_or_default().to_owned();
+        name.push(".scores");
+        let path = output.with_file_name(name);
         let unwritten =
             |error: std::io::Error| problem(&path, format!("cannot be written: {error}"));
         let identity = identity(model, input, config)?;
@@ -226,10 +272,13 @@ impl Scores {
             .truncate(false)
             .open(&path)
             .map_err(unwritten)?;
-        let mut found = [0; 32];
-        let is_same = file.read_exact(&mut found).is_ok() && found == identity;
+        let mut found = [0; HEADER_BYTES];
+        let is_whole = file.read_exact(&mut found).is_ok();
+        let length = file.metadata().map_err(unwritten)?.len();
+        let is_ours = length == 0 || found.starts_with(&MAGIC);
+        ensure!(is_ours, "{} would be overwritten, and holds no scores: remove it", path.display());
+        let is_same = is_whole && found == identity;
         let n = if is_same {
-            let length = file.metadata().map_err(unwritten)?.len();
             let n = (length - identity.len() as u64) / BYTES;
             // Whole chunks: a row alone may have other roundings than in a chunk.
             let chunk_rows = config.chunk_rows as u64;
@@ -265,7 +314,7 @@ impl Scores {
         let unread =
             |error: std::io::Error| problem(&self.path, format!("cannot be read: {error}"));
         let mut file = File::open(&self.path).map_err(unread)?;
-        file.seek(SeekFrom::Start(32)).map_err(unread)?;
+        file.seek(SeekFrom::Start(HEADER_BYTES as u64)).map_err(unread)?;
         let mut reader = BufReader::new(file);
         let (mut n_missing, mut n_outside, mut sum) = (0, 0, 0.0);
         let scores = (0..self.n).map(|_| {
@@ -303,7 +352,11 @@ impl Scores {
 }
 
 /// What scores are of: the model, and the input by its length and the time of its last change.
-fn identity(model: &TableModel, input: &Path, config: &ScoreConfig) -> Result<[u8; 32], Error> {
+fn identity(
+    model: &TableModel,
+    input: &Path,
+    config: &ScoreConfig,
+) -> Result<[u8; HEADER_BYTES], Error> {
     let unread = |error: std::io::Error| problem(input, format!("cannot be read: {error}"));
     let metadata = fs::metadata(input).map_err(unread)?;
     let mut hash = Sha256::new();
@@ -316,5 +369,8 @@ fn identity(model: &TableModel, input: &Path, config: &ScoreConfig) -> Result<[u
     {
         hash.update(since.as_nanos().to_le_bytes());
     }
-    Ok(hash.finalize().into())
+    let mut header = [0; HEADER_BYTES];
+    header[..MAGIC.len()].copy_from_slice(&MAGIC);
+    header[MAGIC.len()..].copy_from_slice(&hash.finalize());
+    Ok(header)
 }
