@@ -4,8 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use super::data::Table;
-use super::fit::FitRows;
-use super::rows::usable_rows;
+use super::rows::{FitRows, usable_rows};
 use super::schema::Schema;
 use super::source::{Chunks, TableSource};
 use crate::error::Error;

@@ -14,7 +14,7 @@ use super::epoch_rows::EpochRows;
 use super::linear::Linear;
 use super::model::TableModel;
 use super::report::TableReport;
-use super::rows::{Usable, check_formulas, n_held_out, split, usable_rows};
+use super::rows::{FitRows, Usable, check_formulas, n_held_out, split, usable_rows};
 use super::sample::Reservoir;
 use super::schema::{Role, Schema};
 use super::source::TableSource;
@@ -290,18 +290,6 @@ impl<'a> TableFitter<'a> {
             Err(FitError::Error(error)) => Err(error.into()),
         }
     }
-}
-
-/// The rows that a training sees.
-pub(super) struct FitRows {
-    /// In memory: all that are trained on, or a sample of them.
-    pub train: Table,
-    pub held_out: Table,
-    /// All that are trained on, and all that could be used.
-    pub n_train: usize,
-    pub n_rows: usize,
-    /// Those with a missing value.
-    pub n_dropped: usize,
 }
 
 /// Makes datasets of rows.

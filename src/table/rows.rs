@@ -14,6 +14,18 @@ pub(super) struct Usable {
     pub n_dropped: usize,
 }
 
+/// The rows that a training sees.
+pub(super) struct FitRows {
+    /// In memory: all that are trained on, or a sample of them.
+    pub train: Table,
+    pub held_out: Table,
+    /// All that are trained on, and all that could be used.
+    pub n_train: usize,
+    pub n_rows: usize,
+    /// Those with a missing value.
+    pub n_dropped: usize,
+}
+
 /// The rows that have all values that the schema asks for, inside of their supports, and a weight
 /// above 0.
 pub(super) fn usable_rows(
