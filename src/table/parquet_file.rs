@@ -336,7 +336,8 @@ fn extend<T: DataType, V: Clone>(
         }
         let mut values = values.into_iter();
         for row in 0..n_read {
-            let is_there = max_level == 0 || levels[row] == max_level;
+            // Without levels all are there.
+            let is_there = levels.get(row).is_none_or(|&level| level == max_level);
             let value = if is_there { values.next().map(&convert) } else { None };
             out.push(value.unwrap_or_else(|| missing.clone()));
         }
