@@ -6,10 +6,9 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
 
+use common::files::{Folder, damage_is_told_of, kill_while_saving, saves_until_killed};
 use common::{host, rng};
 use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::tensor::{FloatDType, Tensor};
@@ -26,6 +25,8 @@ use normalizing_flows::{
     NormalizingFlow, RealNvpConfig, cast,
 };
 use rand::RngExt;
+
+const FILE: &str = "model.nflow";
 
 /// A model with one of every kind of part, small.
 fn config() -> FlowConfig {
@@ -74,27 +75,6 @@ fn log_densities(model: &NormalizingFlow) -> Vec<f64> {
     host(model.given(&context).log_prob(x))
 }
 
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("nflow-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("the temporary folder is writable");
-        Self(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("model.nflow")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn save(path: &Path, seed: u64) {
     save_model(path, &config(), &model(seed)).expect("the folder is there");
 }
@@ -109,16 +89,17 @@ fn error(path: &Path) -> String {
 #[test]
 fn a_saved_model_is_loaded_with_no_other_knowledge_to_the_bit() {
     let folder = Folder::new("loaded");
-    save(&folder.file(), 0);
-    let (loaded_config, loaded) = load_model(folder.file(), &common::cpu()).expect("it is whole");
+    save(&folder.file(FILE), 0);
+    let (loaded_config, loaded) =
+        load_model(folder.file(FILE), &common::cpu()).expect("it is whole");
     assert_eq!(log_densities(&loaded), log_densities(&model(0)));
     assert_ne!(log_densities(&loaded), log_densities(&model(1)));
     assert_eq!(format!("{loaded_config:?}"), format!("{:?}", config()));
 
     // In training, and in f64.
     let double = cast(model(0).train(), FloatDType::F64);
-    save_model(folder.file(), &config(), &double).expect("the folder is there");
-    let (_, loaded) = load_model(folder.file(), &common::cpu()).expect("it is whole");
+    save_model(folder.file(FILE), &config(), &double).expect("the folder is there");
+    let (_, loaded) = load_model(folder.file(FILE), &common::cpu()).expect("it is whole");
     let (x, context) = points();
     let (x, context) = (x.cast(FloatDType::F64), context.cast(FloatDType::F64));
     let expected = host(double.valid().given(&context).log_prob(x.clone()));
@@ -128,27 +109,27 @@ fn a_saved_model_is_loaded_with_no_other_knowledge_to_the_bit() {
 #[test]
 fn a_model_that_its_configuration_does_not_build_is_not_saved() {
     let folder = Folder::new("unfitting");
-    save(&folder.file(), 0);
+    save(&folder.file(FILE), 0);
     let other = RealNvpConfig::new(4).with_d_context(1).into();
-    let error = save_model(folder.file(), &other, &model(1)).unwrap_err().to_string();
+    let error = save_model(folder.file(FILE), &other, &model(1)).unwrap_err().to_string();
     assert!(error.contains("does not fit the model"), "{error}");
-    let (_, there) = load_model(folder.file(), &common::cpu()).expect("it is untouched");
+    let (_, there) = load_model(folder.file(FILE), &common::cpu()).expect("it is untouched");
     assert_eq!(log_densities(&there), log_densities(&model(0)));
 }
 
 #[test]
 fn files_that_are_none_are_named_with_what_is_wrong() {
     let folder = Folder::new("wrong");
-    let missing = error(&folder.file());
+    let missing = error(&folder.file(FILE));
     assert!(missing.contains("model.nflow: cannot be read"), "{missing}");
     let nowhere = folder.0.join("none").join("model.nflow");
     let unwritable = save_model(&nowhere, &config(), &model(0)).unwrap_err().to_string();
     assert!(unwritable.contains("cannot be written"), "{unwritable}");
-    fs::write(folder.file(), b"a,b\n1,2\n").expect("the folder is there");
-    assert!(error(&folder.file()).contains("is not a file of normalizing-flows"));
-    save_module(folder.file(), &model(0)).expect("the folder is there");
-    assert!(error(&folder.file()).contains("is the weights of a module, not a model"));
-    let loaded = load_module(folder.file(), model(1)).expect("it was built alike");
+    fs::write(folder.file(FILE), b"a,b\n1,2\n").expect("the folder is there");
+    assert!(error(&folder.file(FILE)).contains("is not a file of normalizing-flows"));
+    save_module(folder.file(FILE), &model(0)).expect("the folder is there");
+    assert!(error(&folder.file(FILE)).contains("is the weights of a module, not a model"));
+    let loaded = load_module(folder.file(FILE), model(1)).expect("it was built alike");
     assert_eq!(log_densities(&loaded), log_densities(&model(0)));
 }
 
@@ -213,81 +194,32 @@ const STABLE_NAMES: [&str; 33] = [
     "flow.layers.2.Elementwise.parameters",
 ];
 
-/// One to four bytes at random places changed, in a thousand ways, and files cut short.
 #[test]
 fn a_damaged_file_is_an_error_and_no_panic() {
     let folder = Folder::new("damaged");
-    save(&folder.file(), 0);
-    let whole = fs::read(folder.file()).expect("it was just written");
-    let mut rng = rng(3);
-    for variant in 0..1000 {
-        let mut changed = whole.clone();
-        for _ in 0..rng.random_range(1..=4) {
-            let index = rng.random_range(0..whole.len());
-            changed[index] = changed[index].wrapping_add(rng.random_range(1..=255));
-        }
-        if changed == whole {
-            continue;
-        }
-        fs::write(folder.file(), &changed).expect("the folder is there");
-        let error = error(&folder.file());
-        assert!(error.contains("damaged") || error.contains("not a file"), "{variant}: {error}");
-    }
-    for length in (0..whole.len()).step_by(1000) {
-        fs::write(folder.file(), &whole[..length]).expect("the folder is there");
-        let error = error(&folder.file());
-        assert!(error.contains("damaged") || error.contains("not a file"), "{length}: {error}");
-    }
+    save(&folder.file(FILE), 0);
+    damage_is_told_of(&folder.file(FILE), error);
 }
-
-/// In the environment of the process that saves until it is killed.
-const SAVE_INTO: &str = "NORMALIZING_FLOWS_TEST_SAVE_INTO";
-
-/// There if it starts with the second of the two models.
-const SAVE_FIRST: &str = "NORMALIZING_FLOWS_TEST_SAVE_FIRST";
 
 /// The old file or the new, never anything else.
 #[test]
 fn a_process_killed_while_it_saves_leaves_a_file_that_loads() {
-    if let Some(path) = std::env::var_os(SAVE_INTO) {
+    if let Some((path, first)) = saves_until_killed() {
         let models = [model(0), model(1)];
-        let first = usize::from(std::env::var_os(SAVE_FIRST).is_some());
         for model in models.iter().cycle().skip(first) {
             save_model(&path, &config(), model).expect("the folder is there");
         }
     }
     let folder = Folder::new("killed");
-    save(&folder.file(), 0);
+    let path = folder.file(FILE);
+    save(&path, 0);
     let expected = [log_densities(&model(0)), log_densities(&model(1))];
-    let itself = std::env::current_exe().expect("a test has a path");
-    let mut rng = rng(4);
-    let mut n_seen = [0, 0];
-    for kill in 0..100 {
-        let mut child = Command::new(&itself)
-            .args(["--exact", "a_process_killed_while_it_saves_leaves_a_file_that_loads"])
-            .env(SAVE_INTO, folder.file())
-            .envs((kill % 2 == 1).then_some((SAVE_FIRST, "the second")))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the test runs itself");
-        let written = fs::metadata(folder.file()).and_then(|file| file.modified()).ok();
-        // Until it saves, and then a while.
-        for _ in 0..10_000 {
-            if fs::metadata(folder.file()).and_then(|file| file.modified()).ok() != written {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(Duration::from_micros(rng.random_range(0..5000)));
-        child.kill().expect("it saves until it is killed");
-        child.wait().expect("it was started");
-        let (_, loaded) = load_model(folder.file(), &common::cpu()).expect("old or new");
+    kill_while_saving("a_process_killed_while_it_saves_leaves_a_file_that_loads", &path, || {
+        let (_, loaded) = load_model(&path, &common::cpu()).expect("old or new");
         let found = log_densities(&loaded);
         let seen = expected.iter().position(|expected| *expected == found);
-        n_seen[seen.expect("it is one of the two")] += 1;
-    }
-    assert!(n_seen.iter().all(|&n| n > 0), "both were seen: {n_seen:?}");
+        seen.expect("it is one of the two")
+    });
 }
 
 /// What releases wrote, with the log-densities that they had of [`points`].

@@ -8,7 +8,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use common::{cpu, rng};
-use normalizing_flows::rand::rngs::ChaCha8Rng;
 use normalizing_flows::rand::{Rng, RngExt};
 use normalizing_flows::table::{
     Column, Schema, Support, Table, TableConfig, TableFitter, TableFlow, TableModel, Values,
@@ -115,138 +114,6 @@ fn columns_of_all_kinds_come_near_their_true_density() {
     assert_eq!(samples.numbers("constant"), Ok(&[7.0; 2_000][..]));
     assert!(samples.numbers("income").expect("numbers").iter().all(|&x| x > 0.0));
     assert!(samples.numbers("count").expect("numbers").iter().all(|x| x.fract() == 0.0));
-}
-
-/// A wind that comes from around the north, by hours that it turns with: a density on a torus whose
-/// mass lies across the jumps of both angles.
-#[test]
-fn angles_have_a_density_on_the_circle() {
-    let mut rng = rng(0);
-    let von_mises = |concentration: f64, rng: &mut ChaCha8Rng| loop {
-        let angle = std::f64::consts::TAU * (rng.random::<f64>() - 0.5);
-        if rng.random::<f64>() < (concentration * (angle.cos() - 1.0)).exp() {
-            break angle.to_degrees();
-        }
-    };
-    // The modified Bessel functions of the first kind, of order 0, at 2 and at 4.
-    let (bessel_2, bessel_4) = (2.279_585_302_336_067, 11.301_921_952_136_33);
-    let log_von_mises = |angle: f64, concentration: f64, bessel: f64| {
-        concentration * angle.to_radians().cos() - f64::ln(360.0 * bessel)
-    };
-    let mut expected = Vec::new();
-    let rows = (0..6_000).map(|_| {
-        let (hour, turn) = (von_mises(2.0, &mut rng), von_mises(4.0, &mut rng));
-        expected.push(log_von_mises(hour, 2.0, bessel_2) + log_von_mises(turn, 4.0, bessel_4));
-        let speed = normal(&mut rng) + hour.to_radians().cos();
-        expected.push(
-            -0.5 * (speed - hour.to_radians().cos()).powi(2) - 0.5 * std::f64::consts::TAU.ln(),
-        );
-        vec![hour.rem_euclid(360.0), (hour + turn).rem_euclid(360.0), speed]
-    });
-    let table = Table::from_rows(["hour", "wind", "speed"], rows.collect()).expect("a table");
-    let circle = Support::Periodic { low: 0.0, high: 360.0 };
-    let schema = Schema::infer(&table)
-        .and_then(|schema| schema.with_support("hour", circle))
-        .and_then(|schema| schema.with_support("wind", circle))
-        .expect("both are there");
-    for flow in [TableFlow::Nsf, TableFlow::RealNvp] {
-        let fitted = fit_table(&table, &schema, &epochs(30).with_flow(flow), &cpu());
-        let fitted = fitted.expect("it trains");
-        let found = fitted.model.log_prob(&table).expect("the same table");
-        let gap = (expected.iter().sum::<f64>() - found.iter().sum::<f64>()) / 6_000.0;
-        assert!(gap < 0.1, "{flow:?}: {gap} nats; {}", fitted.report);
-
-        // The two ends are one point, with one density.
-        let ends = [0.0, 360.0].map(|hour| vec![hour, 10.0, 0.5]);
-        let ends = Table::from_rows(["hour", "wind", "speed"], ends.to_vec()).expect("a table");
-        let at_ends = fitted.model.log_prob(&ends).expect("the same columns");
-        assert!((at_ends[0] - at_ends[1]).abs() < 1e-4, "{flow:?}: {at_ends:?}");
-        // And at the jump the density is continuous, wherever it is.
-        let steps = (0..3_600).map(|step| vec![0.1 * f64::from(step), 10.0, 0.5]);
-        let steps = Table::from_rows(["hour", "wind", "speed"], steps.collect()).expect("a table");
-        let along = fitted.model.log_prob(&steps).expect("the same columns");
-        let next = along.iter().skip(1).chain(&along[..1]);
-        let largest = along.iter().zip(next).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        assert!(largest < 0.5, "{flow:?}: the log-density jumps by {largest}");
-
-        let samples = fitted.model.sample(2_000, &mut rng).expect("no contexts");
-        let inside = fitted.model.log_prob(&samples).expect("the same columns");
-        assert!(inside.iter().all(|x| x.is_finite()), "a sample left the circle");
-        let (hours, winds) = (samples.numbers("hour"), samples.numbers("wind"));
-        let turns = hours.expect("numbers").iter().zip(winds.expect("numbers"));
-        // The mean of the cosine of a von Mises of concentration 4 is 0.86.
-        let mean = turns.map(|(h, w)| (w - h).to_radians().cos()).sum::<f64>() / 2_000.0;
-        assert!((mean - 0.8635).abs() < 0.05, "{flow:?}: {mean}");
-    }
-}
-
-#[test]
-fn hours_are_integers_on_a_circle_as_columns_and_as_contexts() {
-    let mut rng = rng(0);
-    let rows = (0..3_000).map(|_| {
-        let hour = (3.0 * normal(&mut rng)).rem_euclid(24.0).floor();
-        let x = 3.0 * (std::f64::consts::TAU * hour / 24.0).cos() + 0.2 * normal(&mut rng);
-        vec![hour, x]
-    });
-    let table = Table::from_rows(["hour", "x"], rows.collect()).expect("a table");
-    let hours = Support::PeriodicInteger { min: 0, max: 23 };
-    let schema = Schema::infer(&table).and_then(|schema| schema.with_support("hour", hours));
-    let schema = schema.expect("it is there");
-    let fitted = fit_table(&table, &schema, &epochs(20), &cpu()).expect("it trains");
-    let samples = fitted.model.sample(1_000, &mut rng).expect("no contexts");
-    let found = samples.numbers("hour").expect("numbers");
-    assert!(found.iter().all(|&hour| hours.contains(hour)), "{found:?}");
-    // Three hours on either side of midnight hold two thirds.
-    let near = found.iter().filter(|&&hour| !(3.0..21.0).contains(&hour)).count();
-    assert!((600..=760).contains(&near), "{near}");
-
-    let schema = schema.with_context("hour").expect("it is there");
-    let fitted = fit_table(&table, &schema, &epochs(20), &cpu()).expect("it trains");
-    // Midnight and one turn further are the same context, and x is near 3 there.
-    let given = Table::from_rows(["hour"], vec![vec![0.0], vec![24.0]]).expect("a table");
-    let draws = |rng: u64| fitted.model.sample_given(&given, &mut common::rng(rng)).expect("hours");
-    let mean = (0..200).map(|seed| draws(seed).numbers("x").expect("numbers")[1]).sum::<f64>();
-    assert!((mean / 200.0 - 3.0).abs() < 0.3, "{mean}");
-    let at = |hour: f64| {
-        let row = Table::from_rows(["hour", "x"], vec![vec![hour, 2.9]]).expect("a table");
-        fitted.model.log_prob(&row).expect("both columns")[0]
-    };
-    assert!((at(0.0) - at(24.0)).abs() < 1e-4);
-}
-
-/// A copy and a column of which a third is 0: no density holds either, but that of the values with
-/// noise.
-#[test]
-fn columns_without_a_density_are_jittered_as_asked() {
-    let mut rng = rng(0);
-    let rows = (0..1_000).map(|i| {
-        let x = 10.0 * normal(&mut rng);
-        vec![x, 2.0 * x, if i % 3 == 0 { 0.0 } else { normal(&mut rng).exp() }]
-    });
-    let table = Table::from_rows(["x", "twice", "rain"], rows.collect()).expect("a table");
-    let schema = Schema::infer(&table)
-        .and_then(|schema| schema.with_jitter("twice", 1.0))
-        .and_then(|schema| schema.with_jitter("rain", 0.1))
-        .expect("all are there");
-    assert!(
-        schema.to_string().contains("twice  modelled  real, with noise of width 1"),
-        "{schema}"
-    );
-    let fitted = fit_table(&table, &schema, &epochs(40), &cpu()).expect("it trains");
-    let samples = fitted.model.sample(500, &mut rng).expect("no contexts");
-    let (x, twice) = (samples.numbers("x"), samples.numbers("twice"));
-    let off: Vec<f64> = x
-        .expect("numbers")
-        .iter()
-        .zip(twice.expect("numbers"))
-        .map(|(x, twice)| (twice - 2.0 * x).abs())
-        .collect();
-    let mean = off.iter().sum::<f64>() / 500.0;
-    // Uniform noise of width 1 is off by a quarter; the flow smooths it, and the columns scatter by 10
-    // and 20.
-    assert!(mean > 0.1 && mean < 2.0, "{mean}");
-    let error = schema.with_jitter("rain", 0.0).unwrap_err().to_string();
-    assert!(error.contains("the width of jitter must be above 0 and finite, got 0"), "{error}");
 }
 
 #[test]
@@ -527,35 +394,6 @@ fn a_value_that_nothing_can_be_trained_on_is_named() {
         }
     }
     panic!("a tenth of the rows is held out: {n_trained} and {n_refused}");
-}
-
-/// Three shares of a whole: the last is what the others leave, and never below 0.
-#[test]
-fn determined_columns_are_inside_of_their_supports() {
-    let mut rng = rng(0);
-    let rows = (0..600).map(|_| {
-        let parts = [(); 3].map(|()| -rng.random::<f64>().ln());
-        let sum: f64 = parts.iter().sum();
-        parts.map(|part| part / sum).to_vec()
-    });
-    let table = Table::from_rows(["a", "b", "c"], rows.collect()).expect("a table");
-    let schema = Schema::infer(&table).expect("a table");
-    let share = Support::Interval { low: 0.0, high: 1.0 };
-    let fitted = fit_table(&table, &schema, &epochs(1), &cpu()).expect("it trains");
-    assert!(fitted.model.schema().to_string().contains("c  determined  = -a - b + 1"), "{schema}");
-    let samples = fitted.model.sample(2_000, &mut rng).expect("no contexts");
-    assert!(samples.numbers("c").expect("numbers").iter().all(|&c| share.contains(c)));
-    let outside = Table::from_rows(["a", "b", "c"], vec![vec![0.7, 0.5, -0.2]]).expect("a table");
-    assert_eq!(fitted.model.log_prob(&outside), Ok(vec![f64::NEG_INFINITY]));
-    let explanation = &fitted.model.explain(&outside).expect("all columns")[0];
-    assert_eq!(explanation.columns[0].name, "c");
-    let nan = f64::NAN;
-    let open = Table::from_rows(["a", "b", "c"], vec![vec![nan, nan, 0.4]]).expect("a table");
-    let error = fitted.model.fill(&open, 5, &mut rng).unwrap_err().to_string();
-    assert!(error.contains("column `c` is there and several columns that determine it"), "{error}");
-    let gap = Table::from_rows(["a", "b", "c"], vec![vec![0.25, nan, nan]]).expect("a table");
-    let filled = fitted.model.fill(&gap, 5, &mut rng).expect("one draw");
-    assert!(filled.numbers("b").expect("numbers")[0] > 0.0);
 }
 
 #[test]

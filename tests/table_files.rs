@@ -6,8 +6,9 @@ mod common;
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use common::files::Folder;
 use common::{cpu, rng};
 use normalizing_flows::rand::{Rng, RngExt};
 use normalizing_flows::table::{
@@ -16,32 +17,6 @@ use normalizing_flows::table::{
 };
 use normalizing_flows::train::{FitConfig, NonFiniteRows};
 use rand_distr::{Distribution, StandardNormal};
-
-/// A folder of a test that goes with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("nflow-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        std::fs::write(self.file(name), text).expect("a file");
-        self.file(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn table(n: usize) -> Table {
     let mut rng = rng(0);

@@ -4,11 +4,9 @@
 
 mod common;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
 
+use common::files::{Folder, damage_is_told_of, kill_while_saving, saves_until_killed};
 use common::{cpu, rng};
 use normalizing_flows::rand::{Rng, RngExt};
 use normalizing_flows::table::{
@@ -16,6 +14,8 @@ use normalizing_flows::table::{
 };
 use normalizing_flows::train::FitConfig;
 use rand_distr::{Cauchy, Distribution, StandardNormal};
+
+const FILE: &str = "model.nflow";
 
 /// Columns of every kind.
 fn table(n: usize, seed: u64) -> Table {
@@ -75,27 +75,6 @@ fn log_densities(model: &TableModel) -> Vec<f64> {
     model.log_prob(&table(8, 1)).expect("all columns")
 }
 
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("nflow-table-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("the temporary folder is writable");
-        Self(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("model.nflow")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn error(path: &Path) -> String {
     match TableModel::load(path, &cpu()) {
         Ok(_) => panic!("{} was loaded", path.display()),
@@ -103,88 +82,38 @@ fn error(path: &Path) -> String {
     }
 }
 
-/// One to four bytes at random places changed, in a thousand ways, and files cut short.
 #[test]
 fn a_damaged_file_is_an_error_and_no_panic() {
-    let folder = Folder::new("damaged");
-    model(0).save(folder.file()).expect("the folder is there");
-    let whole = fs::read(folder.file()).expect("it was just written");
-    let mut rng = rng(3);
-    for variant in 0..1000 {
-        let mut changed = whole.clone();
-        for _ in 0..rng.random_range(1..=4) {
-            let index = rng.random_range(0..whole.len());
-            changed[index] = changed[index].wrapping_add(rng.random_range(1..=255));
-        }
-        if changed == whole {
-            continue;
-        }
-        fs::write(folder.file(), &changed).expect("the folder is there");
-        let error = error(&folder.file());
-        assert!(error.contains("damaged") || error.contains("not a file"), "{variant}: {error}");
-    }
-    for length in (0..whole.len()).step_by(1000) {
-        fs::write(folder.file(), &whole[..length]).expect("the folder is there");
-        let error = error(&folder.file());
-        assert!(error.contains("damaged") || error.contains("not a file"), "{length}: {error}");
-    }
+    let folder = Folder::new("table-damaged");
+    model(0).save(folder.file(FILE)).expect("the folder is there");
+    damage_is_told_of(&folder.file(FILE), error);
 }
-
-/// In the environment of the process that saves until it is killed.
-const SAVE_INTO: &str = "NORMALIZING_FLOWS_TEST_SAVE_TABLE_INTO";
-
-/// There if it starts with the second of the two models.
-const SAVE_FIRST: &str = "NORMALIZING_FLOWS_TEST_SAVE_TABLE_FIRST";
 
 /// The old file or the new, never anything else.
 #[test]
 fn a_process_killed_while_it_saves_leaves_a_file_that_loads() {
-    let folder = Folder::new("killed");
     let load = |path: &Path| TableModel::load(path, &cpu()).expect("old or new");
-    if let Some(path) = std::env::var_os(SAVE_INTO) {
+    if let Some((path, first)) = saves_until_killed() {
         // Two that were saved before: training them again would take longer than saving.
-        let paths = ["0.nflow", "1.nflow"].map(|name| Path::new(&path).with_file_name(name));
-        let models = paths.map(|path| load(&path));
-        let first = usize::from(std::env::var_os(SAVE_FIRST).is_some());
+        let models = ["0.nflow", "1.nflow"].map(|name| load(&path.with_file_name(name)));
         for model in models.iter().cycle().skip(first) {
             model.save(&path).expect("the folder is there");
         }
     }
+    let folder = Folder::new("table-killed");
+    let path = folder.file(FILE);
     let models = [model(0), model(1)];
     for (seed, model) in models.iter().enumerate() {
-        model.save(folder.0.join(format!("{seed}.nflow"))).expect("the folder is there");
+        model.save(folder.file(&format!("{seed}.nflow"))).expect("the folder is there");
     }
-    models[0].save(folder.file()).expect("the folder is there");
+    models[0].save(&path).expect("the folder is there");
     let expected = models.map(|model| log_densities(&model));
     assert_ne!(expected[0], expected[1]);
-    let itself = std::env::current_exe().expect("a test has a path");
-    let mut rng = rng(4);
-    let mut n_seen = [0, 0];
-    for kill in 0..100 {
-        let mut child = Command::new(&itself)
-            .args(["--exact", "a_process_killed_while_it_saves_leaves_a_file_that_loads"])
-            .env(SAVE_INTO, folder.file())
-            .envs((kill % 2 == 1).then_some((SAVE_FIRST, "the second")))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the test runs itself");
-        let written = fs::metadata(folder.file()).and_then(|file| file.modified()).ok();
-        // Until it saves, and then a while.
-        for _ in 0..10_000 {
-            if fs::metadata(folder.file()).and_then(|file| file.modified()).ok() != written {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(Duration::from_micros(rng.random_range(0..5000)));
-        child.kill().expect("it saves until it is killed");
-        child.wait().expect("it was started");
-        let found = log_densities(&load(&folder.file()));
+    kill_while_saving("a_process_killed_while_it_saves_leaves_a_file_that_loads", &path, || {
+        let found = log_densities(&load(&path));
         let seen = expected.iter().position(|expected| *expected == found);
-        n_seen[seen.expect("it is one of the two")] += 1;
-    }
-    assert!(n_seen.iter().all(|&n| n > 0), "both were seen: {n_seen:?}");
+        seen.expect("it is one of the two")
+    });
 }
 
 /// What releases wrote, with the log-densities that they had of eight rows on the backend `flex`.

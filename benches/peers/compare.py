@@ -47,15 +47,19 @@ def python_of(family):
     return python
 
 
-def our_bench():
-    """Builds the benchmark and gives its executable."""
-    build = ["cargo", "bench", "--bench", "workloads", "--no-run", "--message-format=json"]
-    output = subprocess.run(build, cwd=HERE, check=True, stdout=subprocess.PIPE, text=True).stdout
+def executable(target, *build):
+    """Builds a target by this `cargo` command and gives its executable."""
+    command = ["cargo", *build, target, "--message-format=json"]
+    output = subprocess.run(command, cwd=HERE, check=True, stdout=subprocess.PIPE, text=True).stdout
     for line in output.splitlines():
         message = json.loads(line)
-        if message.get("executable") and message.get("target", {}).get("name") == "workloads":
+        if message.get("executable") and message.get("target", {}).get("name") == target:
             return message["executable"]
-    raise SystemExit("cargo names no executable of the benchmark `workloads`")
+    raise SystemExit(f"cargo names no executable of `{target}`")
+
+
+def our_bench():
+    return executable("workloads", "bench", "--no-run", "--bench")
 
 
 def lines_of(command):

@@ -28,7 +28,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from compare import CACHE, CORES, python_of, processor, table, use_two_cores, versions
+from compare import CACHE, CORES, executable, python_of, processor, table, use_two_cores, versions
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent.parent / "tests" / "data"
@@ -54,17 +54,6 @@ def environment():
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", requirements], check=True)
         installed.write_text(requirements.read_text())
     return python
-
-
-def our_example():
-    """Builds the example and gives its executable."""
-    build = ["cargo", "build", "--release", "--example", "tabular", "--message-format=json"]
-    output = subprocess.run(build, cwd=HERE, check=True, stdout=subprocess.PIPE, text=True).stdout
-    for line in output.splitlines():
-        message = json.loads(line)
-        if message.get("executable") and message.get("target", {}).get("name") == "tabular":
-            return Path(message["executable"])
-    raise SystemExit("cargo names no executable of the example `tabular`")
 
 
 # The tables.
@@ -362,7 +351,7 @@ def main():
     use_two_cores()
     # On a busy machine PyTorch's two threads otherwise spin for each other, at many times the cost.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    binary = (arguments.binary or our_example()).resolve()
+    binary = Path(arguments.binary or executable("tabular", "build", "--release", "--example")).resolve()
     python = environment()
     if Path(sys.prefix).resolve() != python.parent.parent.resolve():
         words = [word for word in sys.argv[1:]] + ["--binary", str(binary)]

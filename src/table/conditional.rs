@@ -41,7 +41,8 @@ struct Line {
 impl Grid {
     /// The lines of some rows along a feature.
     pub fn new(model: &TableModel, encoded: &EncodedRows, rows: &[usize], feature: usize) -> Self {
-        let is_periodic = model.features().nth(feature).is_some_and(|(_, map)| map.is_periodic());
+        let is_periodic =
+            model.encoder().features().nth(feature).is_some_and(|(_, map)| map.is_periodic());
         let d = model.sizes()[0];
         let range = |&row: &usize| {
             // Far from the others the density may be where they are.

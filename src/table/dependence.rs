@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+
 /// More rows than these are not looked at to find a formula.
 const MAX_ROWS: usize = 5_000;
 /// What the others leave of a determined column, beside its standard deviation: roundings.
@@ -26,6 +28,14 @@ impl Formula {
     /// The columns that it is of.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.terms.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The numbers of its [`columns`](Self::columns), as `numbers` gives them by name.
+    pub(super) fn terms_of<'t>(
+        &self,
+        numbers: impl Fn(&str) -> Result<&'t [f64], Error>,
+    ) -> Result<Vec<&'t [f64]>, Error> {
+        self.columns().map(numbers).collect()
     }
 
     /// Its value, given those of its [`columns`](Self::columns) by their index.

@@ -130,16 +130,17 @@ impl TableModel {
             n >= N_BINS,
             "a diagnosis needs at least {N_BINS} rows inside of the supports, got {n}"
         );
-        let held_out = self.encode(&rows.select(&inside), Jitter::Drawn(rng))?;
+        let held_out = self.encoder().encode(&rows.select(&inside), Jitter::Drawn(rng))?;
         let samples = self.sample_features(n, &held_out.contexts, rng);
         let [d, d_context] = self.sizes();
-        let columns = self.features().enumerate().map(|(feature, (name, _))| {
+        let columns = self.encoder().features().enumerate().map(|(feature, (name, _))| {
             let of = |features: &[f64]| -> Vec<f64> {
                 features.iter().skip(feature).step_by(d).copied().collect()
             };
             calibration(name, of(&held_out.features), of(&samples))
         });
-        let periodic: Vec<bool> = self.features().map(|(_, map)| map.is_periodic()).collect();
+        let periodic: Vec<bool> =
+            self.encoder().features().map(|(_, map)| map.is_periodic()).collect();
         let points = |features: &[f64]| -> Vec<Vec<f64>> {
             let contexts =
                 (0..n).map(|row| &held_out.contexts[row * d_context..(row + 1) * d_context]);

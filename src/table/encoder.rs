@@ -154,45 +154,23 @@ impl Encoder {
         let (n, d) = (table.n_rows(), self.d_features());
         let mut features = vec![0.0; n * d];
         let mut log_slopes = vec![0.0; n];
-        let mut feature = 0;
-        for EncodedColumn { name, encoding } in &self.columns {
-            match encoding {
-                Encoding::Feature(map) => {
-                    for (row, &x) in numbers(table, name)?.iter().enumerate() {
-                        if !map.support.contains(x) {
-                            log_slopes[row] = f64::NEG_INFINITY;
-                            continue;
-                        }
-                        let x = match &mut jitter {
-                            Jitter::Midpoint => x,
-                            Jitter::Drawn(rng) => map.jittered(x, &mut **rng),
-                        };
-                        let mapped = map.standardised(x);
-                        features[row * d + feature] = mapped.value.clamp(-MAX_FEATURE, MAX_FEATURE);
-                        log_slopes[row] += mapped.log_slope;
-                    }
-                    feature += 1;
+        for (feature, (name, map)) in self.features().enumerate() {
+            for (row, &x) in numbers(table, name)?.iter().enumerate() {
+                if !map.support.contains(x) {
+                    log_slopes[row] = f64::NEG_INFINITY;
+                    continue;
                 }
-                Encoding::Constant(value) => {
-                    for (row, &x) in numbers(table, name)?.iter().enumerate() {
-                        if x != *value {
-                            log_slopes[row] = f64::NEG_INFINITY;
-                        }
-                    }
-                }
-                Encoding::Determined { formula, support } => {
-                    let of: Vec<&[f64]> = formula
-                        .columns()
-                        .map(|other| numbers(table, other))
-                        .collect::<Result<_, Error>>()?;
-                    for (row, &x) in numbers(table, name)?.iter().enumerate() {
-                        if !support.contains(x) || !formula.holds(x, |index| of[index][row]) {
-                            log_slopes[row] = f64::NEG_INFINITY;
-                        }
-                    }
-                }
-                Encoding::Context(_) | Encoding::Categories(_) => {}
+                let x = match &mut jitter {
+                    Jitter::Midpoint => x,
+                    Jitter::Drawn(rng) => map.jittered(x, &mut **rng),
+                };
+                let mapped = map.standardised(x);
+                features[row * d + feature] = mapped.value.clamp(-MAX_FEATURE, MAX_FEATURE);
+                log_slopes[row] += mapped.log_slope;
             }
+        }
+        for (row, _) in self.violations(table)? {
+            log_slopes[row] = f64::NEG_INFINITY;
         }
         Ok(EncodedRows { features, contexts: self.contexts(table)?, log_slopes })
     }
@@ -367,27 +345,24 @@ impl Encoder {
 
     /// The columns in which a row is outside of what is not a feature: a constant that is another
     /// value, a determined column that is.
-    pub fn violations(&self, table: &Table) -> Result<Vec<(usize, String)>, Error> {
+    pub fn violations(&self, table: &Table) -> Result<Vec<(usize, &str)>, Error> {
         let mut found = Vec::new();
         for EncodedColumn { name, encoding } in &self.columns {
-            let own = match encoding {
-                Encoding::Constant(_) | Encoding::Determined { .. } => table.numbers(name)?,
-                _ => continue,
-            };
-            let holds: Box<dyn Fn(usize) -> bool> = match encoding {
-                Encoding::Determined { formula, support } => {
-                    let of: Vec<&[f64]> = formula
-                        .columns()
-                        .map(|other| table.numbers(other))
-                        .collect::<Result<_, Error>>()?;
-                    Box::new(move |row| {
-                        support.contains(own[row]) && formula.holds(own[row], |i| of[i][row])
-                    })
+            match encoding {
+                Encoding::Constant(value) => {
+                    let own = numbers(table, name)?.iter().enumerate();
+                    found.extend(own.filter(|(_, x)| *x != value).map(|(row, _)| (row, &**name)));
                 }
-                Encoding::Constant(value) => Box::new(move |row| own[row] == *value),
-                _ => continue,
-            };
-            found.extend((0..own.len()).filter(|&row| !holds(row)).map(|row| (row, name.clone())));
+                Encoding::Determined { formula, support } => {
+                    let of = formula.terms_of(|other| numbers(table, other))?;
+                    let own = numbers(table, name)?.iter().enumerate();
+                    let violates = |&(row, &x): &(usize, &f64)| {
+                        !support.contains(x) || !formula.holds(x, |index| of[index][row])
+                    };
+                    found.extend(own.filter(violates).map(|(row, _)| (row, &**name)));
+                }
+                _ => {}
+            }
         }
         Ok(found)
     }

@@ -73,14 +73,14 @@ impl TableModel {
     /// ```
     pub fn explain(&self, table: &Table) -> Result<Vec<Explanation>, Error> {
         let log_prob = self.log_prob(table)?;
-        let encoded = self.encode(table, Jitter::<rand::rngs::ChaCha8Rng>::Midpoint)?;
+        let encoded = self.encoder().encode(table, Jitter::<rand::rngs::ChaCha8Rng>::Midpoint)?;
         let log_joint = self.log_joint(encoded.features.clone(), encoded.contexts.clone());
         let rows: Vec<usize> = (0..table.n_rows()).collect();
         let mut explanations: Vec<Explanation> = log_prob
             .into_iter()
             .map(|log_prob| Explanation { log_prob, columns: Vec::new() })
             .collect();
-        for (feature, (name, map)) in self.features().enumerate() {
+        for (feature, (name, map)) in self.encoder().features().enumerate() {
             let grid = Grid::new(self, &encoded, &rows, feature);
             for (row, &x) in table.numbers(name)?.iter().enumerate() {
                 let is_inside = map.support.contains(x);
@@ -95,8 +95,9 @@ impl TableModel {
                 explanations[row].columns.push(ColumnLikelihood { name, log_prob, tail });
             }
         }
-        for (row, name) in self.violations(table)? {
+        for (row, name) in self.encoder().violations(table)? {
             let (log_prob, tail) = (f64::NEG_INFINITY, 0.0);
+            let name = name.to_owned();
             explanations[row].columns.push(ColumnLikelihood { name, log_prob, tail });
         }
         for explanation in &mut explanations {

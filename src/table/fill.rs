@@ -68,7 +68,7 @@ impl TableModel {
         ensure!(n_sweeps > 0, "`n_sweeps` must be at least 1, got 0");
         let mut filled = self.filled(table, n_sweeps, rng)?;
         for _ in 0..MAX_REDRAWS {
-            let outside = self.outside(&filled);
+            let outside = self.encoder().outside(&filled);
             if outside.is_empty() {
                 return Ok(filled);
             }
@@ -89,15 +89,15 @@ impl TableModel {
         // What is missing, by feature: its rows.
         let mut missing: Vec<Vec<usize>> = Vec::with_capacity(d);
         let mut columns = table.columns().to_vec();
-        self.solve_formulas(&mut columns);
-        if let Some((row, total)) = self.underdetermined(&columns) {
+        self.encoder().solve_formulas(&mut columns);
+        if let Some((row, total)) = self.encoder().underdetermined(&columns) {
             return Err(Error::Data(format!(
                 "{}: column `{total}` is there and several columns that determine it are not: leave it \
                  empty too, or fill all but one of those",
                 table.place_of(row)
             )));
         }
-        for (name, map) in self.features() {
+        for (name, map) in self.encoder().features() {
             let column = columns.iter_mut().find(|column| column.name == name);
             let Some(Column { values: Values::Numbers(values), .. }) = column else {
                 table.numbers(name)?;
@@ -118,9 +118,9 @@ impl TableModel {
             rows.iter().for_each(|&row| values[row] = map.original(0.0));
             missing.push(rows);
         }
-        self.fill_dependent(&mut columns, table)?;
+        self.encoder().fill_dependent(&mut columns, table)?;
         let whole = Table::new(columns)?;
-        let mut encoded = self.encode(&whole, Jitter::Drawn(rng))?;
+        let mut encoded = self.encoder().encode(&whole, Jitter::Drawn(rng))?;
         let mut n_missing = vec![0; table.n_rows()];
         missing.iter().flatten().for_each(|&row| n_missing[row] += 1);
         self.start(&mut encoded, &missing, &n_missing, rng)?;
@@ -141,7 +141,7 @@ impl TableModel {
             }
         }
         let mut columns = whole.columns().to_vec();
-        for (feature, ((name, map), rows)) in self.features().zip(&missing).enumerate() {
+        for (feature, ((name, map), rows)) in self.encoder().features().zip(&missing).enumerate() {
             let column = columns.iter_mut().find(|column| column.name == name);
             if let Some(Column { values: Values::Numbers(values), .. }) = column {
                 for &row in rows {
@@ -149,7 +149,7 @@ impl TableModel {
                 }
             }
         }
-        self.fill_dependent(&mut columns, table)?;
+        self.encoder().fill_dependent(&mut columns, table)?;
         Table::new(columns)
     }
 

@@ -7,9 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::column_map::ColumnMap;
-use super::data::{Column, Table};
-use super::encoder::{EncodedRows, Encoder, FAR, Jitter};
+use super::data::Table;
+use super::encoder::{Encoder, FAR, Jitter};
 use super::schema::{Kind as ColumnKind, Schema};
 use crate::distribution::{Distribution, FlowConfig, NormalizingFlow};
 use crate::error::{Error, ensure};
@@ -126,48 +125,9 @@ impl TableModel {
         [self.encoder.d_features(), self.encoder.d_context()]
     }
 
-    /// The name and the map of each feature.
-    pub(super) fn features(&self) -> impl Iterator<Item = (&str, &ColumnMap)> {
-        self.encoder.features()
-    }
-
-    /// The rows of a table as the flow takes them.
-    pub(super) fn encode<R: Rng + ?Sized>(
-        &self,
-        table: &Table,
-        jitter: Jitter<'_, R>,
-    ) -> Result<EncodedRows, Error> {
-        self.encoder.encode(table, jitter)
-    }
-
-    /// Constant and determined columns that are missing in a table, by what the others hold now.
-    pub(super) fn fill_dependent(
-        &self,
-        columns: &mut [Column],
-        original: &Table,
-    ) -> Result<(), Error> {
-        self.encoder.fill_dependent(columns, original)
-    }
-
-    /// A row in which a determined column is there and several terms of its formula are not, and the
-    /// name of that column.
-    pub(super) fn underdetermined(&self, columns: &[Column]) -> Option<(usize, String)> {
-        self.encoder.underdetermined(columns)
-    }
-
-    /// The rows in which a determined column is outside of its support.
-    pub(super) fn outside(&self, rows: &Table) -> Vec<usize> {
-        self.encoder.outside(rows)
-    }
-
-    /// The columns that are no features in which a row is outside of the supports.
-    pub(super) fn violations(&self, table: &Table) -> Result<Vec<(usize, String)>, Error> {
-        self.encoder.violations(table)
-    }
-
-    /// Missing values that a determined column and the other terms of its formula leave no choice.
-    pub(super) fn solve_formulas(&self, columns: &mut [Column]) {
-        self.encoder.solve_formulas(columns);
+    /// How rows become features, and back.
+    pub(super) fn encoder(&self) -> &Encoder {
+        &self.encoder
     }
 
     /// The log-density of features under the flow, row by row, in the units of the flow.
@@ -283,11 +243,6 @@ impl TableModel {
     pub(super) fn is_text(&self, name: &str) -> Option<bool> {
         let column = self.schema.columns().iter().find(|column| column.name == name)?;
         Some(matches!(column.kind, ColumnKind::Categories(_)))
-    }
-
-    /// The rows in which no value that the model needs is missing.
-    pub(super) fn complete_rows(&self, table: &Table) -> Result<Vec<usize>, Error> {
-        self.encoder.complete_rows(table)
     }
 
     /// Loads what [`save`](Self::save) saved, onto any device.

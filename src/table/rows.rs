@@ -109,8 +109,7 @@ pub(super) fn check_formulas(rows: &Table, schema: &Schema) -> Result<(), Error>
     for column in schema.columns() {
         let Role::Determined(formula) = &column.role else { continue };
         let (name, own) = (&column.name, rows.numbers(&column.name)?);
-        let of: Vec<&[f64]> =
-            formula.columns().map(|other| rows.numbers(other)).collect::<Result<_, Error>>()?;
+        let of = formula.terms_of(|other| rows.numbers(other))?;
         let row = (0..own.len()).find(|&row| !formula.holds(own[row], |index| of[index][row]));
         if let Some(row) = row {
             return Err(Error::Data(format!(

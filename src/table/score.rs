@@ -232,7 +232,7 @@ impl TableModel {
         if missing == NonFiniteRows::Refuse {
             return self.log_prob(chunk);
         }
-        let complete = self.complete_rows(chunk)?;
+        let complete = self.encoder().complete_rows(chunk)?;
         if complete.len() == n {
             return self.log_prob(chunk);
         }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub mod files;
+
 use normalizing_flows::burn::module::{Module, Param};
 use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use normalizing_flows::conditioner::{Conditioner, MlpConfig, Network};
