@@ -3,10 +3,10 @@
 use rand::Rng;
 
 use super::conditional::Grid;
-use super::data::{Column, Table, Values};
-use super::encoder::{EncodedRows, Jitter};
 use super::model::TableModel;
 use crate::error::{Error, ensure};
+use crate::table::columns::{EncodedRows, Jitter};
+use crate::table::source::{Column, Table, Values};
 
 /// How often rows are filled again in which a determined column is outside of its support.
 const MAX_REDRAWS: usize = 20;

@@ -4,15 +4,15 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::column_map::ColumnMap;
-use super::data::{Column, Table, Values};
 use super::dependence::Formula;
 use super::schema::{Kind, Role, Schema};
 use super::support::Support;
 use crate::error::{Error, ensure};
+use crate::table::source::{Column, Table, Values};
 
 /// What was fitted to each column that is not left out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Encoder {
+pub(in crate::table) struct Encoder {
     columns: Vec<EncodedColumn>,
 }
 
@@ -37,12 +37,12 @@ enum Encoding {
 }
 
 /// A standardised value beyond which a flow in f32 may overflow. Contexts end here.
-pub(super) const FAR: f64 = 1e6;
+pub(in crate::table) const FAR: f64 = 1e6;
 /// Features end here: their squares stay within the range of f32.
 const MAX_FEATURE: f64 = 1e18;
 
 /// Rows as a model takes them.
-pub(super) struct EncodedRows {
+pub(in crate::table) struct EncodedRows {
     /// The features of all rows, row by row.
     pub features: Vec<f64>,
     /// The contexts of all rows, row by row.
@@ -53,7 +53,7 @@ pub(super) struct EncodedRows {
 }
 
 /// How integers, and columns that are jittered, are encoded.
-pub(super) enum Jitter<'r, R: ?Sized> {
+pub(in crate::table) enum Jitter<'r, R: ?Sized> {
     /// As they are: the middle of the numbers that they stand for.
     Midpoint,
     /// With the uniform noise of training.

@@ -4,8 +4,8 @@ use std::f64::consts::PI;
 
 use rand::{Rng, RngExt};
 
-use super::encoder::EncodedRows;
 use super::model::TableModel;
+use crate::table::columns::EncodedRows;
 
 /// The points over the whole range of a feature, and then over the part where the density is.
 const N_POINTS: usize = 101;
@@ -26,7 +26,7 @@ const MAX_ROWS: usize = 1 << 16;
 /// Under a flow the density of `x_j` given the rest is the joint density along a line, divided by its
 /// integral there. The line is seen on two grids of as many points: a coarse one over all of it, and a
 /// fine one where the coarse one has found the density.
-pub(super) struct Grid {
+pub(in crate::table) struct Grid {
     coarse: Vec<Line>,
     fine: Vec<Line>,
 }

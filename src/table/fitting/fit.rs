@@ -8,19 +8,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 use super::config::TableConfig;
-use super::data::Table;
-use super::encoder::{EncodedRows, Encoder, Jitter};
 use super::epoch_rows::EpochRows;
 use super::linear::Linear;
-use super::model::TableModel;
 use super::report::TableReport;
 use super::rows::{FitRows, Usable, check_formulas, n_held_out, split, usable_rows};
-use super::sample::Reservoir;
-use super::schema::{Role, Schema};
-use super::source::TableSource;
 use crate::data::Dataset;
 use crate::distribution::{Checked, NormalizingFlow};
 use crate::error::Error;
+use crate::table::columns::{EncodedRows, Encoder, Jitter, Role, Schema};
+use crate::table::density::TableModel;
+use crate::table::source::{Reservoir, Table, TableSource};
 use crate::train::{Epoch, Evaluation, FitError, FitReport, Fitted, Fitter, gaussian_nll};
 
 /// A density of a table, and the report of how it came to be.
@@ -171,7 +168,7 @@ impl<'a> TableFitter<'a> {
     /// Rows that follow each other in the source share an epoch: shuffle a file that is sorted, also one
     /// that is sorted by its weights.
     ///
-    /// [`sample_rows`](super::sample_rows) gives rows to infer the schema from.
+    /// [`sample_rows`](crate::table::sample_rows) gives rows to infer the schema from.
     ///
     /// # Errors
     ///

@@ -76,7 +76,7 @@ impl Table {
 }
 
 /// The rows of a CSV file, some at a time.
-pub(super) struct CsvChunks {
+pub(in crate::table) struct CsvChunks {
     path: PathBuf,
     records: Records,
     layout: Layout,
@@ -130,7 +130,7 @@ impl Iterator for CsvChunks {
 
 /// Writes a CSV file again with one more column at the end of each of its rows, atomically. The rest
 /// of each row stays as it is; empty lines go.
-pub(super) fn append_column(
+pub(in crate::table) fn append_column(
     input: &Path,
     output: &Path,
     name: &str,

@@ -6,11 +6,10 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use serde::Serialize;
 
-use super::data::Table;
-use super::encoder::Jitter;
 use super::model::TableModel;
-use super::schema::Role;
 use crate::error::{Error, ensure};
+use crate::table::columns::{Jitter, Role};
+use crate::table::source::Table;
 use crate::train::Evaluation;
 
 /// The rows of each side that energy distances are of: their number grows with the square.
@@ -68,7 +67,7 @@ pub struct EnergyTest {
 
 impl TableModel {
     /// Compares samples with rows that the model was not trained on, as
-    /// [`FittedTable::held_out`](super::FittedTable::held_out): a model with contexts draws a sample
+    /// [`FittedTable::held_out`](crate::table::FittedTable::held_out): a model with contexts draws a sample
     /// given those of each row, another one as many samples as there are rows. Rows outside of the
     /// supports are counted and left out. Of rows with weights some are kept, by their weight beside the
     /// largest.

@@ -2,14 +2,13 @@
 
 use rand::rngs::ChaCha8Rng;
 
-use super::column_map::ColumnMap;
-use super::data::Table;
-use super::encoder::Encoder;
 use crate::error::Error;
+use crate::table::columns::{ColumnMap, Encoder};
+use crate::table::source::Table;
 
 /// The modelled columns as they are, integers dequantised, but for a mean and a standard deviation:
 /// what a normal is fitted to.
-pub(super) struct Linear {
+pub(in crate::table) struct Linear {
     /// The name and the map of each, its mean and its standard deviation.
     columns: Vec<(String, ColumnMap, f64, f64)>,
 }

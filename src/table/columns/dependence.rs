@@ -31,7 +31,7 @@ impl Formula {
     }
 
     /// The numbers of its [`columns`](Self::columns), as `numbers` gives them by name.
-    pub(super) fn terms_of<'t>(
+    pub(in crate::table) fn terms_of<'t>(
         &self,
         numbers: impl Fn(&str) -> Result<&'t [f64], Error>,
     ) -> Result<Vec<&'t [f64]>, Error> {
@@ -39,19 +39,24 @@ impl Formula {
     }
 
     /// Its value, given those of its [`columns`](Self::columns) by their index.
-    pub(super) fn value(&self, of: impl Fn(usize) -> f64) -> f64 {
+    pub(in crate::table) fn value(&self, of: impl Fn(usize) -> f64) -> f64 {
         let terms = self.terms.iter().enumerate().map(|(index, (_, factor))| factor * of(index));
         self.intercept + terms.sum::<f64>()
     }
 
     /// The value of the term that is missing, given the formula's and those of the other terms.
-    pub(super) fn solved(&self, x: f64, missing: usize, of: impl Fn(usize) -> f64) -> f64 {
+    pub(in crate::table) fn solved(
+        &self,
+        x: f64,
+        missing: usize,
+        of: impl Fn(usize) -> f64,
+    ) -> f64 {
         let others = self.value(|index| if index == missing { 0.0 } else { of(index) });
         (x - others) / self.terms[missing].1
     }
 
     /// Whether a value is that of the formula but for roundings.
-    pub(super) fn holds(&self, x: f64, of: impl Fn(usize) -> f64) -> bool {
+    pub(in crate::table) fn holds(&self, x: f64, of: impl Fn(usize) -> f64) -> bool {
         let terms = self.terms.iter().enumerate();
         let sizes = terms.map(|(index, (_, factor))| (factor * of(index)).abs());
         let size = x.abs() + self.intercept.abs() + sizes.sum::<f64>();
@@ -92,7 +97,7 @@ struct Kept {
 
 /// The formula of each column that the columns before it determine, by Gram and Schmidt's process
 /// with a second pass; `None` for the others. Columns of one value are `None`.
-pub(super) fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Option<Formula>> {
+pub(in crate::table) fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Option<Formula>> {
     let mut kept: Vec<(usize, Kept)> = Vec::new();
     let mut found = Vec::with_capacity(columns.len());
     for (index, column) in columns.iter().enumerate() {

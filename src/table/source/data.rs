@@ -40,7 +40,7 @@ pub struct Column {
 
 /// Where a row is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Place {
+pub(in crate::table) struct Place {
     /// The file, where there are several.
     pub file: Option<Arc<str>>,
     pub at: At,
@@ -48,7 +48,7 @@ pub(super) struct Place {
 
 /// Where a row is in its file or table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum At {
+pub(in crate::table) enum At {
     Line(u64),
     Row(u64),
 }
@@ -135,12 +135,12 @@ impl Table {
     }
 
     /// With the places of its rows, one each.
-    pub(super) fn with_places(self, places: Vec<Place>) -> Self {
+    pub(in crate::table) fn with_places(self, places: Vec<Place>) -> Self {
         Self { places: Some(places), ..self }
     }
 
     /// With the rows in a file of this name.
-    pub(super) fn in_file(mut self, file: &Arc<str>) -> Self {
+    pub(in crate::table) fn in_file(mut self, file: &Arc<str>) -> Self {
         for place in self.places.iter_mut().flatten() {
             place.file = Some(Arc::clone(file));
         }
@@ -152,7 +152,7 @@ impl Table {
         self.places.as_ref().map_or_else(own, |places| places[row].clone())
     }
 
-    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+    pub(in crate::table) fn places(&self) -> impl Iterator<Item = Place> {
         (0..self.n_rows).map(|row| self.place(row))
     }
 

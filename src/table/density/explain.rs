@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::conditional::Grid;
-use super::data::Table;
-use super::encoder::Jitter;
 use super::model::TableModel;
 use crate::error::Error;
+use crate::table::columns::Jitter;
+use crate::table::source::Table;
 
 /// How likely a row is, and each of its columns given the others.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -27,7 +27,7 @@ pub enum TableFlow {
     RealNvp,
 }
 
-/// Configuration of [`fit_table`](super::fit_table). What is `None` follows from the size of the
+/// Configuration of [`fit_table`](crate::table::fit_table). What is `None` follows from the size of the
 /// table.
 #[derive(Config, Debug)]
 pub struct TableConfig {
@@ -41,7 +41,7 @@ pub struct TableConfig {
     /// rows to 256 from 100,000 on.
     pub d_hidden: Option<usize>,
     /// The rows of a source that are in memory at once, and those of an epoch, for
-    /// [`TableFitter::fit_source`](super::TableFitter::fit_source); at least 2.
+    /// [`TableFitter::fit_source`](crate::table::TableFitter::fit_source); at least 2.
     #[config(default = 65_536)]
     pub chunk_rows: usize,
     /// The training.
@@ -71,7 +71,7 @@ impl TableConfig {
     }
 
     /// The flow of these features, of which some are angles, and so many contexts, for so many rows.
-    pub(super) fn flow_config<R: Rng + ?Sized>(
+    pub(in crate::table) fn flow_config<R: Rng + ?Sized>(
         &self,
         periodic: &[bool],
         d_context: usize,

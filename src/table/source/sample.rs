@@ -4,7 +4,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng, rngs::ChaCha8Rng};
 
 use super::data::{Column, Table, Values};
-use super::source::TableSource;
+use super::interface::TableSource;
 use crate::error::{Error, ensure};
 
 /// The rows that are read at once.
@@ -14,7 +14,7 @@ const MAX_CATEGORIES: usize = 10_000;
 
 /// Rows of a table that may be larger than memory: `n_rows` of them drawn uniformly, and beside them
 /// those that hold the least and the greatest number of a column, its first that is not whole, or a
-/// category that no row before has. So [`Schema::infer`](super::Schema::infer) sees what it would see
+/// category that no row before has. So [`Schema::infer`](crate::table::Schema::infer) sees what it would see
 /// in the whole. It takes one pass.
 ///
 /// # Errors
@@ -117,7 +117,7 @@ impl Seen {
 /// Rows drawn uniformly from a stream of them, and their indices in it.
 ///
 /// Vitter: *Random Sampling with a Reservoir*, 1985 (algorithm R).
-pub(super) struct Reservoir<R> {
+pub(in crate::table) struct Reservoir<R> {
     n_rows: usize,
     rng: R,
     rows: Option<Table>,
@@ -180,7 +180,11 @@ impl<R: Rng> Reservoir<R> {
 
 impl Table {
     /// The table with some rows in the place of those at these indices.
-    pub(super) fn with_rows(&self, indices: &[usize], rows: &Self) -> Result<Self, Error> {
+    pub(in crate::table) fn with_rows(
+        &self,
+        indices: &[usize],
+        rows: &Self,
+    ) -> Result<Self, Error> {
         let n = self.n_rows();
         let mut from: Vec<usize> = (0..n).collect();
         indices.iter().enumerate().for_each(|(row, &index)| from[index] = n + row);

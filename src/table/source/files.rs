@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use super::csv_file::CsvChunks;
 use super::data::{Column, Table, Values};
+use super::interface::{Chunks, TableSource};
 #[cfg(feature = "parquet")]
 use super::parquet_file::ParquetChunks;
-use super::source::{Chunks, TableSource};
 use crate::error::{Error, ensure};
 use crate::io::container::problem;
 
 /// The kinds of files, by the ends of their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(in crate::table) enum Format {
     Csv,
     Parquet,
 }
@@ -109,7 +109,7 @@ impl TableSource for TableFiles {
 
 /// The chunks of one file. Where it does not say itself whether a column holds text, `is_text` does if
 /// it knows, and the first chunk otherwise.
-pub(super) fn file_chunks(
+pub(in crate::table) fn file_chunks(
     path: &Path,
     chunk_rows: usize,
     is_text: impl Fn(&str) -> Option<bool>,

@@ -78,7 +78,7 @@ impl fmt::Display for Support {
 
 /// A value on the line, and the logarithm of the slope that led there.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Mapped {
+pub(in crate::table) struct Mapped {
     pub value: f64,
     pub log_slope: f64,
 }
@@ -118,19 +118,19 @@ impl Support {
     }
 
     /// Whether the values are whole numbers.
-    pub(super) fn is_integer(&self) -> bool {
+    pub(in crate::table) fn is_integer(&self) -> bool {
         matches!(self, Self::Integer { .. } | Self::PeriodicInteger { .. })
     }
 
     /// The start of the circle and its length, of a support that is one.
-    pub(super) fn circle(&self) -> Option<[f64; 2]> {
+    pub(in crate::table) fn circle(&self) -> Option<[f64; 2]> {
         let (low, high) = self.ends();
         matches!(self, Self::Periodic { .. } | Self::PeriodicInteger { .. })
             .then_some([low, high - low])
     }
 
     /// Whether values go to minus infinity and to infinity.
-    pub(super) fn is_open(&self) -> [bool; 2] {
+    pub(in crate::table) fn is_open(&self) -> [bool; 2] {
         let (low, high) = self.ends();
         [low == f64::NEG_INFINITY, high == f64::INFINITY]
     }
@@ -152,7 +152,7 @@ impl Support {
     }
 
     /// The value on the real line of a value between the ends; not for circles.
-    pub(super) fn to_line(self, x: f64) -> Mapped {
+    pub(in crate::table) fn to_line(self, x: f64) -> Mapped {
         match self.ends() {
             (f64::NEG_INFINITY, f64::INFINITY) => Mapped { value: x, log_slope: 0.0 },
             (low, f64::INFINITY) => {
@@ -176,7 +176,7 @@ impl Support {
     }
 
     /// The value in the support of a value on the line; integers are rounded. Not for circles.
-    pub(super) fn to_support(self, t: f64) -> f64 {
+    pub(in crate::table) fn to_support(self, t: f64) -> f64 {
         let (low, high) = self.ends();
         let x = match (low, high) {
             (f64::NEG_INFINITY, f64::INFINITY) => t,
@@ -189,7 +189,7 @@ impl Support {
     }
 
     /// A value between the ends as one that the support holds.
-    pub(super) fn rounded(self, x: f64) -> f64 {
+    pub(in crate::table) fn rounded(self, x: f64) -> f64 {
         match self {
             Self::Constant(value) => value,
             Self::Integer { min, max } => {
@@ -203,7 +203,7 @@ impl Support {
     }
 
     /// A value that noise has led beyond an end, as far inside of it; on a circle some turns back.
-    pub(super) fn reflected(self, x: f64) -> f64 {
+    pub(in crate::table) fn reflected(self, x: f64) -> f64 {
         let (low, high) = self.ends();
         if self.circle().is_some() || low < x && x < high {
             return self.inside(x);
@@ -224,7 +224,7 @@ impl Support {
 
     /// A value that roundings have led to an end, or beyond the range of numbers, moved inside; on a
     /// circle some turns back.
-    pub(super) fn inside(self, x: f64) -> f64 {
+    pub(in crate::table) fn inside(self, x: f64) -> f64 {
         let (low, high) = self.ends();
         if x.is_nan() {
             return x;

@@ -11,7 +11,7 @@ use super::tail::{Shape, Tails, fit_shape};
 /// A column of the table as a feature of a flow: a number of a mean of 0 and a standard deviation of
 /// 1, or an angle. All in f64, on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct ColumnMap {
+pub(in crate::table) struct ColumnMap {
     pub support: Support,
     /// The width of the uniform noise in training.
     jitter: f64,

@@ -8,7 +8,7 @@ pub type Chunks<'a> = Box<dyn Iterator<Item = Result<Table, Error>> + Send + 'a>
 
 /// A table that may be larger than memory: read in chunks, as often as it is asked for.
 ///
-/// A [`Table`] is one, and so are [`TableFiles`](super::TableFiles). Implement it for rows that come
+/// A [`Table`] is one, and so are [`TableFiles`](crate::table::TableFiles). Implement it for rows that come
 /// from elsewhere, as from a data base.
 ///
 /// # Example

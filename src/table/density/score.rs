@@ -12,15 +12,12 @@ use burn::config::Config;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::csv_file;
-use super::data::Table;
-use super::files::{Format, file_chunks};
 use super::model::TableModel;
-#[cfg(feature = "parquet")]
-use super::parquet_file;
-use super::source::TableSource;
 use crate::error::{Error, ensure};
 use crate::io::container::problem;
+#[cfg(feature = "parquet")]
+use crate::table::source::parquet_file;
+use crate::table::source::{Format, Table, TableSource, csv_file, file_chunks};
 use crate::train::NonFiniteRows;
 
 /// The column that is added.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::data::{Table, Values};
 use crate::error::{Error, ensure};
+use crate::table::source::{Table, Values};
 
 /// Means and quantiles by column, of data or of samples. Prints as a table.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::data::{Column, Table, Values};
 use super::dependence::{Formula, formulas};
 use super::support::Support;
 use crate::error::{Error, ensure};
+use crate::table::source::{Column, Table, Values};
 
 /// Fewer rows than these do not show what a column is.
 const MIN_ROWS: usize = 20;
@@ -103,7 +103,7 @@ impl Schema {
     /// contexts: a schema that was changed need not know them any more. [`fit_table`] does so by
     /// itself.
     ///
-    /// [`fit_table`]: super::fit_table
+    /// [`fit_table`]: crate::table::fit_table
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::train::FitReport;
 
-/// What [`fit_table`](super::fit_table) did. Negative log-likelihoods (NLL) are of the held-out
+/// What [`fit_table`](crate::table::fit_table) did. Negative log-likelihoods (NLL) are of the held-out
 /// rows, in nats per row and in the units of the table; integers are dequantised by one draw of
 /// noise, which makes them an upper bound on average.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -94,7 +94,7 @@ fn written(
 
 /// Writes a Parquet file again with one more column of doubles, atomically. The bytes of the other
 /// columns stay as they are.
-pub(super) fn append_column(
+pub(in crate::table) fn append_column(
     input: &Path,
     output: &Path,
     name: &str,
@@ -169,7 +169,7 @@ fn open(path: &Path) -> Result<SerializedFileReader<File>, Error> {
 }
 
 /// The rows of a Parquet file, some at a time: no more than one page of each column beside them.
-pub(super) struct ParquetChunks {
+pub(in crate::table) struct ParquetChunks {
     path: PathBuf,
     reader: SerializedFileReader<File>,
     /// The columns that are read.

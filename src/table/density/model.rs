@@ -7,17 +7,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use super::data::Table;
-use super::encoder::{Encoder, FAR, Jitter};
-use super::schema::{Kind as ColumnKind, Schema};
 use crate::distribution::{Distribution, FlowConfig, NormalizingFlow};
 use crate::error::{Error, ensure};
 use crate::io::container::{Container, Kind, problem, write_atomically};
 use crate::io::model::{WEIGHTS, built, bytes_of};
+use crate::table::columns::{Encoder, FAR, Jitter, Kind as ColumnKind, Schema};
+use crate::table::source::Table;
 
 /// A density of the rows of a table: supports, scales and tails of the columns, and a flow.
 ///
-/// [`fit_table`](super::fit_table) makes one. Log-densities are in nats, in the units of the
+/// [`fit_table`](crate::table::fit_table) makes one. Log-densities are in nats, in the units of the
 /// columns. An integer column has the density of the numbers that it was dequantised to: at a whole
 /// number it is about the probability of that number, which [`log_mass`](Self::log_mass) estimates.
 ///
@@ -45,7 +44,7 @@ struct Content {
 }
 
 impl TableModel {
-    pub(super) fn new(
+    pub(in crate::table) fn new(
         schema: Schema,
         encoder: Encoder,
         config: FlowConfig,
@@ -121,17 +120,17 @@ impl TableModel {
     }
 
     /// The numbers of features and of context features.
-    pub(super) fn sizes(&self) -> [usize; 2] {
+    pub(in crate::table) fn sizes(&self) -> [usize; 2] {
         [self.encoder.d_features(), self.encoder.d_context()]
     }
 
     /// How rows become features, and back.
-    pub(super) fn encoder(&self) -> &Encoder {
+    pub(in crate::table) fn encoder(&self) -> &Encoder {
         &self.encoder
     }
 
     /// The log-density of features under the flow, row by row, in the units of the flow.
-    pub(super) fn log_joint(&self, features: Vec<f64>, contexts: Vec<f64>) -> Vec<f64> {
+    pub(in crate::table) fn log_joint(&self, features: Vec<f64>, contexts: Vec<f64>) -> Vec<f64> {
         let x = self.tensor(features, self.encoder.d_features());
         let log_prob = match self.context(contexts) {
             Some(context) => self.flow.given(&context).log_prob(x),
@@ -141,7 +140,7 @@ impl TableModel {
     }
 
     /// Features of so many rows, row by row, each given its context if the model takes one.
-    pub(super) fn sample_features<R: Rng + ?Sized>(
+    pub(in crate::table) fn sample_features<R: Rng + ?Sized>(
         &self,
         n: usize,
         contexts: &[f64],
@@ -228,7 +227,7 @@ impl TableModel {
     }
 
     /// The bytes of the file at a path.
-    pub(super) fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
+    pub(in crate::table) fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let content = Content {
             schema: self.schema.clone(),
             encoder: self.encoder.clone(),
@@ -240,7 +239,7 @@ impl TableModel {
     }
 
     /// Whether a column holds text, if the model knows it.
-    pub(super) fn is_text(&self, name: &str) -> Option<bool> {
+    pub(in crate::table) fn is_text(&self, name: &str) -> Option<bool> {
         let column = self.schema.columns().iter().find(|column| column.name == name)?;
         Some(matches!(column.kind, ColumnKind::Categories(_)))
     }

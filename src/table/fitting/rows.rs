@@ -3,19 +3,19 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-use super::data::{Table, Values};
-use super::schema::{Kind, Role, Schema};
 use crate::error::{Error, ensure};
+use crate::table::columns::{Kind, Role, Schema};
+use crate::table::source::{Table, Values};
 use crate::train::NonFiniteRows;
 
 /// The rows that can be trained on, and how many others there are that should have been.
-pub(super) struct Usable {
+pub(in crate::table) struct Usable {
     pub rows: Vec<usize>,
     pub n_dropped: usize,
 }
 
 /// The rows that a training sees.
-pub(super) struct FitRows {
+pub(in crate::table) struct FitRows {
     /// In memory: all that are trained on, or a sample of them.
     pub train: Table,
     pub held_out: Table,
@@ -28,7 +28,7 @@ pub(super) struct FitRows {
 
 /// The rows that have all values that the schema asks for, inside of their supports, and a weight
 /// above 0.
-pub(super) fn usable_rows(
+pub(in crate::table) fn usable_rows(
     table: &Table,
     schema: &Schema,
     treatment: NonFiniteRows,
@@ -105,7 +105,7 @@ pub(super) fn usable_rows(
 }
 
 /// That the columns that the schema says are determined are so in these rows.
-pub(super) fn check_formulas(rows: &Table, schema: &Schema) -> Result<(), Error> {
+pub(in crate::table) fn check_formulas(rows: &Table, schema: &Schema) -> Result<(), Error> {
     for column in schema.columns() {
         let Role::Determined(formula) = &column.role else { continue };
         let (name, own) = (&column.name, rows.numbers(&column.name)?);
@@ -123,7 +123,7 @@ pub(super) fn check_formulas(rows: &Table, schema: &Schema) -> Result<(), Error>
 }
 
 /// The rows that are trained on and those that are held out, in a random order.
-pub(super) fn split<R: Rng + ?Sized>(
+pub(in crate::table) fn split<R: Rng + ?Sized>(
     table: &Table,
     mut rows: Vec<usize>,
     validation_fraction: f64,
@@ -136,7 +136,7 @@ pub(super) fn split<R: Rng + ?Sized>(
 }
 
 /// How many of these rows are held out.
-pub(super) fn n_held_out(n: usize, validation_fraction: f64) -> Result<usize, Error> {
+pub(in crate::table) fn n_held_out(n: usize, validation_fraction: f64) -> Result<usize, Error> {
     ensure!(
         as Data,
         n >= 2,

@@ -3,16 +3,15 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use super::data::Table;
 use super::rows::{FitRows, usable_rows};
-use super::schema::Schema;
-use super::source::{Chunks, TableSource};
 use crate::error::Error;
+use crate::table::columns::Schema;
+use crate::table::source::{Chunks, Table, TableSource};
 use crate::train::NonFiniteRows;
 
 /// Epochs of the same number of rows each, one after another through a source and again from its
 /// start: what an epoch holds follows from its number alone.
-pub(super) struct EpochRows<'a> {
+pub(in crate::table) struct EpochRows<'a> {
     source: &'a dyn TableSource,
     schema: &'a Schema,
     treatment: NonFiniteRows,

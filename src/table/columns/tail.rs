@@ -18,7 +18,7 @@ const MAX_ROWS: usize = 20_000;
 /// A standard normal `z` then gives a `t` whose density is that of a Student-t but for a factor of
 /// the order of `√ln t`. The slope at 0 is 1 on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Tails {
+pub(in crate::table) struct Tails {
     pub left: Option<f64>,
     pub right: Option<f64>,
 }
@@ -71,7 +71,7 @@ fn heavy(t: f64, power: f64) -> Mapped {
 
 /// A location and a scale, and the tails of what is left.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Shape {
+pub(in crate::table) struct Shape {
     pub center: f64,
     pub scale: f64,
     pub tails: Tails,
@@ -80,7 +80,7 @@ pub(super) struct Shape {
 /// The shape of the largest likelihood under a normal: light with the mean and the standard
 /// deviation, or heavy around the median if that is worth it, on the sides that may be. The values
 /// must not all be equal.
-pub(super) fn fit_shape(values: &[f64], [left_open, right_open]: [bool; 2]) -> Shape {
+pub(in crate::table) fn fit_shape(values: &[f64], [left_open, right_open]: [bool; 2]) -> Shape {
     let step = values.len().div_ceil(MAX_ROWS);
     let mut values: Vec<f64> = values.iter().copied().step_by(step).collect();
     values.sort_by(f64::total_cmp);

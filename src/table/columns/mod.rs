@@ -1,0 +1,19 @@
+//! What the columns of a table are, and their maps to the features of a flow.
+//!
+//! - `support`: the values that a column can take; `tail`: heavy tails made light; `column_map`:
+//!   both and the scale, a column as a standard normal
+//! - `dependence`: columns that others determine; `schema`: [`Schema`], what each column is, inferred
+//! - `encoder`: rows of a table as rows of a flow, and back
+
+mod column_map;
+mod dependence;
+mod encoder;
+mod schema;
+mod support;
+mod tail;
+
+pub(in crate::table) use column_map::ColumnMap;
+pub use dependence::Formula;
+pub(in crate::table) use encoder::{EncodedRows, Encoder, FAR, Jitter};
+pub use schema::{ColumnSchema, Kind, Role, Schema};
+pub use support::Support;
