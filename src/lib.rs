@@ -54,6 +54,7 @@
 //! | [`Flow`], [`Sequential`], [`Inverse`], [`Layer`] | the trait, and how flows compose |
 //! | [`coupling`] | masks and the coupling layer, over any conditioner and any univariate map |
 //! | [`elementwise`] | layers that transform each feature by itself |
+//! | [`linear`] | layers that mix the features by a matrix |
 //! | [`conditioner`] | the networks: perceptrons, residual ones |
 //! | [`univariate`] | the monotone scalar maps: affine, additive, rational quadratic splines |
 //! | [`distribution`] | bases, [`NormalizingFlow`] (base and flow), mixtures, ensembles, a checked view |
@@ -109,6 +110,7 @@ mod error;
 mod flow;
 pub mod io;
 mod kernel;
+pub mod linear;
 mod parameters;
 pub mod preset;
 pub mod table;

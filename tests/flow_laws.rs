@@ -12,6 +12,7 @@ use normalizing_flows::conditioner::{
 };
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::elementwise::ConditionalElementwiseConfig;
+use normalizing_flows::linear::{LuLinear, LuLinearConfig};
 use normalizing_flows::testing::Laws;
 use normalizing_flows::univariate::{
     AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
@@ -100,6 +101,10 @@ registry! {
             .with_univariate(spline_config(BoundarySlopes::One).into())
             .init(device, rng)
     }).with_rounded_start(ROUNDINGS);
+    lu_one_feature: lu(1);
+    lu_four_features: lu(4);
+    lu_seven_features: lu(7);
+    lu_inverse: Laws::new(3, |device, rng| Inverse::new(LuLinearConfig::new(3).init(device, rng)));
     sequential: Laws::new(3, stack);
     sequential_empty: Laws::new(2, |_, _| Sequential::<MaskedCoupling>::new(vec![]));
     inverse: Laws::new(3, |device, rng| Inverse::new(stack(device, rng)));
@@ -178,6 +183,10 @@ fn elementwise(d_features: usize) -> Laws<Elementwise> {
     Laws::new(d_features, move |device, rng| ElementwiseConfig::new(d_features).init(device, rng))
 }
 
+fn lu(d_features: usize) -> Laws<LuLinear> {
+    Laws::new(d_features, move |device, rng| LuLinearConfig::new(d_features).init(device, rng))
+}
+
 fn stack(device: &Device, rng: &mut ChaCha8Rng) -> Sequential<MaskedCoupling> {
     let even = coupling_config(Mask::alternating(3)).with_d_context(2);
     let odd = coupling_config(Mask::alternating(3).complement()).with_d_context(2);
@@ -188,6 +197,7 @@ fn layers(device: &Device, rng: &mut ChaCha8Rng) -> Vec<Layer> {
     vec![
         ElementwiseConfig::new(3).init(device, rng).into(),
         coupling_config(Mask::random(3, rng)).init(device, rng).into(),
+        LuLinearConfig::new(3).init(device, rng).into(),
         Sequential::new(vec![Layer::from(stack(device, rng).layers.remove(0))]).into(),
     ]
 }

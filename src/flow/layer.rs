@@ -13,6 +13,7 @@ use crate::elementwise::{
     ConditionalElementwise, ConditionalElementwiseConfig, Elementwise, ElementwiseConfig,
 };
 use crate::kernel::Program;
+use crate::linear::{LuLinear, LuLinearConfig};
 use crate::parameters::Place;
 
 closed_enum! {
@@ -46,6 +47,8 @@ closed_enum! {
         Elementwise(Elementwise) from ElementwiseConfig;
         /// A univariate map of every feature by itself, by parameters from the context.
         ConditionalElementwise(ConditionalElementwise) from ConditionalElementwiseConfig;
+        /// A matrix by its triangular factors.
+        LuLinear(LuLinear) from LuLinearConfig;
         /// A stack of layers.
         Sequential(Sequential<Layer>) from SequentialConfig;
         /// A stack of layers with its directions swapped.

@@ -33,8 +33,8 @@ pub(crate) fn run<F: Flow>(
     context: Option<&Tensor<2>>,
     composed: impl FnOnce(Tensor<2>) -> (Tensor<2>, Tensor<1>),
 ) -> (Tensor<2>, Tensor<1>) {
-    match runs(flow, &input, context) {
-        Some(runs) => runs.transform(direction, input, context),
+    match runs(flow, direction, &input, context) {
+        Some(runs) => runs.transform(input, context),
         None => {
             if let Some(place) = flow.place() {
                 or_panic(place.check_float_type("input", &input));
@@ -56,8 +56,8 @@ pub(crate) fn run_large<F: Flow>(
     context: Option<&Tensor<2>>,
 ) -> (Tensor<2>, Tensor<1>) {
     let bounded = input.dims()[0] <= CHUNK_ROWS;
-    match runs(flow, &input, context) {
-        Some(runs) if bounded || runs.is_whole() => runs.transform(direction, input, context),
+    match runs(flow, direction, &input, context) {
+        Some(runs) if bounded || runs.is_whole() => runs.transform(input, context),
         _ => in_chunks(input, context, |input, context| apply(flow, direction, input, context)),
     }
 }
@@ -71,16 +71,18 @@ pub(crate) fn log_density<F: Flow>(
     context: Option<&Tensor<2>>,
 ) -> Option<Tensor<1>> {
     let bounded = x.dims()[0] <= CHUNK_ROWS;
-    let runs = runs(flow, x, context).filter(|runs| bounded || runs.is_whole())?;
+    let runs =
+        runs(flow, Direction::Inverse, x, context).filter(|runs| bounded || runs.is_whole())?;
     runs.log_density(base, x.clone(), context)
 }
 
 fn runs<'a, F: Flow>(
     flow: &'a F,
+    direction: Direction,
     input: &Tensor<2>,
     context: Option<&Tensor<2>>,
 ) -> Option<Runs<'a>> {
-    Runs::new(input, context, |program| flow.lower(program))
+    Runs::new(direction, input, context, |program| flow.lower(program))
 }
 
 impl<F: Flow> Layered for F {

@@ -3,13 +3,14 @@
 use burn::tensor::DType;
 
 use super::interface::Flow;
+use crate::direction::Direction;
 use crate::kernel::{Program, run_numbers};
 
 /// The layers of a flow in `forward` order, one per line: what each is, its parameters, and by what
 /// it runs. Layers of the same run of the kernels are applied in one pass.
 pub(crate) fn table<F: Flow>(flow: &F, d_features: usize) -> String {
     let dtype = flow.place().map_or(DType::F32, |place| place.float_type());
-    let mut program = Program::new(d_features, dtype);
+    let mut program = Program::new(Direction::Inverse, d_features, dtype);
     flow.lower(&mut program);
     let steps = program.into_steps();
     let runs = run_numbers(&steps);

@@ -48,6 +48,8 @@ pub(super) enum OperationSpec {
     Coupling { map: Map<f64>, takes_context: bool, has_angles: bool, networks: Vec<NetworkSpec> },
     /// One of the floats.
     Elementwise { map: Map<f64> },
+    /// Three of the floats: the weight, the bias and the log-determinant.
+    Matrix,
 }
 
 /// A network without its weights and biases. They come in the order of the hidden layers, then of
@@ -94,6 +96,13 @@ pub(crate) fn lower(
             fits(parameters.dims() == [map.n_parameters(), d_features])?;
             lowering.floats.push(parameters.into_dispatch());
             (OperationSpec::Elementwise { map }, 0)
+        }
+        Operation::Matrix { weight, bias, log_det } => {
+            fits(weight.dims() == [d_features; 2])?;
+            fits(bias.dims() == [d_features] && log_det.dims() == [1])?;
+            let tensors = [weight.into_dispatch(), bias.into_dispatch(), log_det.into_dispatch()];
+            lowering.floats.extend(tensors);
+            (OperationSpec::Matrix, 0)
         }
     };
     let Lowering { floats, ints, .. } = lowering;

@@ -33,6 +33,16 @@ pub enum Operation<'a> {
         /// The map.
         map: KernelMap,
     },
+    /// The product of a row and a matrix, plus a bias, in the direction that
+    /// [`Program::direction`](super::Program::direction) asks for.
+    Matrix {
+        /// `[d_features, d_features]`: a row of it for each feature that comes in.
+        weight: Tensor<2>,
+        /// `[d_features]`
+        bias: Tensor<1>,
+        /// `[1]`, the same for all rows.
+        log_det: Tensor<1>,
+    },
 }
 
 /// A univariate map that has a kernel.

@@ -24,6 +24,8 @@ pub(crate) trait Layered {
 
 /// The layers of a flow in `forward` order, as [`Flow::lower`](crate::Flow::lower) hands them over.
 pub struct Program<'a> {
+    /// In which the next layer will be applied.
+    direction: Direction,
     d_features: usize,
     dtype: DType,
     steps: Vec<Step<'a>>,
@@ -68,8 +70,14 @@ pub(crate) fn run_numbers(steps: &[Step<'_>]) -> Vec<Option<usize>> {
 }
 
 impl<'a> Program<'a> {
-    pub(crate) fn new(d_features: usize, dtype: DType) -> Self {
-        Self { d_features, dtype, steps: Vec::new() }
+    /// The layers of a flow that is to be applied in a direction, to rows of so many features.
+    pub(crate) fn new(direction: Direction, d_features: usize, dtype: DType) -> Self {
+        Self { direction, d_features, dtype, steps: Vec::new() }
+    }
+
+    /// The direction in which the layer that is added next will be applied.
+    pub(crate) fn direction(&self) -> Direction {
+        self.direction
     }
 
     pub(crate) fn into_steps(self) -> Vec<Step<'a>> {
@@ -89,7 +97,9 @@ impl<'a> Program<'a> {
     /// Adds the layers that `add` adds, with their directions swapped.
     pub(crate) fn add_swapped(&mut self, add: impl FnOnce(&mut Self)) {
         let outer = std::mem::take(&mut self.steps);
+        self.direction = self.direction.reversed();
         add(self);
+        self.direction = self.direction.reversed();
         let inner = std::mem::replace(&mut self.steps, outer);
         self.steps.extend(inner.into_iter().rev().map(|mut step| {
             step.swapped = !step.swapped;

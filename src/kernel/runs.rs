@@ -12,6 +12,7 @@ use crate::direction::Direction;
 
 /// The runs of a flow in `forward` order, at least one of them by the kernels.
 pub(crate) struct Runs<'a> {
+    direction: Direction,
     runs: Vec<Run<'a>>,
 }
 
@@ -24,9 +25,10 @@ enum Run<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// The runs of the flow that `lower` hands over, for this input; `None` if the kernels can
+    /// The runs of the flow that `lower` hands over, for this direction and input; `None` if the kernels can
     /// apply none of its layers to it.
     pub(crate) fn new(
+        direction: Direction,
         input: &Tensor<2>,
         context: Option<&Tensor<2>>,
         lower: impl FnOnce(&mut Program<'a>),
@@ -42,7 +44,7 @@ impl<'a> Runs<'a> {
                 && context.dtype() == dtype
                 && on_flex(&(*context).clone().into_dispatch())
         });
-        let mut program = Program::new(d_features, dtype);
+        let mut program = Program::new(direction, d_features, dtype);
         lower(&mut program);
         let mut runs = Vec::new();
         for Step { swapped, layer, lowered } in program.into_steps() {
@@ -54,7 +56,7 @@ impl<'a> Runs<'a> {
                 _ => runs.push(Run::Composed { swapped, layer }),
             }
         }
-        runs.iter().any(|run| matches!(run, Run::Fused(_))).then_some(Self { runs })
+        runs.iter().any(|run| matches!(run, Run::Fused(_))).then_some(Self { direction, runs })
     }
 
     /// Whether the kernels apply all layers.
@@ -62,14 +64,13 @@ impl<'a> Runs<'a> {
         self.runs.iter().all(|run| matches!(run, Run::Fused(_)))
     }
 
-    /// The flow in one direction.
+    /// The rows that come out, and their log-determinants.
     pub(crate) fn transform(
         self,
-        direction: Direction,
         input: Tensor<2>,
         context: Option<&Tensor<2>>,
     ) -> (Tensor<2>, Tensor<1>) {
-        let mut runs = self.runs;
+        let Self { direction, mut runs } = self;
         if direction == Direction::Inverse {
             runs.reverse();
         }
@@ -77,8 +78,8 @@ impl<'a> Runs<'a> {
         (output, log_det.expect("there is at least one run"))
     }
 
-    /// The log-density of `x` under the flow of a base; `None` if the run next to the base is not
-    /// by the kernels. With autodiff the gradients of that run come out of the same pass.
+    /// The log-density of `x` under the flow of a base, in the inverse direction; `None` if the run
+    /// next to the base is not by the kernels. With autodiff the gradients of that run come out of the same pass.
     pub(crate) fn log_density(
         mut self,
         base: KernelBase,
@@ -199,7 +200,7 @@ mod tests {
         input: &Tensor<2>,
         context: Option<&Tensor<2>>,
     ) -> Option<Runs<'a>> {
-        Runs::new(input, context, |program| flow.lower(program))
+        Runs::new(Direction::Inverse, input, context, |program| flow.lower(program))
     }
 
     /// Whether the kernels apply all of a flow in one pass.

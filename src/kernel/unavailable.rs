@@ -26,6 +26,7 @@ pub(crate) struct Runs<'a> {
 
 impl<'a> Runs<'a> {
     pub(crate) fn new(
+        _: Direction,
         _: &Tensor<2>,
         _: Option<&Tensor<2>>,
         _: impl FnOnce(&mut Program<'a>),
@@ -37,12 +38,7 @@ impl<'a> Runs<'a> {
         match self.never {}
     }
 
-    pub(crate) fn transform(
-        self,
-        _: Direction,
-        _: Tensor<2>,
-        _: Option<&Tensor<2>>,
-    ) -> (Tensor<2>, Tensor<1>) {
+    pub(crate) fn transform(self, _: Tensor<2>, _: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
         match self.never {}
     }
 

@@ -52,7 +52,7 @@ impl Default for ScaleBound {
 
 impl ScaleBound {
     /// Whether the bounds are usable.
-    pub(super) fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         match *self {
             Self::SoftClip { bound } | Self::Tanh { bound } => ensure!(
                 bound > 0.0 && bound.is_finite(),

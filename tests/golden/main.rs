@@ -6,4 +6,5 @@
 mod common;
 mod file;
 mod nflows;
+mod nflows_linear;
 mod zuko;

@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod layers;
+mod linear;
 mod pair;
 
 use common::{Opaque, host, rng};

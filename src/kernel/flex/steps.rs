@@ -6,10 +6,10 @@ use burn::tensor::{DType, Shape};
 
 use super::super::lower::{LayerSpec, LinearSpec, OperationSpec};
 use super::super::ops::FlowTensors;
-use super::super::row::Linear;
 use super::super::row::linear::{copies_weight, transpose};
+use super::super::row::{Activation, Linear};
 use super::super::threads::share;
-use super::super::tile::{Block, Coupling, Elementwise, Network, Operation, Step, Steps};
+use super::super::tile::{Block, Coupling, Elementwise, Matrix, Network, Operation, Step, Steps};
 use super::buffers::{give_back, take_buffer};
 use super::{FlexTensor, Stored, tile_rows};
 use crate::direction::Direction;
@@ -126,6 +126,21 @@ fn step<'a, R: Stored>(
             let map = map.cast(R::from_f64);
             let Weight { data: parameters, shape, .. } = weight();
             Operation::Elementwise(Elementwise { map, d_features: shape[1], parameters })
+        }
+        OperationSpec::Matrix => {
+            let [Weight { data, shape, columns }, bias, log_det] =
+                std::array::from_fn(|_| weight());
+            Operation::Matrix(Matrix {
+                linear: Linear {
+                    weight: data,
+                    columns,
+                    bias: Some(bias.data),
+                    d_input: shape[0],
+                    d_output: shape[1],
+                    activation: Activation::Identity,
+                },
+                log_det: log_det.data[0],
+            })
         }
         OperationSpec::Coupling { map, takes_context, has_angles, networks } => {
             let map = map.cast(R::from_f64);

@@ -34,7 +34,7 @@ pub(in super::super) struct Backward<'t, R> {
 
 /// Room for the gradients inside of a step.
 pub(super) struct Scratch<'t, R> {
-    /// Of what the networks of a step see.
+    /// Of what the linear layers of a step see.
     pub input_gradient: &'t mut [R],
     /// Of three layers.
     pub buffers: [&'t mut [R]; NetworkLayout::N_BUFFERS],
@@ -87,6 +87,7 @@ impl<R: Real> Steps<'_, R> {
                     coupling.backward(of_step, tape, &mut scratch, back);
                 }
                 Operation::Elementwise(elementwise) => elementwise.backward(of_step, tape, back),
+                Operation::Matrix(matrix) => matrix.backward(of_step, tape, &mut scratch, back),
             }
         }
     }

@@ -26,6 +26,7 @@ impl<R: Real> Steps<'_, R> {
                 Operation::Elementwise(elementwise) => {
                     elementwise.forward(step.direction, layout, tile);
                 }
+                Operation::Matrix(matrix) => matrix.forward(layout, tile),
             }
         }
     }

@@ -6,7 +6,7 @@ use super::steps::{Steps, Widths};
 
 /// Where the intermediate values of a step lie, in units of rows.
 pub(super) struct StepLayout {
-    /// The features that the networks see, and the context after them.
+    /// The features that the networks or the matrix see, and the context after them.
     pub input: usize,
     pub networks: Vec<NetworkLayout>,
     /// In a tape, what the maps save for their gradients follows.

@@ -2,7 +2,8 @@
 //!
 //! [`Steps::forward`] takes a tile through. With the [`Layout`] of a tape it leaves what
 //! [`Steps::backward`] needs: the inputs of every linear layer, the parameters of every map, and
-//! what its gradient asks for. Each operation has its file: `coupling`, `elementwise`.
+//! what its gradient asks for. Each operation has its file: `coupling`, `elementwise`,
+//! `matrix`.
 
 mod backward;
 mod coupling;
@@ -10,6 +11,7 @@ mod elementwise;
 mod features;
 mod forward;
 mod layout;
+mod matrix;
 mod network;
 mod steps;
 
@@ -18,5 +20,6 @@ pub(super) use coupling::Coupling;
 pub(super) use elementwise::Elementwise;
 pub(super) use forward::Tile;
 pub(super) use layout::Layout;
+pub(super) use matrix::Matrix;
 pub(super) use network::{Block, Network};
 pub(super) use steps::{Operation, Step, Steps};

@@ -3,6 +3,7 @@
 use super::super::row::{Map, Real};
 use super::coupling::Coupling;
 use super::elementwise::Elementwise;
+use super::matrix::Matrix;
 use super::network::Network;
 use crate::direction::Direction;
 
@@ -24,14 +25,16 @@ pub(in super::super) struct Step<'a, R> {
 pub(in super::super) enum Operation<'a, R> {
     Coupling(Coupling<'a, R>),
     Elementwise(Elementwise<'a, R>),
+    Matrix(Matrix<'a, R>),
 }
 
 impl<'a, R: Real> Step<'a, R> {
-    /// The numbers that networks see of a row, context included.
+    /// The numbers that its linear layers see of a row, context included.
     pub(super) fn d_input(&self, d_context: usize) -> usize {
         match &self.operation {
             Operation::Coupling(coupling) => coupling.d_input(d_context),
             Operation::Elementwise(_) => 0,
+            Operation::Matrix(matrix) => matrix.linear.d_input,
         }
     }
 
@@ -40,6 +43,7 @@ impl<'a, R: Real> Step<'a, R> {
         match &self.operation {
             Operation::Coupling(coupling) => coupling.d_features(),
             Operation::Elementwise(elementwise) => elementwise.d_features,
+            Operation::Matrix(matrix) => matrix.linear.d_input,
         }
     }
 
@@ -48,6 +52,7 @@ impl<'a, R: Real> Step<'a, R> {
         match &self.operation {
             Operation::Coupling(coupling) => coupling.n_weights(),
             Operation::Elementwise(_) => 1,
+            Operation::Matrix(matrix) => matrix.linear.n_weights() + 1,
         }
     }
 
@@ -64,16 +69,16 @@ impl<'a, R: Real> Step<'a, R> {
     pub(super) fn networks(&self) -> &[Network<'a, R>] {
         match &self.operation {
             Operation::Coupling(coupling) => &coupling.networks,
-            Operation::Elementwise(_) => &[],
+            Operation::Elementwise(_) | Operation::Matrix(_) => &[],
         }
     }
 
-    /// The map, if there is one, and how many features it transforms. A permutation or a matrix
-    /// would have none.
+    /// The map, if there is one, and how many features it transforms.
     fn map(&self) -> Option<(&Map<R>, usize)> {
         match &self.operation {
             Operation::Coupling(coupling) => Some((&coupling.map, coupling.transformed.len())),
             Operation::Elementwise(elementwise) => Some((&elementwise.map, elementwise.d_features)),
+            Operation::Matrix(_) => None,
         }
     }
 }

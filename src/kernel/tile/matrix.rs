@@ -1,0 +1,50 @@
+//! [`Matrix`]: the product of a tile and a matrix, and its gradients.
+
+use super::super::row::{Linear, Real};
+use super::backward::{Backward, Scratch, StepBackward};
+use super::forward::Tile;
+use super::layout::StepLayout;
+
+/// A matrix with a bias, for the direction at hand.
+pub(in super::super) struct Matrix<'a, R> {
+    /// Without an activation.
+    pub linear: Linear<'a, R>,
+    pub log_det: R,
+}
+
+impl<R: Real> Matrix<'_, R> {
+    pub(super) fn forward(&self, layout: &StepLayout, tile: &mut Tile<'_, R>) {
+        let rows = tile.log_det.len();
+        let input = &mut tile.work[layout.input * rows..][..tile.state.len()];
+        input.copy_from_slice(tile.state);
+        self.linear.forward(input, tile.state, None, rows);
+        tile.log_det.iter_mut().for_each(|log_det| *log_det += self.log_det);
+    }
+
+    /// The gradients of [`forward`](Self::forward).
+    pub(super) fn backward(
+        &self,
+        step: StepBackward<'_>,
+        tape: &[R],
+        scratch: &mut Scratch<'_, R>,
+        back: &mut Backward<'_, R>,
+    ) {
+        let StepBackward { layout, offsets, is_first, .. } = step;
+        let rows = back.log_det.len();
+        let [weight, bias, log_det] = offsets[..] else {
+            unreachable!("a weight, a bias and a log-determinant")
+        };
+        if let Some(weight) = weight {
+            let input = &tape[layout.input * rows..][..back.state.len()];
+            back.weights.add_products(weight, &self.linear, input, back.state, rows);
+        }
+        back.weights.add_rows(bias, back.state, rows);
+        back.weights.add_rows(log_det, back.log_det, rows);
+        // What comes before the first step is needed only by who asks for it.
+        if !is_first || back.input_wanted {
+            let gradient = &mut scratch.input_gradient[..back.state.len()];
+            self.linear.input_gradient(back.state, gradient, rows, false);
+            back.state.copy_from_slice(gradient);
+        }
+    }
+}

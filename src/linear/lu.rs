@@ -1,0 +1,209 @@
+//! [`LuLinear`]: a matrix in its triangular factors.
+
+use burn::config::Config;
+use burn::module::{Content, Module, ModuleDisplay, Param};
+use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+use rand::Rng;
+
+use super::triangular::{indicator, inverse_of_unit_lower};
+use crate::direction::Direction;
+use crate::error::{Error, ensure, or_panic};
+use crate::flow::run::run;
+use crate::flow::{Flow, zero_log_det};
+use crate::kernel::{Operation, Program};
+use crate::parameters::Settings;
+use crate::univariate::ScaleBound;
+
+/// Configuration of a [`LuLinear`].
+#[derive(Config, Debug)]
+pub struct LuLinearConfig {
+    /// The number of features, at least 1.
+    pub d_features: usize,
+    /// How the logarithms of the diagonal of the upper factor are kept in bounds.
+    #[config(default = "ScaleBound::default()")]
+    pub bound: ScaleBound,
+}
+
+impl LuLinearConfig {
+    /// Builds the layer on a device, as the identity.
+    ///
+    /// # Panics
+    ///
+    /// With the sentence of [`validate`](Self::validate).
+    pub fn init<R: Rng + ?Sized>(&self, device: &Device, _: &mut R) -> LuLinear {
+        or_panic(self.validate());
+        let d = self.d_features;
+        LuLinear {
+            factors: Param::from_data(TensorData::zeros::<f32, _>([d, d]), device),
+            shift: Param::from_data(TensorData::zeros::<f32, _>([d]), device),
+            bound: self.bound,
+            settings: Settings::new([format!("bound = {:?}", self.bound)], device),
+        }
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if `d_features` is 0, or the bound is out of its range.
+    pub fn validate(&self) -> Result<(), Error> {
+        ensure!(self.d_features > 0, "`d_features` must be at least 1, got 0");
+        self.bound.validate()
+    }
+
+    /// The number of features.
+    pub(crate) fn d_features(&self) -> Option<usize> {
+        Some(self.d_features)
+    }
+
+    /// The number of context features: none.
+    pub(crate) fn d_context(&self) -> usize {
+        0
+    }
+}
+
+/// Mixes all features by a matrix that is learnt, the product of two triangular factors.
+///
+/// ```text
+/// z = L U x + b        x = U⁻¹ L⁻¹ (z - b)        log |det ∂z/∂x| = Σ_i s_i
+/// ```
+///
+/// `L` is lower triangular with ones on its diagonal, `U` upper triangular with `exp(s_i)` on its
+/// diagonal, so that the log-determinant is a sum and no matrix is singular. Coupling layers between
+/// such layers meet other mixtures of the features each time, and correlated features, which they
+/// could take apart only by many layers, come apart in one.
+///
+/// The first direction from data to latent is a product with `L U`, which is what likelihoods need,
+/// and the other one a product with the inverse: `O(d²)` per row, and `O(d³ log d)` once per call.
+///
+/// The default bound keeps the diagonal between 0.001 and 1000. The other entries are not bounded: the
+/// errors of the inverse grow with the condition number of the matrix, as those of any solution of
+/// linear equations. Weight decay keeps the matrix near the identity, where it starts.
+///
+/// # Shapes
+///
+/// As for [`Flow`].
+///
+/// # Panics
+///
+/// If the input has the wrong number of features.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::Flow;
+/// use normalizing_flows::linear::LuLinearConfig;
+/// use normalizing_flows::burn::module::Param;
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default();
+/// let mut rng = ChaCha8Rng::seed_from_u64(0);
+/// let mut layer = LuLinearConfig::new(2).init(&device, &mut rng);
+/// layer.factors = Param::from_data([[0.0, 3.0], [2.0, 0.0]], &device);
+/// // L = [[1, 0], [2, 1]], U = [[1, 3], [0, 1]]
+/// let (z, log_det) = layer.inverse(Tensor::from_data([[1.0, 1.0]], &device), None);
+/// assert_eq!(z.into_data().try_into_vec::<f32>().unwrap(), [4.0, 9.0]);
+/// assert_eq!(log_det.into_scalar::<f32>(), 0.0);
+/// ```
+///
+/// # References
+///
+/// Oliva et al.: *Transformation Autoregressive Networks*, 2018, arXiv:1801.09819. Kingma, Dhariwal:
+/// *Glow: Generative Flow with Invertible 1x1 Convolutions*, 2018, arXiv:1807.03039. Between
+/// couplings: Durkan, Bekasov, Murray, Papamakarios: *Neural Spline Flows*, 2019, arXiv:1906.04032.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct LuLinear {
+    /// Both factors in one matrix, `[d_features, d_features]`: below the diagonal those of `L`, above
+    /// it those of `U`, on it the raw logarithms of the diagonal of `U`.
+    pub factors: Param<Tensor<2>>,
+    /// `b`, `[d_features]`.
+    pub shift: Param<Tensor<1>>,
+    #[module(skip)]
+    bound: ScaleBound,
+    settings: Settings,
+}
+
+/// The layer in one direction: rows times `weight`, plus `bias`.
+struct Product {
+    /// `[d_features, d_features]`
+    weight: Tensor<2>,
+    /// `[d_features]`
+    bias: Tensor<1>,
+    /// `[1]`
+    log_det: Tensor<1>,
+}
+
+impl LuLinear {
+    fn product(&self, direction: Direction) -> Product {
+        let (factors, shift) = (self.factors.val(), self.shift.val());
+        let [d, _] = factors.dims();
+        let one = indicator(d, |row, column| row == column, &factors);
+        let below = factors.clone() * indicator(d, |row, column| row > column, &factors);
+        let above = factors.clone() * indicator(d, |row, column| row < column, &factors);
+        let log_scale = self.bound.log_scale((factors * one.clone()).sum_dim(0));
+        let log_det = log_scale.clone().sum();
+        let lower = below + one.clone();
+        match direction {
+            Direction::Inverse => {
+                let upper = above + one * log_scale.exp();
+                let weight = lower.matmul(upper).transpose();
+                Product { weight, bias: shift, log_det }
+            }
+            Direction::Forward => {
+                // U = D (I + N), so that its inverse is (I + N)⁻¹ D⁻¹.
+                let reciprocal = log_scale.neg().exp();
+                let scaled = above.transpose() * reciprocal.clone() + one;
+                let weight = inverse_of_unit_lower(lower)
+                    .transpose()
+                    .matmul(inverse_of_unit_lower(scaled) * reciprocal.transpose());
+                let bias = shift.unsqueeze::<2>().neg().matmul(weight.clone()).squeeze_dim(0);
+                Product { weight, bias, log_det: log_det.neg() }
+            }
+        }
+    }
+
+    fn transform(&self, direction: Direction, input: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+        let [d_features] = self.shift.dims();
+        assert_shape!(input, [_, d_features]);
+        let [batch, _] = input.dims();
+        if batch == 0 {
+            let log_det = zero_log_det(&input);
+            return (input, log_det);
+        }
+        let Product { weight, bias, log_det } = self.product(direction);
+        (input.matmul(weight) + bias.unsqueeze(), log_det.expand([batch]))
+    }
+}
+
+impl Flow for LuLinear {
+    fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let direction = Direction::Forward;
+        run(self, direction, z, context, |z| self.transform(direction, z))
+    }
+
+    fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let direction = Direction::Inverse;
+        run(self, direction, x, context, |x| self.transform(direction, x))
+    }
+
+    fn d_features(&self) -> Option<usize> {
+        Some(self.shift.dims()[0])
+    }
+
+    fn lower<'a>(&'a self, program: &mut Program<'a>) {
+        let Product { weight, bias, log_det } = self.product(program.direction());
+        program.add_layer(self, Ok(Operation::Matrix { weight, bias, log_det }));
+    }
+}
+
+/// As "linear by LU, 3 features, bound = ...".
+impl ModuleDisplay for LuLinear {
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let [d_features] = self.shift.dims();
+        let settings = self.settings.text();
+        let text = format!("linear by LU, {d_features} features, {settings}");
+        content.add_formatted(&text).optional()
+    }
+}

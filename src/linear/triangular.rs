@@ -1,0 +1,68 @@
+//! Triangular matrices by tensor operations.
+
+use burn::tensor::{Tensor, TensorData};
+
+/// A matrix of ones and zeros of the float type and device of `like`.
+pub(super) fn indicator(
+    d: usize,
+    is_one: impl Fn(usize, usize) -> bool,
+    like: &Tensor<2>,
+) -> Tensor<2> {
+    let number = |row: usize, column: usize| f32::from(u8::from(is_one(row, column)));
+    let numbers = (0..d).flat_map(|row| (0..d).map(move |column| (row, column)));
+    let numbers: Vec<f32> = numbers.map(|(row, column)| number(row, column)).collect();
+    Tensor::from_data(TensorData::new(numbers, [d, d]), (&like.device(), like.dtype()))
+}
+
+/// The inverse of a lower triangular matrix with ones on the diagonal, by substitution of blocks: of
+/// the two blocks on the diagonal of
+///
+/// ```text
+/// | A  0 |⁻¹   |    A⁻¹       0  |
+/// | C  B |   = | -B⁻¹ C A⁻¹  B⁻¹ |
+/// ```
+///
+/// the inverses are known, from blocks of one row on; all blocks of a size are done at once. So
+/// there are `2 log₂ d` products instead of `d` steps, with the errors of a substitution.
+pub(super) fn inverse_of_unit_lower(matrix: Tensor<2>) -> Tensor<2> {
+    let [d, _] = matrix.dims();
+    let mut inverse = indicator(d, |row, column| row == column, &matrix);
+    let mut size = 1;
+    while size < d {
+        // `C` of each pair of neighbouring blocks.
+        let is_below =
+            |row: usize, column: usize| (row / size) % 2 == 1 && column / size + 1 == row / size;
+        let below = matrix.clone() * indicator(d, is_below, &matrix);
+        inverse = inverse.clone() - inverse.clone().matmul(below).matmul(inverse);
+        size *= 2;
+    }
+    inverse
+}
+
+#[cfg(all(test, any(feature = "flex", feature = "ndarray")))]
+mod tests {
+    use super::*;
+    use burn::tensor::{DType, Device};
+    use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
+
+    #[test]
+    fn a_matrix_times_its_inverse_is_the_identity() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let device = Device::default();
+        for d in [1, 2, 3, 7, 8, 20] {
+            let mut entry = |row: usize, column: usize| match row.cmp(&column) {
+                std::cmp::Ordering::Less => 0.0,
+                std::cmp::Ordering::Equal => 1.0,
+                std::cmp::Ordering::Greater => rng.random_range(-1.0..1.0),
+            };
+            let entries: Vec<f64> = (0..d * d).map(|i| entry(i / d, i % d)).collect();
+            let data = TensorData::new(entries, [d, d]);
+            let matrix = Tensor::<2>::from_data(data, (&device, DType::F64));
+            let inverse = inverse_of_unit_lower(matrix.clone());
+            // No entry of the inverse exceeds 2^19; there are at most 20 terms of 2^-53 of it.
+            let one = indicator(d, |row, column| row == column, &matrix);
+            let error = (matrix.matmul(inverse) - one).abs().max().into_scalar::<f64>();
+            assert!(error < 1e-9, "{d}: {error}");
+        }
+    }
+}
