@@ -11,6 +11,7 @@ use crate::distribution::{FlowConfig, PartlyPeriodicConfig};
 use crate::elementwise::{ConditionalElementwiseConfig, ElementwiseConfig};
 use crate::error::{Error, ensure};
 use crate::flow::LayerConfig;
+use crate::linear::LuLinearConfig;
 use crate::preset::{NsfConfig, RealNvpConfig};
 use crate::train::FitConfig;
 use crate::univariate::{
@@ -104,7 +105,7 @@ impl TableConfig {
                     .with_conditioner(network.into())
                     .into(),
             };
-            with_other_masks(preset, rng)
+            with_matrices(with_other_masks(preset, rng))
         };
         config.validate()?;
         Ok(config)
@@ -128,6 +129,15 @@ fn with_other_masks<R: Rng + ?Sized>(mut config: FlowConfig, rng: &mut R) -> Flo
             coupling.mask = mask.clone();
         }
     }
+    config
+}
+
+/// A matrix before, between and after the layers: columns that are correlated come apart in it, and
+/// the layers meet other mixtures each time.
+fn with_matrices(mut config: FlowConfig) -> FlowConfig {
+    let matrix = LayerConfig::from(LuLinearConfig::new(config.d_features()));
+    let layers = config.layers.into_iter().flat_map(|layer| [layer, matrix.clone()]);
+    config.layers = std::iter::once(matrix.clone()).chain(layers).collect();
     config
 }
 
