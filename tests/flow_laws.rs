@@ -104,6 +104,10 @@ registry! {
     lu_one_feature: lu(1);
     lu_four_features: lu(4);
     lu_seven_features: lu(7);
+    lu_of_some_features: Laws::new(4, |device, rng| {
+        let mask = Mask::custom(vec![false, true, false, false]);
+        LuLinearConfig::new(4).with_mask(Some(mask)).init(device, rng)
+    });
     lu_inverse: Laws::new(3, |device, rng| Inverse::new(LuLinearConfig::new(3).init(device, rng)));
     sequential: Laws::new(3, stack);
     sequential_empty: Laws::new(2, |_, _| Sequential::<MaskedCoupling>::new(vec![]));

@@ -2,16 +2,17 @@
 
 use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay, Param};
-use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
 use rand::Rng;
 
-use super::triangular::{indicator, inverse_of_unit_lower};
+use super::triangular::{identity, indicator, inverse_of_unit_lower};
+use crate::coupling::Mask;
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
 use crate::flow::run::run;
 use crate::flow::{Flow, zero_log_det};
 use crate::kernel::{Operation, Program};
-use crate::parameters::Settings;
+use crate::parameters::{Settings, int_parameter};
 use crate::univariate::ScaleBound;
 
 /// Configuration of a [`LuLinear`].
@@ -19,6 +20,9 @@ use crate::univariate::ScaleBound;
 pub struct LuLinearConfig {
     /// The number of features, at least 1.
     pub d_features: usize,
+    /// Keeps the features that are in no mixture, such as angles, as they are; by default there are
+    /// none.
+    pub mask: Option<Mask>,
     /// How the logarithms of the diagonal of the upper factor are kept in bounds.
     #[config(default = "ScaleBound::default()")]
     pub bound: ScaleBound,
@@ -32,8 +36,9 @@ impl LuLinearConfig {
     /// With the sentence of [`validate`](Self::validate).
     pub fn init<R: Rng + ?Sized>(&self, device: &Device, _: &mut R) -> LuLinear {
         or_panic(self.validate());
-        let d = self.d_features;
+        let d = self.mask.as_ref().map_or(self.d_features, Mask::n_transformed);
         LuLinear {
+            places: self.mask.as_ref().map(|mask| int_parameter(&places(mask), device)),
             factors: Param::from_data(TensorData::zeros::<f32, _>([d, d]), device),
             shift: Param::from_data(TensorData::zeros::<f32, _>([d]), device),
             bound: self.bound,
@@ -45,9 +50,18 @@ impl LuLinearConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if `d_features` is 0, or the bound is out of its range.
+    /// [`Error::Config`] if `d_features` is 0, the mask is of another number of features, or the bound is
+    /// out of its range.
     pub fn validate(&self) -> Result<(), Error> {
-        ensure!(self.d_features > 0, "`d_features` must be at least 1, got 0");
+        let d_features = self.d_features;
+        ensure!(d_features > 0, "`d_features` must be at least 1, got 0");
+        if let Some(mask) = &self.mask {
+            let d_mask = mask.d_features();
+            ensure!(
+                d_mask == d_features,
+                "the mask must be of all features, got one of {d_mask} for `d_features` {d_features}"
+            );
+        }
         self.bound.validate()
     }
 
@@ -62,7 +76,14 @@ impl LuLinearConfig {
     }
 }
 
-/// Mixes all features by a matrix that is learnt, the product of two triangular factors.
+/// Where each feature stands in the mixed features followed by those that stay.
+fn places(mask: &Mask) -> Vec<usize> {
+    let (mut mixed, mut kept) = (0..mask.n_transformed(), mask.n_transformed()..mask.d_features());
+    let place = |&is_kept: &bool| if is_kept { kept.next() } else { mixed.next() };
+    mask.kept().iter().filter_map(place).collect()
+}
+
+/// Mixes features by a matrix that is learnt, the product of two triangular factors.
 ///
 /// ```text
 /// z = L U x + b        x = U⁻¹ L⁻¹ (z - b)        log |det ∂z/∂x| = Σ_i s_i
@@ -115,31 +136,64 @@ impl LuLinearConfig {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct LuLinear {
-    /// Both factors in one matrix, `[d_features, d_features]`: below the diagonal those of `L`, above
+    /// Both factors in one matrix, `[n_mixed, n_mixed]`, for features in their order: below the diagonal those of `L`, above
     /// it those of `U`, on it the raw logarithms of the diagonal of `U`.
     pub factors: Param<Tensor<2>>,
-    /// `b`, `[d_features]`.
+    /// `b`, `[n_mixed]`.
     pub shift: Param<Tensor<1>>,
+    /// Where each feature stands in the mixed features followed by those that stay, `[d_features]`;
+    /// `None` if all are mixed.
+    places: Option<Param<Tensor<1, Int>>>,
     #[module(skip)]
     bound: ScaleBound,
     settings: Settings,
 }
 
-/// The layer in one direction: rows times `weight`, plus `bias`.
+/// A matrix applied to rows: `x W + b`.
 struct Product {
-    /// `[d_features, d_features]`
+    /// `[d, d]`
     weight: Tensor<2>,
-    /// `[d_features]`
+    /// `[d]`
     bias: Tensor<1>,
     /// `[1]`
     log_det: Tensor<1>,
 }
 
+impl Product {
+    /// The same on rows of more features, which come out as they are, in the order that `places` says.
+    fn embedded(self, places: Tensor<1, Int>) -> Self {
+        let Self { weight, bias, log_det } = self;
+        let ([d], [n_mixed]) = (places.dims(), bias.dims());
+        let n_kept = d - n_mixed;
+        let like = weight.clone();
+        let zeros =
+            |rows, columns| Tensor::<2>::zeros([rows, columns], (&like.device(), like.dtype()));
+        let of_mixed = Tensor::cat(vec![weight, zeros(n_mixed, n_kept)], 1);
+        let of_kept = Tensor::cat(vec![zeros(n_kept, n_mixed), identity(n_kept, &like)], 1);
+        let weight = Tensor::cat(vec![of_mixed, of_kept], 0);
+        let bias = Tensor::cat(vec![bias, zeros(1, n_kept).squeeze_dim(0)], 0);
+        Self {
+            weight: weight.select(0, places.clone()).select(1, places.clone()),
+            bias: bias.select(0, places),
+            log_det,
+        }
+    }
+}
+
 impl LuLinear {
     fn product(&self, direction: Direction) -> Product {
+        let product = self.of_mixed(direction);
+        match &self.places {
+            Some(places) => product.embedded(places.val()),
+            None => product,
+        }
+    }
+
+    /// The product for the mixed features alone.
+    fn of_mixed(&self, direction: Direction) -> Product {
         let (factors, shift) = (self.factors.val(), self.shift.val());
         let [d, _] = factors.dims();
-        let one = indicator(d, |row, column| row == column, &factors);
+        let one = identity(d, &factors);
         let below = factors.clone() * indicator(d, |row, column| row > column, &factors);
         let above = factors.clone() * indicator(d, |row, column| row < column, &factors);
         let log_scale = self.bound.log_scale((factors * one.clone()).sum_dim(0));
@@ -164,8 +218,12 @@ impl LuLinear {
         }
     }
 
+    fn n_features(&self) -> usize {
+        self.places.as_ref().map_or(self.shift.dims()[0], |places| places.dims()[0])
+    }
+
     fn transform(&self, direction: Direction, input: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
-        let [d_features] = self.shift.dims();
+        let d_features = self.n_features();
         assert_shape!(input, [_, d_features]);
         let [batch, _] = input.dims();
         if batch == 0 {
@@ -189,7 +247,7 @@ impl Flow for LuLinear {
     }
 
     fn d_features(&self) -> Option<usize> {
-        Some(self.shift.dims()[0])
+        Some(self.n_features())
     }
 
     fn lower<'a>(&'a self, program: &mut Program<'a>) {
@@ -198,12 +256,12 @@ impl Flow for LuLinear {
     }
 }
 
-/// As "linear by LU, 3 features, bound = ...".
+/// As "linear by LU, 3 of 4 features, bound = ...".
 impl ModuleDisplay for LuLinear {
     fn custom_content(&self, content: Content) -> Option<Content> {
-        let [d_features] = self.shift.dims();
+        let (d_features, [n_mixed]) = (self.n_features(), self.shift.dims());
         let settings = self.settings.text();
-        let text = format!("linear by LU, {d_features} features, {settings}");
+        let text = format!("linear by LU, {n_mixed} of {d_features} features, {settings}");
         content.add_formatted(&text).optional()
     }
 }

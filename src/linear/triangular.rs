@@ -14,6 +14,11 @@ pub(super) fn indicator(
     Tensor::from_data(TensorData::new(numbers, [d, d]), (&like.device(), like.dtype()))
 }
 
+/// The identity of the float type and device of `like`.
+pub(super) fn identity(d: usize, like: &Tensor<2>) -> Tensor<2> {
+    indicator(d, |row, column| row == column, like)
+}
+
 /// The inverse of a lower triangular matrix with ones on the diagonal, by substitution of blocks: of
 /// the two blocks on the diagonal of
 ///
@@ -26,7 +31,7 @@ pub(super) fn indicator(
 /// there are `2 log₂ d` products instead of `d` steps, with the errors of a substitution.
 pub(super) fn inverse_of_unit_lower(matrix: Tensor<2>) -> Tensor<2> {
     let [d, _] = matrix.dims();
-    let mut inverse = indicator(d, |row, column| row == column, &matrix);
+    let mut inverse = identity(d, &matrix);
     let mut size = 1;
     while size < d {
         // `C` of each pair of neighbouring blocks.
@@ -60,7 +65,7 @@ mod tests {
             let matrix = Tensor::<2>::from_data(data, (&device, DType::F64));
             let inverse = inverse_of_unit_lower(matrix.clone());
             // No entry of the inverse exceeds 2^19; there are at most 20 terms of 2^-53 of it.
-            let one = indicator(d, |row, column| row == column, &matrix);
+            let one = identity(d, &matrix);
             let error = (matrix.matmul(inverse) - one).abs().max().into_scalar::<f64>();
             assert!(error < 1e-9, "{d}: {error}");
         }

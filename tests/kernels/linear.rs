@@ -143,6 +143,51 @@ fn lu_among_couplings_agrees_in_one_pass() {
     }
 }
 
+/// Some features stay as they are: the others go through a layer of their own.
+#[test]
+fn lu_of_some_features_agrees() {
+    /// A layer of features 0, 2 and 3 of four.
+    #[derive(Module, Debug)]
+    struct OfThree {
+        inner: BySubstitution,
+    }
+    impl OfThree {
+        fn apply(
+            x: Tensor<2>,
+            inner: impl FnOnce(Tensor<2>) -> (Tensor<2>, Tensor<1>),
+        ) -> (Tensor<2>, Tensor<1>) {
+            let mixed = Tensor::cat(vec![x.clone().narrow(1, 0, 1), x.clone().narrow(1, 2, 2)], 1);
+            let (mixed, log_det) = inner(mixed);
+            let first = mixed.clone().narrow(1, 0, 1);
+            (Tensor::cat(vec![first, x.narrow(1, 1, 1), mixed.narrow(1, 1, 2)], 1), log_det)
+        }
+    }
+    impl Flow for OfThree {
+        fn forward(&self, z: Tensor<2>, _: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+            Self::apply(z, |z| self.inner.forward(z, None))
+        }
+        fn inverse(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+            Self::apply(x, |x| self.inner.inverse(x, None))
+        }
+        fn d_features(&self) -> Option<usize> {
+            Some(4)
+        }
+    }
+    let device = Device::flex().autodiff();
+    for dtype in [FloatDType::F32, FloatDType::F64] {
+        let layer = lu(3, dtype, &device);
+        let mask = Mask::custom(vec![false, true, false, false]);
+        let mut fused = LuLinearConfig::new(4).with_mask(Some(mask)).init(&device, &mut rng(0));
+        (fused.factors, fused.shift) = (layer.factors.clone(), layer.shift.clone());
+        let composed = OfThree { inner: BySubstitution { layer } };
+        for batch in [1, 70, 300] {
+            let x = noise([batch, 4], dtype, &device, &mut rng(1)).require_grad();
+            let what = format!("{dtype:?}, batch {batch}");
+            compare(&what, (&fused, &composed), &x, None, tolerance(dtype));
+        }
+    }
+}
+
 #[test]
 fn frozen_factors_get_no_gradient() {
     let device = Device::flex().autodiff();

@@ -105,7 +105,7 @@ impl TableConfig {
                     .with_conditioner(network.into())
                     .into(),
             };
-            with_matrices(with_other_masks(preset, rng))
+            with_matrices(with_other_masks(preset, rng), None)
         };
         config.validate()?;
         Ok(config)
@@ -133,9 +133,9 @@ fn with_other_masks<R: Rng + ?Sized>(mut config: FlowConfig, rng: &mut R) -> Flo
 }
 
 /// A matrix before, between and after the layers: columns that are correlated come apart in it, and
-/// the layers meet other mixtures each time.
-fn with_matrices(mut config: FlowConfig) -> FlowConfig {
-    let matrix = LayerConfig::from(LuLinearConfig::new(config.d_features()));
+/// the layers meet other mixtures each time. Features that a mask keeps are in no mixture.
+fn with_matrices(mut config: FlowConfig, mask: Option<Mask>) -> FlowConfig {
+    let matrix = LayerConfig::from(LuLinearConfig::new(config.d_features()).with_mask(mask));
     let layers = config.layers.into_iter().flat_map(|layer| [layer, matrix.clone()]);
     config.layers = std::iter::once(matrix.clone()).chain(layers).collect();
     config
@@ -209,7 +209,11 @@ fn circular(
             layers.push(layer.into());
         }
     }
-    FlowConfig::new(PartlyPeriodicConfig::new(periodic.to_vec()).into(), layers)
+    let config = FlowConfig::new(PartlyPeriodicConfig::new(periodic.to_vec()).into(), layers);
+    match periodic.iter().filter(|periodic| !**periodic).count() {
+        0 | 1 => config,
+        _ => with_matrices(config, Some(Mask::custom(periodic.to_vec()))),
+    }
 }
 
 fn circular_spline() -> RationalQuadraticSplineConfig {
