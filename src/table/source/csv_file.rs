@@ -25,7 +25,8 @@ impl Table {
     /// holds the names unless a cell of it is a number; then they are `c0`, `c1`, and so on, as is
     /// that of an empty cell.
     ///
-    /// A column is of numbers if most of its cells are. Empty cells (also `NA`, `NaN`, `null` and
+    /// A column is of numbers if most of its cells are. Between semicolons numbers may have a comma for
+    /// the point, if no number of the first lines has a point. Empty cells (also `NA`, `NaN`, `null` and
     /// `?`) become NaN in such a column, and empty text in others.
     ///
     /// # Errors
@@ -154,6 +155,7 @@ pub(in crate::table) fn append_column(
             let changed = || Err(problem(input, "has changed meanwhile"));
             let value = values.next().unwrap_or_else(changed)?;
             let value = if value.is_nan() { String::new() } else { value.to_string() };
+            let value = value.replace('.', layout.decimal.as_str());
             end_row(&mut row, layout.delimiter, &value);
             writer.write_all(&row).map_err(unwritten)?;
         }
@@ -266,9 +268,51 @@ fn ends_in_quotes(line: &[u8], delimiter: u8, was_open: bool) -> bool {
 /// How a CSV file is laid out.
 struct Layout {
     delimiter: u8,
+    decimal: Decimal,
     names: Vec<String>,
     /// The line of names as it stands in the file, if there is one.
     line_of_names: Option<Vec<u8>>,
+}
+
+/// What stands before the fraction of a number.
+#[derive(Clone, Copy)]
+enum Decimal {
+    Point,
+    Comma,
+}
+
+impl Decimal {
+    /// Of the cells of a text: a comma where numbers have one, and none has a point.
+    fn of(text: &str, delimiter: u8) -> Self {
+        let (mut commas, mut points) = (false, false);
+        if delimiter == b';' {
+            let mut reader = reader(text, delimiter);
+            let mut record = ByteRecord::new();
+            while reader.read_byte_record(&mut record).unwrap_or(false) {
+                for cell in record.iter().map(cell) {
+                    points |= cell.contains('.') && Self::Point.number(cell).is_some();
+                    commas |= cell.contains(',') && Self::Comma.number(cell).is_some();
+                }
+            }
+        }
+        if commas && !points { Self::Comma } else { Self::Point }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Point => ".",
+            Self::Comma => ",",
+        }
+    }
+
+    fn number(self, cell: &str) -> Option<f64> {
+        match self {
+            Self::Point => cell.parse().ok(),
+            // A point would be between thousands, or the fraction of another number.
+            Self::Comma if cell.contains('.') => None,
+            Self::Comma => cell.replacen(',', ".", 1).parse().ok(),
+        }
+    }
 }
 
 /// The layout by the first lines; `records` then stand before the first row.
@@ -277,7 +321,9 @@ fn layout(sample: &[u8], records: &mut Records) -> Result<Layout, String> {
     let sample = String::from_utf8_lossy(sample);
     let is_cut = sample.len() as u64 >= SAMPLE_BYTES;
     let end = if is_cut { sample.rfind('\n').unwrap_or(sample.len()) } else { sample.len() };
-    records.delimiter = delimiter(&sample[..end]);
+    let sample = &sample[..end];
+    records.delimiter = delimiter(sample);
+    let decimal = Decimal::of(sample, records.delimiter);
     let mut bytes = Vec::new();
     let Some(line) = records.next(&mut bytes)? else { return Err("is empty".to_owned()) };
     let text = utf8(&bytes, &[line])?;
@@ -286,7 +332,7 @@ fn layout(sample: &[u8], records: &mut Records) -> Result<Layout, String> {
         .read_byte_record(&mut first)
         .map_err(|error| format!("is no CSV: {error}"))?;
     let cells: Vec<&str> = first.iter().map(cell).collect();
-    let has_names = cells.iter().all(|cell| cell.parse::<f64>().is_err())
+    let has_names = cells.iter().all(|cell| decimal.number(cell).is_none())
         && cells.iter().any(|cell| !cell.is_empty());
     let name = |(index, cell): (usize, &&str)| {
         if has_names && !cell.is_empty() { (*cell).to_owned() } else { format!("c{index}") }
@@ -295,7 +341,8 @@ fn layout(sample: &[u8], records: &mut Records) -> Result<Layout, String> {
     if !has_names {
         records.first = Some((bytes.clone(), line));
     }
-    Ok(Layout { delimiter: records.delimiter, names, line_of_names: has_names.then_some(bytes) })
+    let line_of_names = has_names.then_some(bytes);
+    Ok(Layout { delimiter: records.delimiter, decimal, names, line_of_names })
 }
 
 fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
@@ -334,6 +381,10 @@ fn delimiter(text: &str) -> u8 {
         let n = *counts.first()?;
         (n > 1 && counts.iter().all(|&other| other == n)).then_some(n)
     };
+    // Between semicolons a comma may be that of a number.
+    if regular(&b';').is_some() && matches!(Decimal::of(text, b';'), Decimal::Comma) {
+        return b';';
+    }
     // A ragged file is told about by the delimiter that its first line has.
     let in_first_line = |delimiter: &u8| cells(*delimiter).first().is_some_and(|&n| n > 1);
     // Of several the first.
@@ -355,7 +406,7 @@ fn text_columns(text: &str, layout: &Layout) -> Vec<bool> {
         for (balance, bytes) in balance.iter_mut().zip(&record) {
             let cell = cell(bytes);
             if !is_missing(cell) {
-                *balance += if cell.parse::<f64>().is_ok() { -1 } else { 1 };
+                *balance += if layout.decimal.number(cell).is_some() { -1 } else { 1 };
             }
         }
     }
@@ -390,10 +441,10 @@ fn table(text: &str, lines: Vec<u64>, layout: &Layout, is_text: &[bool]) -> Resu
             match values {
                 Values::Text(values) if is_missing(cell) => values.push(String::new()),
                 Values::Text(values) => values.push(cell.to_owned()),
-                Values::Numbers(values) => values.push(match cell.parse::<f64>() {
-                    Ok(number) => number,
-                    Err(_) if is_missing(cell) => f64::NAN,
-                    Err(_) => {
+                Values::Numbers(values) => values.push(match layout.decimal.number(cell) {
+                    Some(number) => number,
+                    None if is_missing(cell) => f64::NAN,
+                    None => {
                         return Err(format!(
                             "line {line}, column `{name}`: {cell:?} is no number, and the other cells \
                              of the column are"
@@ -488,6 +539,21 @@ mod tests {
         assert_eq!(quoted.numbers("a, b"), Ok(&[1.0, 2.0][..]));
         let species = &quoted.column("c").expect("it is there").values;
         assert_eq!(*species, Values::Text(vec!["oak".into(), "elm, old".into()]));
+    }
+
+    #[test]
+    fn commas_in_numbers_are_read_between_semicolons() {
+        for text in ["x;k\n1,5;oak\n-2,25e1;elm, old\n3;\n", "1,5;2,0\n-2,25e1;3,0\n3;4\n"] {
+            let table = parse(text).expect(text);
+            assert_eq!(table.columns().len(), 2);
+            let x = table.columns()[0].name.clone();
+            assert_eq!(table.numbers(&x), Ok(&[1.5, -22.5, 3.0][..]), "{text}");
+        }
+        // With points the commas are no part of numbers; with commas the points are not.
+        let error = parse("x;y\n1.5;2\n2.5;3\n2,5;4\n").unwrap_err();
+        assert!(error.starts_with("line 4, column `x`: \"2,5\" is no number"), "{error}");
+        let error = parse("x;y\n1,5;2\n2,5;3\n1.234,5;4\n").unwrap_err();
+        assert!(error.starts_with("line 4, column `x`: \"1.234,5\" is no number"), "{error}");
     }
 
     #[test]
