@@ -94,8 +94,9 @@ fn places(mask: &Mask) -> Vec<usize> {
 /// such layers meet other mixtures of the features each time, and correlated features, which they
 /// could take apart only by many layers, come apart in one.
 ///
-/// The first direction from data to latent is a product with `L U`, which is what likelihoods need,
-/// and the other one a product with the inverse: `O(d²)` per row, and `O(d³ log d)` once per call.
+/// From data to latent, which likelihoods need, a row is multiplied by `L U`, and from latent to data by
+/// the inverse: `O(d²)` per row. Once per call the matrix is computed, in `O(d³)`, or its inverse, in
+/// `O(d³ log d)`. Features that the configuration's mask keeps pass unchanged.
 ///
 /// The default bound keeps the diagonal between 0.001 and 1000. The other entries are not bounded: the
 /// errors of the inverse grow with the condition number of the matrix, as those of any solution of
@@ -136,8 +137,8 @@ fn places(mask: &Mask) -> Vec<usize> {
 #[derive(Module, Debug)]
 #[module(custom_display)]
 pub struct LuLinear {
-    /// Both factors in one matrix, `[n_mixed, n_mixed]`, for features in their order: below the diagonal those of `L`, above
-    /// it those of `U`, on it the raw logarithms of the diagonal of `U`.
+    /// Both factors in one matrix, `[n_mixed, n_mixed]`, the mixed features in their order: `L` below
+    /// the diagonal, `U` above it, on it the raw logarithms of the diagonal of `U`.
     pub factors: Param<Tensor<2>>,
     /// `b`, `[n_mixed]`.
     pub shift: Param<Tensor<1>>,
