@@ -129,7 +129,7 @@ fn gradients_are_those_of_the_cpu() {
         .with_conditioner(ResidualMlpConfig::new().with_d_hidden(8).into());
     gradients_agree(|device| splines.init(device, &mut rng()));
     gradients_are_close(|device| splines.init(device, &mut rng()));
-    let mut mixed = affine.flow_config();
+    let mut mixed = affine.flow_config().expect("valid");
     mixed.layers.insert(1, LuLinearConfig::new(3).into());
     mixed.layers.push(of_two().into());
     gradients_agree(|device| mixed.init(device, &mut rng()));

@@ -276,6 +276,26 @@ fn what_the_rows_of_the_schema_did_not_show_is_refused_by_its_line() {
     assert!(error.starts_with("line 402, column `t`: the category \"birch\" is none"), "{error}");
 }
 
+/// Not by the epoch that comes to it, when hours of training would be lost.
+#[test]
+fn what_is_too_far_to_train_on_is_refused_before_the_training() {
+    let mut rng = rng(0);
+    let mut rows: Vec<Vec<f64>> =
+        (0..2_000).map(|_| (0..2).map(|_| StandardNormal.sample(&mut rng)).collect()).collect();
+    rows[1_500][1] = 1e12;
+    let source = Table::from_rows(["a", "b"], rows).expect("a table");
+    let schema = Schema::infer(&source).expect("two columns");
+    let config = epochs(100).with_chunk_rows(50).with_d_hidden(Some(4));
+    let mut n_epochs = 0;
+    let fitter = TableFitter::new(config).on_epoch(|_| {
+        n_epochs += 1;
+        ControlFlow::Continue(())
+    });
+    let error = fitter.fit_source(&source, &schema, &cpu()).unwrap_err().to_string();
+    assert!(error.contains("column `b`: 1000000000000 is too far from the other"), "{error}");
+    assert_eq!(n_epochs, 0);
+}
+
 /// A column of numbers is one of categories if the model says so.
 #[test]
 fn the_model_says_what_columns_hold() {

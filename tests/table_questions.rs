@@ -167,6 +167,37 @@ fn what_cannot_be_filled_is_told_of() {
     assert!(model.fill(&other, 1, &mut rng(0)).unwrap_err().to_string().contains("no column"));
 }
 
+/// Given a far `b`, what determines `c` is outside of what its support allows; given one yet farther,
+/// squares in the log-density leave no digits for `a`.
+#[test]
+fn nothing_is_drawn_where_nothing_fits_or_a_value_is_too_far() {
+    let mut rng = rng(0);
+    let mut row = || {
+        let a = normal(&mut rng);
+        vec![a, a + 0.1 * normal(&mut rng), 2.0 * a]
+    };
+    let rows = (0..1_000).map(|_| row()).collect();
+    let table = Table::from_rows(["a", "b", "c"], rows).expect("a table");
+    let inside = Support::Interval { low: -20.0, high: 20.0 };
+    let schema = Schema::infer(&table).and_then(|schema| schema.with_support("c", inside));
+    let config = TableConfig::new().with_fit(FitConfig::new().with_max_epochs(Some(20)));
+    let model = fit_table(&table, &schema.expect("it is there"), &config, &cpu());
+    let model = model.expect("it trains").model;
+    let gaps = |b: f64| {
+        Table::from_rows(["a", "b", "c"], vec![vec![f64::NAN, b, f64::NAN]]).expect("a table")
+    };
+    let filled = model.fill(&gaps(1.0), 2, &mut rng).expect("it is filled");
+    assert!(inside.contains(filled.numbers("c").expect("numbers")[0]));
+    let error = model.fill(&gaps(300.0), 2, &mut rng).unwrap_err().to_string();
+    assert!(error.contains("in 20 draws of the missing cells a column"), "{error}");
+    let error = model.fill(&gaps(1e5), 2, &mut rng).unwrap_err().to_string();
+    assert!(error.contains("column `b`: 100000 is too far from the values"), "{error}");
+    // Where there is no gap nothing is drawn.
+    let whole = Table::from_rows(["a", "b", "c"], vec![vec![1.0, 1e5, 2.0]]).expect("a table");
+    let filled = model.fill(&whole, 2, &mut rng).expect("it is whole");
+    assert_eq!(filled.numbers("b"), Ok(&[1e5][..]));
+}
+
 #[test]
 fn a_diagnosis_tells_rows_like_the_training_rows_from_others() {
     let FittedTable { model, held_out, .. } = fitted();

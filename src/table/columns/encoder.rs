@@ -175,14 +175,16 @@ impl Encoder {
         Ok(EncodedRows { features, contexts: self.contexts(table)?, log_slopes })
     }
 
-    /// The rows in which no value is missing.
+    /// The rows in which no value is missing, and no context is infinite.
     pub fn complete_rows(&self, table: &Table) -> Result<Vec<usize>, Error> {
         let mut is_complete = vec![true; table.n_rows()];
-        for EncodedColumn { name, .. } in &self.columns {
+        for EncodedColumn { name, encoding } in &self.columns {
             let is_complete = is_complete.iter_mut();
+            let is_context = matches!(encoding, Encoding::Context(_));
             match &table.column(name)?.values {
                 Values::Numbers(values) => {
-                    is_complete.zip(values).for_each(|(complete, x)| *complete &= !x.is_nan());
+                    let is_there = |x: &f64| x.is_finite() || !(x.is_nan() || is_context);
+                    is_complete.zip(values).for_each(|(complete, x)| *complete &= is_there(x));
                 }
                 Values::Text(values) => {
                     is_complete.zip(values).for_each(|(complete, x)| *complete &= !x.is_empty());

@@ -41,7 +41,8 @@ impl TableModel {
     ///
     /// The density of a column given the others is the joint density along a grid of 202 values, so
     /// a row costs 202 densities per column: explain the rows that [`log_prob`](Self::log_prob)
-    /// finds unlikely, not all. Densities of several columns given others need integrals over more
+    /// finds unlikely, not all. A value thousands of standard deviations off comes first, and leaves no
+    /// digits of an `f32` for the other columns of its row: what is said of those means nothing. Densities of several columns given others need integrals over more
     /// than a line: fit another model with those others as contexts.
     ///
     /// # Errors

@@ -10,6 +10,9 @@ use crate::table::source::{Column, Table, Values};
 
 /// How often rows are filled again in which a determined column is outside of its support.
 const MAX_REDRAWS: usize = 20;
+/// The most that a standardised value may be where others are drawn given it: a log-density in f32 has
+/// then some 0.03 nats left for them.
+const MAX_GIVEN: f64 = 1e3;
 /// Rows from which the missing cells of a row start.
 const N_STARTS: usize = 64;
 
@@ -28,7 +31,8 @@ impl TableModel {
     /// # Errors
     ///
     /// [`Error::Data`] if a column is not there, a context is missing, a value is outside of its
-    /// support, or a determined column is there while several are missing that determine it;
+    /// support or more than 1,000 standard deviations from the others, a determined column is there while several are missing that determine it, or no draw
+    /// puts a determined column inside of its support;
     /// [`Error::Config`] for no round.
     ///
     /// # References
@@ -67,10 +71,15 @@ impl TableModel {
     ) -> Result<Table, Error> {
         ensure!(n_sweeps > 0, "`n_sweeps` must be at least 1, got 0");
         let mut filled = self.filled(table, n_sweeps, rng)?;
-        for _ in 0..MAX_REDRAWS {
+        for n_redraws in 0.. {
             let outside = self.encoder().outside(&filled);
-            if outside.is_empty() {
-                return Ok(filled);
+            let Some(&first) = outside.first() else { break };
+            if n_redraws == MAX_REDRAWS {
+                return Err(Error::Data(format!(
+                    "{}: in {MAX_REDRAWS} draws of the missing cells a column that they determine was \
+                     outside of its support; leave it out by `without`, or fill the row by hand",
+                    table.place_of(first)
+                )));
             }
             let again = self.filled(&table.select(&outside), n_sweeps, rng)?;
             filled = filled.with_rows(&outside, &again)?;
@@ -123,6 +132,19 @@ impl TableModel {
         let mut encoded = self.encoder().encode(&whole, Jitter::Drawn(rng))?;
         let mut n_missing = vec![0; table.n_rows()];
         missing.iter().flatten().for_each(|&row| n_missing[row] += 1);
+        for (feature, (name, _)) in self.encoder().features().enumerate() {
+            let is_too_far = |&row: &usize| {
+                n_missing[row] > 0 && encoded.features[row * d + feature].abs() > MAX_GIVEN
+            };
+            if let Some(row) = (0..table.n_rows()).find(is_too_far) {
+                return Err(Error::Data(format!(
+                    "{}, column `{name}`: {} is too far from the values that the model was fitted to, \
+                     and nothing can be drawn given it",
+                    table.place_of(row),
+                    whole.numbers(name)?[row]
+                )));
+            }
+        }
         self.start(&mut encoded, &missing, &n_missing, rng)?;
         for sweep in 0..n_sweeps {
             for (feature, rows) in missing.iter().enumerate() {

@@ -49,6 +49,19 @@ impl<'a> EpochRows<'a> {
         Self { source, schema, treatment, held_out, n_rows, n_train, chunk_rows, reading }
     }
 
+    /// Calls a function with the usable rows of each chunk, once through the source.
+    pub fn for_each_chunk(
+        &self,
+        mut f: impl FnMut(&Table) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for chunk in self.open()? {
+            let chunk = chunk?;
+            let usable = usable_rows(&chunk, self.schema, self.treatment)?.rows;
+            f(&chunk.select(&usable))?;
+        }
+        Ok(())
+    }
+
     /// The rows of an epoch, counted from 1.
     pub fn of_epoch(&self, epoch: usize) -> Result<Table, Error> {
         let mut reading = self.reading.borrow_mut();

@@ -162,7 +162,8 @@ impl<'a> TableFitter<'a> {
     /// Fits a density to a table that may be larger than memory.
     ///
     /// One pass over the source draws [`TableConfig::chunk_rows`] rows: the scales, the tails, the
-    /// baselines and the held-out rows are of those. Then each epoch trains on as many of the other
+    /// baselines and the held-out rows are of those. Another finds the rows that cannot be trained on, too
+    /// far from the others, before hours have gone into training. Then each epoch trains on as many of the other
     /// rows, one epoch after another through the source and again from its start; by default there
     /// are at least as many epochs as one pass needs. No more than four such chunks are in memory.
     /// Rows that follow each other in the source share an epoch: shuffle a file that is sorted, also one
@@ -245,6 +246,11 @@ impl<'a> TableFitter<'a> {
         let flow_config = config.flow_config(&periodic, encoder.d_context(), *n_rows, &mut rng)?;
         let flow = flow_config.init(device, &mut rng);
         let datasets = Datasets::new(&encoder, schema, device);
+        if let Some(stream) = stream {
+            // Noise of its own, so that the training draws what it would have drawn.
+            let mut rng = ChaCha8Rng::seed_from_u64(config.fit.seed);
+            stream.for_each_chunk(|rows| datasets.encoded(rows, &mut rng).map(|_| ()))?;
+        }
         let (validation, log_slopes) = datasets.jittered(held_out, &mut rng)?;
         // Of every epoch by itself, so that an interrupted training goes on as it would have.
         let draw = |epoch: usize| -> Result<Dataset, Error> {
@@ -303,9 +309,15 @@ impl<'a> Datasets<'a> {
 
     /// Rows with noise where columns have some, and the log-slopes of their encoding.
     fn jittered(&self, rows: &Table, rng: &mut ChaCha8Rng) -> Result<(Dataset, Vec<f64>), Error> {
-        let EncodedRows { features, contexts, log_slopes } =
-            self.encoder.encode(rows, Jitter::Drawn(rng))?;
-        if let Some((row, name)) = self.encoder.first_far(&features) {
+        let EncodedRows { features, contexts, log_slopes } = self.encoded(rows, rng)?;
+        Ok((self.dataset(rows, features, contexts)?, log_slopes))
+    }
+
+    /// Rows as they are trained on.
+    fn encoded(&self, rows: &Table, rng: &mut ChaCha8Rng) -> Result<EncodedRows, Error> {
+        let encoded = self.encoder.encode(rows, Jitter::Drawn(rng))?;
+        let EncodedRows { features, log_slopes, .. } = &encoded;
+        if let Some((row, name)) = self.encoder.first_far(features) {
             return Err(Error::Data(format!(
                 "{}, column `{name}`: {} is too far from the other values to train on; mend it, or \
                  leave the row out",
@@ -320,7 +332,7 @@ impl<'a> Datasets<'a> {
                 rows.place_of(row)
             )));
         }
-        Ok((self.dataset(rows, features, contexts)?, log_slopes))
+        Ok(encoded)
     }
 
     /// Rows as a normal is fitted to them.

@@ -215,7 +215,9 @@ impl Records {
             let from = bytes.len();
             let n = self.reader.read_until(b'\n', bytes);
             if n.map_err(|error| format!("cannot be read: {error}"))? == 0 {
-                // A quote that is never closed ends with the file.
+                if is_open {
+                    return Err(format!("line {line} opens a quote that is never closed"));
+                }
                 return Ok((bytes.len() > start).then_some(line));
             }
             self.n_lines += 1;
@@ -585,6 +587,10 @@ mod tests {
             "line 3 must have 2 cells, as the first line has, and has 1"
         );
         assert_eq!(error("a,a\n1,2\n"), "two columns have the name `a`: rename one");
+        assert_eq!(
+            error("a,b\n1,oak\n2,\"elm\n3,ash\n"),
+            "line 3 opens a quote that is never closed"
+        );
         let text = error("a,b\n1,2\n3,x\n5,6\n");
         assert!(text.starts_with("line 3, column `b`: \"x\" is no number"), "{text}");
     }
