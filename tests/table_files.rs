@@ -309,6 +309,14 @@ fn the_model_says_what_columns_hold() {
     let model = fitted.expect("it trains").model;
     let input = folder.write("in.csv", "x,kind\n1.5,1\n2.5,1\n");
     score(&model, &input, &folder.file("out.csv"), 10);
+    // So does whoever reads the file into memory, where nothing says that the column holds text.
+    let numbers = Table::read_csv(&input).expect("a table");
+    assert!(numbers.numbers("kind").is_ok());
+    let scores = model.log_prob(&numbers).expect("a known category");
+    assert!(scores.iter().all(|score| score.is_finite()));
+    let other = Table::from_rows(["x", "kind"], vec![vec![1.5, 2.0]]).expect("a table");
+    let error = model.log_prob(&other).unwrap_err().to_string();
+    assert!(error.contains("the model has never seen the category \"2\""), "{error}");
     // A file of names and no rows has no scores.
     let input = folder.write("in.csv", "x,kind\n");
     score(&model, &input, &folder.file("out.csv"), 10);

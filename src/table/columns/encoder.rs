@@ -1,5 +1,7 @@
 //! [`Encoder`]: the rows of a table as the features and contexts of a model, and back.
 
+use std::borrow::Cow;
+
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -220,12 +222,10 @@ impl Encoder {
                     first += 1 + usize::from(map.is_periodic());
                 }
                 Encoding::Categories(names) => {
-                    let Values::Text(values) = &table.column(name)?.values else {
-                        return Err(Error::Data(format!(
-                            "column `{name}` holds numbers, and the model was fitted to categories: \
-                             {}",
-                            names.join(", ")
-                        )));
+                    let values = match &table.column(name)?.values {
+                        Values::Text(values) => Cow::from(values),
+                        // A file of few rows may have only categories that look like numbers.
+                        Values::Numbers(values) => values.iter().map(f64::to_string).collect(),
                     };
                     for (row, value) in values.iter().enumerate() {
                         let Ok(index) = names.binary_search(value) else {

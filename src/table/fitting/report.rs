@@ -8,7 +8,9 @@ use crate::train::FitReport;
 
 /// What [`fit_table`](crate::table::fit_table) did. Negative log-likelihoods (NLL) are of the held-out
 /// rows, in nats per row and in the units of the table; integers are dequantised by one draw of
-/// noise, which makes them an upper bound on average.
+/// noise, which makes them an upper bound on average. The epoch with the best of them is the one that was
+/// kept, so they are somewhat too good where few rows are held out: for a figure to quote, score rows
+/// that the fit has not seen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TableReport {
