@@ -196,6 +196,33 @@ mod tests {
         }
     }
 
+    /// More rows than the tails are fitted to, whichever of them the far one is.
+    #[test]
+    fn a_far_value_among_many_does_not_press_the_others_together() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let normal = Normal::new(0.0, 1.0).expect("valid");
+        let mut values: Vec<f64> = (0..60_000).map(|_| normal.sample(&mut rng)).collect();
+        values[30_001] = 1e9;
+        let map = ColumnMap::fit(Support::Real, 0.0, &values, &mut rng);
+        let step = map.standardised(1.0).value - map.standardised(-1.0).value;
+        assert!(step > 0.5, "{step}: {map:?}");
+    }
+
+    #[test]
+    fn zeros_have_no_sign() {
+        let counts = [0.0, 1.0, 2.0, 0.0, 5.0];
+        for support in [
+            Support::Integer { min: Some(0), max: None },
+            Support::Integer { min: None, max: None },
+            Support::PeriodicInteger { min: 0, max: 6 },
+        ] {
+            let map = ColumnMap::fit(support, 0.0, &counts, &mut ChaCha8Rng::seed_from_u64(0));
+            let zeros =
+                (-300..300).map(|i| map.original(f64::from(i) * 0.01)).filter(|x| *x == 0.0);
+            assert!(zeros.clone().count() > 0 && zeros.clone().all(f64::is_sign_positive));
+        }
+    }
+
     /// A lump near a bound, with noise that is wider than its distance from it.
     #[test]
     fn noise_stays_inside_and_near() {

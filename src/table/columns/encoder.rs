@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::column_map::ColumnMap;
 use super::dependence::Formula;
 use super::schema::{Kind, Role, Schema};
-use super::support::Support;
+use super::support::{Support, whole};
 use crate::error::{Error, ensure};
 use crate::table::source::{Column, Table, Values};
 
@@ -299,7 +299,7 @@ impl Encoder {
                 }
                 let value =
                     of.as_ref().map_or(f64::NAN, |of| formula.value(|index| of[index][row]));
-                if support.is_integer() { value.round() } else { value }
+                if support.is_integer() { whole(value) } else { value }
             };
             let values = own.iter().enumerate().map(|(row, &own)| value(row, own)).collect();
             if let Some(column) = columns.iter_mut().find(|column| column.name == *name) {
@@ -390,7 +390,7 @@ impl Encoder {
                 let support = self.features().find(|(name, _)| *name == others[term]);
                 let is_integer = support.is_some_and(|(_, map)| map.support.is_integer());
                 if let Some(Column { values: Values::Numbers(values), .. }) = column {
-                    values[row] = if is_integer { value.round() } else { value };
+                    values[row] = if is_integer { whole(value) } else { value };
                 }
             }
         }

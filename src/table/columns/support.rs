@@ -195,9 +195,9 @@ impl Support {
             Self::Integer { min, max } => {
                 let least = min.map_or(f64::MIN, |min| min as f64);
                 let greatest = max.map_or(f64::MAX, |max| max as f64);
-                x.round().clamp(least, greatest)
+                whole(x).clamp(least, greatest)
             }
-            Self::PeriodicInteger { min, max } => x.round().clamp(min as f64, max as f64),
+            Self::PeriodicInteger { min, max } => whole(x).clamp(min as f64, max as f64),
             _ => self.inside(x),
         }
     }
@@ -245,6 +245,11 @@ fn normal_quantile(p: f64) -> f64 {
 /// `Φ(t)`, exact in its lower tail.
 fn normal_probability(t: f64) -> f64 {
     0.5 * erfc(-t * FRAC_1_SQRT_2)
+}
+
+/// The nearest whole number; zero without a sign.
+pub(super) fn whole(x: f64) -> f64 {
+    x.round() + 0.0
 }
 
 #[cfg(test)]

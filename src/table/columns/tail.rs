@@ -81,9 +81,12 @@ pub(in crate::table) struct Shape {
 /// deviation, or heavy around the median if that is worth it, on the sides that may be. The values
 /// must not all be equal.
 pub(in crate::table) fn fit_shape(values: &[f64], [left_open, right_open]: [bool; 2]) -> Shape {
-    let step = values.len().div_ceil(MAX_ROWS);
-    let mut values: Vec<f64> = values.iter().copied().step_by(step).collect();
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
+    // Of many at equal steps from the least to the greatest: one that is far from all others counts.
+    let (last, n_used) = (values.len() - 1, values.len().min(MAX_ROWS));
+    let values: Vec<f64> =
+        (0..n_used).map(|index| values[index * last / (n_used - 1).max(1)]).collect();
     let n = values.len() as f64;
     // Not by squares that overflow.
     let largest = values[0].abs().max(values[values.len() - 1].abs());
