@@ -375,6 +375,21 @@ fn a_diverged_training_says_where_it_began_and_gives_the_best_weights_back() {
     assert!(host(fitted.model.loc()).iter().all(|value| value.is_finite()));
 }
 
+/// Patience ends it before the tenth of the budget after which others are warned.
+#[test]
+fn a_training_that_ends_early_without_having_learnt_anything_warns() {
+    let config =
+        FitConfig::new().with_learning_rate(1e2).with_patience(Some(2)).with_max_epochs(Some(400));
+    let fitted = fit(real_nvp(0), &moons(500), &config);
+    let report = match fitted {
+        Ok(fitted) => fitted.report,
+        Err(FitError::Diverged(fitted)) => fitted.report,
+        Err(error) => panic!("{error}"),
+    };
+    assert!(report.history.len() < 40, "{report}");
+    assert!(report.warnings.iter().any(|warning| warning.contains("learning_rate")), "{report}");
+}
+
 #[test]
 fn a_learning_rate_far_too_high_warns_and_gives_finite_weights() {
     let config = FitConfig::new().with_learning_rate(1e3).with_max_epochs(Some(20));

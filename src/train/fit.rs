@@ -226,6 +226,7 @@ impl<'a, D: Distribution> Fitter<'a, D> {
             Some(training) => training,
             None => Training::start(model, &rows, config, &plan)?,
         };
+        let tenth = plan.max_epochs.div_ceil(10);
         let stop_reason = loop {
             if let Some(reason) = training.progress.stop_reason(config, &plan) {
                 break reason;
@@ -235,7 +236,9 @@ impl<'a, D: Distribution> Fitter<'a, D> {
                 rows.redraw(&data, config, &device)?;
             }
             training = training.run_epoch(&rows, config, &plan)?;
-            warn(&mut training.progress, &plan, gaussian_nll);
+            if training.progress.history.len() == tenth {
+                warn(&mut training.progress, &plan, gaussian_nll);
+            }
             training.progress.seconds += start.elapsed().as_secs_f64();
             start = Instant::now();
             if let Some(path) = &self.checkpoint {
@@ -248,6 +251,9 @@ impl<'a, D: Distribution> Fitter<'a, D> {
                 break StopReason::Callback;
             }
         };
+        if training.progress.history.len() < tenth && stop_reason != StopReason::Callback {
+            warn(&mut training.progress, &plan, gaussian_nll);
+        }
         // The report compares with what fits the rows that were given.
         rows.train = given;
         let report = report(&training, &rows, &plan, stop_reason, gaussian_nll);
@@ -257,11 +263,12 @@ impl<'a, D: Distribution> Fitter<'a, D> {
     }
 }
 
-/// Warns once, after a tenth of the budget, about a training that learns nothing.
+/// Warns about a training that has learnt nothing, called after a tenth of the budget, or where it ends
+/// before that.
 fn warn(progress: &mut Progress, plan: &Plan, gaussian_nll: Option<f64>) {
     let Some(gaussian) = gaussian_nll else { return };
     let epoch = progress.history.len();
-    if epoch != plan.max_epochs.div_ceil(10) || progress.best.nll <= gaussian {
+    if progress.best.nll <= gaussian {
         return;
     }
     let skipped: usize = progress.history.iter().map(|epoch| epoch.skipped_steps).sum();

@@ -39,16 +39,20 @@ impl fmt::Display for TableReport {
         if self.n_dropped > 0 {
             write!(f, ", {} left out (a value is missing)", self.n_dropped)?;
         }
-        writeln!(
+        write!(
             f,
-            "; {} parameters\n{} epochs in {:.1} s, {:.0} rows/s: {}",
+            "; {} parameters\n{} epochs in {:.1} s, {:.0} rows/s: {}; best after epoch {}",
             fit.n_parameters,
             fit.history.len(),
             fit.seconds,
             fit.rows_per_second,
-            fit.stop_reason
+            fit.stop_reason,
+            fit.best_epoch
         )?;
-        write!(f, "held-out NLL {:.4}", self.nll)?;
+        if fit.skipped_steps > 0 {
+            write!(f, "; {} steps were not finite and were skipped", fit.skipped_steps)?;
+        }
+        write!(f, "\nheld-out NLL {:.4}", self.nll)?;
         if let Some(error) = self.nll_error {
             write!(f, " ± {error:.4}")?;
         }
