@@ -29,7 +29,7 @@ pub struct LuLinearConfig {
 }
 
 impl LuLinearConfig {
-    /// Builds the layer on a device, as the identity.
+    /// Builds the layer on a device, as the identity (with [`ScaleBound::Sigmoid`] as its start).
     ///
     /// # Panics
     ///
@@ -96,11 +96,12 @@ fn places(mask: &Mask) -> Vec<usize> {
 ///
 /// From data to latent, which likelihoods need, a row is multiplied by `L U`, and from latent to data by
 /// the inverse: `O(d²)` per row. Once per call the matrix is computed, in `O(d³)`, or its inverse, in
-/// `O(d³ log d)`. Features that the configuration's mask keeps pass unchanged.
+/// `O(d³ log d)`. Features that the configuration's mask keeps pass unchanged; one entry that is not
+/// finite makes its whole row NaN.
 ///
 /// The default bound keeps the diagonal between 0.001 and 1000. The other entries are not bounded: the
 /// errors of the inverse grow with the condition number of the matrix, as those of any solution of
-/// linear equations. Weight decay keeps the matrix near the identity, where it starts.
+/// linear equations. Weight decay pulls the matrix towards the identity, where it starts.
 ///
 /// # Shapes
 ///

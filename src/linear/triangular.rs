@@ -28,7 +28,7 @@ pub(super) fn identity(d: usize, like: &Tensor<2>) -> Tensor<2> {
 /// ```
 ///
 /// the inverses are known, from blocks of one row on; all blocks of a size are done at once. So
-/// there are `2 log₂ d` products instead of `d` steps, with the errors of a substitution.
+/// there are `2 log₂ d` products instead of `d` steps.
 pub(super) fn inverse_of_unit_lower(matrix: Tensor<2>) -> Tensor<2> {
     let [d, _] = matrix.dims();
     let mut inverse = identity(d, &matrix);

@@ -196,4 +196,6 @@ fn frozen_factors_get_no_gradient() {
     let composed = BySubstitution { layer: fused.clone() };
     let x = noise([70, 4], FloatDType::F64, &device, &mut rng(1)).require_grad();
     compare("frozen", (&fused, &composed), &x, None, tolerance(FloatDType::F64));
+    let found = outcome(Loss::Mean, &fused, &x, None).parameters;
+    assert!(found[0].is_none() && found[1].is_some(), "the factors come first");
 }

@@ -276,7 +276,7 @@ struct Layout {
     line_of_names: Option<Vec<u8>>,
 }
 
-/// What stands before the fraction of a number.
+/// The decimal separator.
 #[derive(Clone, Copy)]
 enum Decimal {
     Point,
