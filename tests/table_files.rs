@@ -317,6 +317,17 @@ fn the_model_says_what_columns_hold() {
     let other = Table::from_rows(["x", "kind"], vec![vec![1.5, 2.0]]).expect("a table");
     let error = model.log_prob(&other).unwrap_err().to_string();
     assert!(error.contains("the model has never seen the category \"2\""), "{error}");
+    // `01` is the category of the number 1 where no other is, and of nothing where `1` is too.
+    for (categories, fits) in [(["01", "A", "B"], true), (["01", "A", "1"], false)] {
+        let rows: Vec<String> = categories.map(str::to_owned).to_vec();
+        let kind = Values::Text(rows.into_iter().cycle().take(90).collect());
+        let x = table.column("x").expect("it is there").clone();
+        let columns = vec![x, Column { name: "kind".into(), values: kind }];
+        let rows = Table::new(columns).expect("a table");
+        let schema = Schema::infer(&rows).and_then(|schema| schema.with_context("kind"));
+        let fitted = fit_table(&rows, &schema.expect("it is there"), &epochs(1), &cpu());
+        assert_eq!(fitted.expect("it trains").model.log_prob(&numbers).is_ok(), fits);
+    }
     // A file of names and no rows has no scores.
     let input = folder.write("in.csv", "x,kind\n");
     score(&model, &input, &folder.file("out.csv"), 10);

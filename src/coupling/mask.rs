@@ -77,6 +77,13 @@ impl Mask {
         &self.kept
     }
 
+    /// Where each feature stands in the kept features followed by the transformed ones.
+    pub(crate) fn places(&self) -> Vec<usize> {
+        let (mut kept, mut transformed) = (0..self.n_kept(), self.n_kept()..self.d_features());
+        let place = |&is_kept: &bool| if is_kept { kept.next() } else { transformed.next() };
+        self.kept.iter().filter_map(place).collect()
+    }
+
     /// The number of features.
     pub fn d_features(&self) -> usize {
         self.kept.len()

@@ -26,15 +26,10 @@ impl Partition {
         let features = |kept: bool| -> Vec<usize> {
             (0..mask.d_features()).filter(|&feature| mask.kept()[feature] == kept).collect()
         };
-        let (kept, transformed) = (features(true), features(false));
-        let mut merged = vec![0; mask.d_features()];
-        for (position, &feature) in kept.iter().chain(&transformed).enumerate() {
-            merged[feature] = position;
-        }
         Self {
-            kept: int_parameter(&kept, device),
-            transformed: int_parameter(&transformed, device),
-            merged: int_parameter(&merged, device),
+            kept: int_parameter(&features(true), device),
+            transformed: int_parameter(&features(false), device),
+            merged: int_parameter(&mask.places(), device),
         }
     }
 

@@ -5,7 +5,7 @@ use burn::module::{Content, Module, ModuleDisplay, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
 use rand::Rng;
 
-use super::triangular::{identity, indicator, inverse_of_unit_lower};
+use super::triangular::{identity, inverse_of_unit_lower};
 use crate::coupling::Mask;
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
@@ -38,7 +38,11 @@ impl LuLinearConfig {
         or_panic(self.validate());
         let d = self.mask.as_ref().map_or(self.d_features, Mask::n_transformed);
         LuLinear {
-            places: self.mask.as_ref().map(|mask| int_parameter(&places(mask), device)),
+            // The mixed features first.
+            places: self
+                .mask
+                .as_ref()
+                .map(|mask| int_parameter(&mask.complement().places(), device)),
             factors: Param::from_data(TensorData::zeros::<f32, _>([d, d]), device),
             shift: Param::from_data(TensorData::zeros::<f32, _>([d]), device),
             bound: self.bound,
@@ -74,13 +78,6 @@ impl LuLinearConfig {
     pub(crate) fn d_context(&self) -> usize {
         0
     }
-}
-
-/// Where each feature stands in the mixed features followed by those that stay.
-fn places(mask: &Mask) -> Vec<usize> {
-    let (mut mixed, mut kept) = (0..mask.n_transformed(), mask.n_transformed()..mask.d_features());
-    let place = |&is_kept: &bool| if is_kept { kept.next() } else { mixed.next() };
-    mask.kept().iter().filter_map(place).collect()
 }
 
 /// Mixes features by a matrix that is learnt, the product of two triangular factors.
@@ -196,8 +193,7 @@ impl LuLinear {
         let (factors, shift) = (self.factors.val(), self.shift.val());
         let [d, _] = factors.dims();
         let one = identity(d, &factors);
-        let below = factors.clone() * indicator(d, |row, column| row > column, &factors);
-        let above = factors.clone() * indicator(d, |row, column| row < column, &factors);
+        let (below, above) = (factors.clone().tril(-1), factors.clone().triu(1));
         let log_scale = self.bound.log_scale((factors * one.clone()).sum_dim(0));
         let log_det = log_scale.clone().sum();
         let lower = below + one.clone();

@@ -2,21 +2,18 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-/// A matrix of ones and zeros of the float type and device of `like`.
-pub(super) fn indicator(
-    d: usize,
-    is_one: impl Fn(usize, usize) -> bool,
-    like: &Tensor<2>,
-) -> Tensor<2> {
-    let number = |row: usize, column: usize| f32::from(u8::from(is_one(row, column)));
-    let numbers = (0..d).flat_map(|row| (0..d).map(move |column| (row, column)));
-    let numbers: Vec<f32> = numbers.map(|(row, column)| number(row, column)).collect();
-    Tensor::from_data(TensorData::new(numbers, [d, d]), (&like.device(), like.dtype()))
-}
-
 /// The identity of the float type and device of `like`.
 pub(super) fn identity(d: usize, like: &Tensor<2>) -> Tensor<2> {
-    indicator(d, |row, column| row == column, like)
+    Tensor::<2>::eye(d, &like.device()).cast(like.dtype())
+}
+
+/// Ones where `C` of [`inverse_of_unit_lower`] is, for blocks of a size.
+fn below_blocks(d: usize, size: usize, like: &Tensor<2>) -> Tensor<2> {
+    let is_below =
+        |row: usize, column: usize| (row / size) % 2 == 1 && column / size + 1 == row / size;
+    let entries = (0..d * d).map(|entry| u8::from(is_below(entry / d, entry % d)));
+    let entries: Vec<f32> = entries.map(f32::from).collect();
+    Tensor::from_data(TensorData::new(entries, [d, d]), (&like.device(), like.dtype()))
 }
 
 /// The inverse of a lower triangular matrix with ones on the diagonal, by substitution of blocks: of
@@ -34,10 +31,7 @@ pub(super) fn inverse_of_unit_lower(matrix: Tensor<2>) -> Tensor<2> {
     let mut inverse = identity(d, &matrix);
     let mut size = 1;
     while size < d {
-        // `C` of each pair of neighbouring blocks.
-        let is_below =
-            |row: usize, column: usize| (row / size) % 2 == 1 && column / size + 1 == row / size;
-        let below = matrix.clone() * indicator(d, is_below, &matrix);
+        let below = matrix.clone() * below_blocks(d, size, &matrix);
         inverse = inverse.clone() - inverse.clone().matmul(below).matmul(inverse);
         size *= 2;
     }

@@ -225,7 +225,9 @@ impl Encoder {
                     let values = match &table.column(name)?.values {
                         Values::Text(values) => Cow::from(values),
                         // A file of few rows may have only categories that look like numbers.
-                        Values::Numbers(values) => values.iter().map(f64::to_string).collect(),
+                        Values::Numbers(values) => {
+                            values.iter().map(|x| category_of(*x, names)).collect()
+                        }
                     };
                     for (row, value) in values.iter().enumerate() {
                         let Ok(index) = names.binary_search(value) else {
@@ -394,6 +396,16 @@ impl Encoder {
                 }
             }
         }
+    }
+}
+
+/// The category that is this number; the number as text if none is, or several are, as `1` and `01`.
+fn category_of(x: f64, names: &[String]) -> String {
+    let mut equal = names.iter().filter(|name| name.parse() == Ok(x));
+    match (equal.next(), equal.next()) {
+        (Some(name), None) => name.clone(),
+        (Some(_), Some(_)) => format!("{x} (several are this number)"),
+        (None, _) => x.to_string(),
     }
 }
 
