@@ -17,6 +17,7 @@ use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
 use normalizing_flows::distribution::Checked;
+use normalizing_flows::linear::LuLinearConfig;
 use normalizing_flows::testing::{Laws, assert_close, perturb};
 use normalizing_flows::univariate::{
     AdditiveConfig, BoundarySlopes, RationalQuadraticSplineConfig,
@@ -102,6 +103,16 @@ fn an_elementwise_layer() {
     }));
 }
 
+/// One case: a software driver takes a minute to compile what each shape of a product needs.
+#[test]
+fn a_matrix_of_some_features() {
+    passes_the_checks_of_a_gpu(&Laws::new(3, |device, rng| of_two().init(device, rng)));
+}
+
+fn of_two() -> LuLinearConfig {
+    LuLinearConfig::new(3).with_mask(Some(Mask::custom(vec![false, true, false])))
+}
+
 #[test]
 fn gradients_are_those_of_the_cpu() {
     let affine = RealNvpConfig::new(3)
@@ -116,6 +127,10 @@ fn gradients_are_those_of_the_cpu() {
         .with_conditioner(ResidualMlpConfig::new().with_d_hidden(8).into());
     gradients_agree(|device| splines.init(device, &mut rng()));
     gradients_are_close(|device| splines.init(device, &mut rng()));
+    let mut mixed = affine.flow_config().expect("valid");
+    mixed.layers.insert(1, of_two().into());
+    gradients_agree(|device| mixed.init(device, &mut rng()));
+    gradients_are_close(|device| mixed.init(device, &mut rng()));
 }
 
 /// Beside the same in `f64`, the GPU is not much further off than the CPU: how far roundings of `f32`
