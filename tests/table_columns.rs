@@ -4,12 +4,14 @@
 
 mod common;
 
+use std::f64::consts::TAU;
+
 use common::{cpu, rng};
 use normalizing_flows::rand::rngs::ChaCha8Rng;
 use normalizing_flows::rand::{Rng, RngExt};
 use normalizing_flows::table::{Schema, Support, Table, TableConfig, TableFlow, fit_table};
 use normalizing_flows::train::FitConfig;
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Beta, Distribution, StandardNormal};
 
 fn epochs(n: usize) -> TableConfig {
     TableConfig::new().with_fit(FitConfig::new().with_max_epochs(Some(n)))
@@ -118,6 +120,78 @@ fn hours_are_integers_on_a_circle_as_columns_and_as_contexts() {
 
 /// A copy and a column of which a third is 0: no density holds either, but that of the values with
 /// noise.
+/// Rain that is often 0, an answered share that may be all or none, and a number that depends on
+/// both; and the log-density of the row, where a bound counts by its probability.
+fn bounded_row(rng: &mut impl Rng) -> (Vec<f64>, f64) {
+    let log_normal = |x: f64, mean: f64, deviation: f64| {
+        -0.5 * ((x - mean) / deviation).powi(2) - deviation.ln() - 0.5 * TAU.ln()
+    };
+    let (rain, log_rain) = if rng.random::<f64>() < 0.4 {
+        (0.0, 0.4_f64.ln())
+    } else {
+        let log = 1.0 + 1.2 * normal(rng);
+        (log.exp(), 0.6_f64.ln() + log_normal(log, 1.0, 1.2) - log)
+    };
+    let kind = rng.random::<f64>();
+    let (share, log_share) = if kind < 0.1 {
+        (0.0, 0.1_f64.ln())
+    } else if kind < 0.3 {
+        (1.0, 0.2_f64.ln())
+    } else {
+        let share = Beta::new(2.0, 3.0).expect("valid").sample(rng);
+        (share, (0.7_f64 * 12.0 * share * (1.0 - share).powi(2)).ln())
+    };
+    let mean = if rain == 0.0 { 3.0 } else { 0.0 } - 2.0 * share;
+    let y = mean + normal(rng);
+    (vec![rain, share, y], log_rain + log_share + log_normal(y, mean, 1.0))
+}
+
+#[test]
+fn bounds_that_are_values_have_their_probability() {
+    let mut rng = rng(0);
+    let mut table = |n: usize| {
+        let rows = (0..n).map(|_| bounded_row(&mut rng));
+        let (rows, log_densities): (Vec<_>, Vec<f64>) = rows.unzip();
+        (Table::from_rows(["rain", "share", "y"], rows).expect("a table"), log_densities)
+    };
+    let ((train, _), (fresh, expected)) = (table(8_000), table(4_000));
+    let schema = Schema::infer(&train).expect("rows");
+    let printed = schema.to_string();
+    for line in [
+        "rain   modelled  at least 0; 40 % of the rows are 0, the end of its support",
+        "share  modelled  from 0 to 1; 20 % of the rows are 1, the end of its support",
+    ] {
+        assert!(printed.contains(line), "{printed}");
+    }
+    let fitted = fit_table(&train, &schema, &epochs(40), &cpu()).expect("it trains");
+    let found = fitted.model.log_prob(&fresh).expect("the same columns");
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let gap = mean(&expected) - mean(&found);
+    // The divergence, in nats per row; what is below 0 of it is the noise of 4,000 rows.
+    assert!(gap < 0.1 && gap > -0.05, "{gap} nats; {}", fitted.report);
+    // The Gaussian counts bounds in the same way: on the logarithm it could not be this near.
+    let gaussian = fitted.report.gaussian_nll.expect("it exists");
+    assert!((0.3..4.0).contains(&(gaussian - fitted.report.nll)), "{}", fitted.report);
+
+    let samples = fitted.model.sample(10_000, &mut rng).expect("no contexts");
+    let [rain, share] = ["rain", "share"].map(|name| samples.numbers(name).expect("numbers"));
+    let are = |values: &[f64], x: f64| values.iter().filter(|value| **value == x).count();
+    let counts = [are(rain, 0.0), are(share, 0.0), are(share, 1.0)];
+    for (count, expected) in counts.into_iter().zip([4_000, 1_000, 2_000]) {
+        // A deviation of a probability of 0.4 is 90 of the 8,000 rows, 49 of the samples.
+        assert!(count.abs_diff(expected) < 300, "{counts:?}");
+    }
+    assert!(rain.iter().all(|x| *x >= 0.0) && share.iter().all(|x| (0.0..=1.0).contains(x)));
+    // What is given at a bound is kept, and what is missing is drawn given it.
+    let gaps = Table::from_rows(["rain", "share", "y"], vec![vec![0.0, 0.5, f64::NAN]; 400]);
+    let filled = fitted.model.fill(&gaps.expect("a table"), 1, &mut rng).expect("it can be");
+    let y = filled.numbers("y").expect("numbers");
+    assert!((mean(y) - 2.0).abs() < 0.4, "{}", mean(y));
+    let outside = Table::from_rows(["rain", "share", "y"], vec![vec![-0.1, 0.5, 0.0]]);
+    let outside = fitted.model.log_prob(&outside.expect("a table"));
+    assert_eq!(outside, Ok(vec![f64::NEG_INFINITY]));
+}
+
 #[test]
 fn columns_without_a_density_are_jittered_as_asked() {
     let mut rng = rng(0);

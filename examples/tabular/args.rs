@@ -21,8 +21,9 @@ pub struct Args {
     /// Columns to leave out, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub drop: Vec<String>,
-    /// The support of a column: NAME=real, NAME=above:0, NAME=below:0, NAME=between:0:1,
-    /// NAME=integer, NAME=integer:0:16, NAME=periodic:0:360 or NAME=periodic-integer:0:23
+    /// The support of a column: NAME=real, NAME=above:0, NAME=below:0, NAME=between:0:1, with the
+    /// ends NAME=at-least:0, NAME=at-most:0, NAME=from:0:1, NAME=integer, NAME=integer:0:16,
+    /// NAME=periodic:0:360 or NAME=periodic-integer:0:23
     #[arg(long)]
     pub support: Vec<String>,
     /// The column with the weight of each row
@@ -90,7 +91,7 @@ pub fn support(text: &str) -> Result<(String, Support), String> {
     let wrong = || {
         format!(
             "`--support {text}`: it must be NAME=real, NAME=above:0, NAME=below:0, NAME=between:0:1, \
-             NAME=integer, NAME=integer:0:16, NAME=periodic:0:360 or NAME=periodic-integer:0:23"
+             NAME=at-least:0, NAME=at-most:0, NAME=from:0:1, NAME=integer, NAME=integer:0:16, NAME=periodic:0:360 or NAME=periodic-integer:0:23"
         )
     };
     let (name, support) = text.split_once('=').ok_or_else(wrong)?;
@@ -102,6 +103,9 @@ pub fn support(text: &str) -> Result<(String, Support), String> {
         ["above", bound] => Support::Above(number(bound)?),
         ["below", bound] => Support::Below(number(bound)?),
         ["between", low, high] => Support::Interval { low: number(low)?, high: number(high)? },
+        ["at-least", bound] => Support::AtLeast(number(bound)?),
+        ["at-most", bound] => Support::AtMost(number(bound)?),
+        ["from", low, high] => Support::ClosedInterval { low: number(low)?, high: number(high)? },
         ["integer"] => Support::Integer { min: None, max: None },
         ["integer", min] => Support::Integer { min: Some(integer(min)?), max: None },
         ["integer", min, max] => {

@@ -2,9 +2,10 @@
 
 use std::f64::consts::{PI, TAU};
 
-use rand::{Rng, RngExt};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::dequantiser::Dequantiser;
 use super::support::{Mapped, Support};
 use super::tail::{Shape, Tails, fit_shape};
 
@@ -12,9 +13,8 @@ use super::tail::{Shape, Tails, fit_shape};
 /// 1, or an angle. All in f64, on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(in crate::table) struct ColumnMap {
-    pub support: Support,
-    /// The width of the uniform noise in training.
-    jitter: f64,
+    #[serde(flatten)]
+    dequantiser: Dequantiser,
     scale: Scale,
 }
 
@@ -31,47 +31,64 @@ enum Scale {
 const N_ARCS: usize = 24;
 
 impl ColumnMap {
-    /// The map that fits values of a support, with uniform noise of some width by `rng`; integers
-    /// have noise of a width of 1 in any case. Values that are all equal are moved to 0.
+    /// The map that fits values of a support, with uniform noise of some width by `rng`. Values that
+    /// are all equal are moved to 0.
     pub fn fit<R: Rng + ?Sized>(
         support: Support,
         jitter: f64,
         values: &[f64],
         rng: &mut R,
     ) -> Self {
-        let jitter = if support.is_integer() { 1.0 } else { jitter };
-        let values: Vec<f64> = values.iter().map(|&x| jittered(support, jitter, x, rng)).collect();
+        let dequantiser = Dequantiser::new(support, jitter, values);
+        let numbers: Vec<f64> = values.iter().map(|&x| dequantiser.drawn(x, rng)).collect();
         let scale = match support.circle() {
-            Some(circle) => Scale::Circle { jump: emptiest(&values, circle) },
-            None => standard(&values, support),
+            Some(circle) => Scale::Circle { jump: emptiest(&numbers, circle) },
+            None => standard(&numbers, dequantiser.open()),
         };
-        Self { support, jitter, scale }
+        Self { dequantiser, scale }
     }
 
-    /// Whether training adds noise.
+    /// The values that the column can take.
+    pub fn support(&self) -> Support {
+        self.dequantiser.support
+    }
+
+    /// Whether training draws the numbers that stand for a value.
     pub fn is_noisy(&self) -> bool {
-        self.jitter > 0.0
+        self.dequantiser.is_noisy()
     }
 
-    /// A value with the noise of training.
-    pub fn jittered<R: Rng + ?Sized>(&self, x: f64, rng: &mut R) -> f64 {
-        jittered(self.support, self.jitter, x, rng)
+    /// A number that stands for a value in training.
+    pub fn drawn<R: Rng + ?Sized>(&self, x: f64, rng: &mut R) -> f64 {
+        self.dequantiser.drawn(x, rng)
     }
 
-    /// A value between the ends of the support, standardised.
-    pub fn standardised(&self, x: f64) -> Mapped {
+    /// The middle of the numbers that stand for a value in training.
+    pub fn midpoint(&self, x: f64) -> f64 {
+        self.dequantiser.midpoint(x)
+    }
+
+    /// The logarithm of the width of the numbers that stand for a bound's probability; 0 elsewhere.
+    pub fn log_width(&self, number: f64) -> f64 {
+        self.dequantiser.log_width(number)
+    }
+
+    /// A number that stands for a value, standardised. The slope is that of the value: its density,
+    /// or the probability of a bound.
+    pub fn standardised(&self, number: f64) -> Mapped {
         match self.scale {
             Scale::Line { shape, mean, deviation } => {
-                let line = self.support.to_line(x);
+                let line = self.dequantiser.open().to_line(number);
                 let light = shape.tails.to_light((line.value - shape.center) / shape.scale);
+                let log_slope = self.log_width(number) + line.log_slope + light.log_slope;
                 Mapped {
                     value: (light.value - mean) / deviation,
-                    log_slope: line.log_slope + light.log_slope - shape.scale.ln() - deviation.ln(),
+                    log_slope: log_slope - shape.scale.ln() - deviation.ln(),
                 }
             }
             Scale::Circle { jump } => {
                 let [low, period] = self.circle();
-                let turn = (x - low) / period - jump;
+                let turn = (number - low) / period - jump;
                 Mapped {
                     value: TAU * (turn - turn.floor()) - PI,
                     log_slope: TAU.ln() - period.ln(),
@@ -85,12 +102,12 @@ impl ColumnMap {
         match self.scale {
             Scale::Line { shape, mean, deviation } => {
                 let line = shape.tails.to_heavy(z * deviation + mean) * shape.scale + shape.center;
-                self.support.to_support(line)
+                self.support().rounded(self.dequantiser.open().to_support(line))
             }
             Scale::Circle { jump } => {
                 let [low, period] = self.circle();
                 let turn = (z + PI) / TAU + jump;
-                self.support.rounded(low + period * (turn - turn.floor()))
+                self.support().rounded(low + period * (turn - turn.floor()))
             }
         }
     }
@@ -101,7 +118,7 @@ impl ColumnMap {
     }
 
     fn circle(&self) -> [f64; 2] {
-        self.support.circle().expect("only a circle has the scale of one")
+        self.support().circle().expect("only a circle has the scale of one")
     }
 
     /// The powers of heavy tails, if a side has one.
@@ -151,13 +168,6 @@ fn emptiest(values: &[f64], [low, period]: [f64; 2]) -> f64 {
         .min_by(|&a, &b| around(a).cmp(&around(b)).then_with(|| near(a).total_cmp(&near(b))))
         .unwrap_or_default();
     (arc as f64 + 0.5) / N_ARCS as f64
-}
-
-fn jittered<R: Rng + ?Sized>(support: Support, jitter: f64, x: f64, rng: &mut R) -> f64 {
-    if jitter == 0.0 {
-        return x;
-    }
-    support.reflected(x + jitter * (rng.sample::<f64, _>(rand_distr::Open01) - 0.5))
 }
 
 #[cfg(test)]
@@ -223,22 +233,39 @@ mod tests {
         }
     }
 
-    /// A lump near a bound, with noise that is wider than its distance from it.
+    /// Zeros beside numbers over six orders of magnitude: both come back, and the probability of a
+    /// zero is that of all that becomes one.
     #[test]
-    fn noise_stays_inside_and_near() {
+    fn a_bound_has_the_probability_of_what_becomes_it() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
-        for support in [Support::Above(0.0), Support::Interval { low: 0.0, high: 1.0 }] {
-            let values: Vec<f64> = (0..1000)
-                .map(|i| if i % 3 == 0 { 0.2 } else { 0.001 * f64::from(i) + 0.0005 })
-                .collect();
-            let map = ColumnMap::fit(support, 0.8, &values, &mut rng);
-            for &x in &values {
-                let jittered = map.jittered(x, &mut rng);
-                assert!(support.contains(jittered) && (jittered - x).abs() < 0.8, "{jittered}");
-                // Nothing piles up at the end, where logarithms are far off.
-                assert!(map.standardised(jittered).value.abs() < 20.0, "{jittered}");
+        let income = LogNormal::new(8.0, 2.0).expect("valid");
+        let values: Vec<f64> =
+            (0..3000).map(|i| if i % 4 == 0 { 0.0 } else { income.sample(&mut rng) }).collect();
+        let map = ColumnMap::fit(Support::AtLeast(0.0), 0.0, &values, &mut rng);
+        let mut z: Vec<f64> =
+            values.iter().map(|&x| map.standardised(map.drawn(x, &mut rng)).value).collect();
+        let zeros = z.iter().zip(&values).filter(|(_, x)| **x == 0.0).map(|(&z, _)| z);
+        let zeros: Vec<f64> = zeros.collect();
+        let greatest = zeros.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        z.sort_by(f64::total_cmp);
+        assert!(z[749] <= greatest && greatest < z[750], "zeros are the least numbers");
+        // Neither pressed together nor far off.
+        let middle = zeros.iter().sum::<f64>() / 750.0;
+        assert!((-3.0..-0.8).contains(&middle), "{middle}: {map:?}");
+        for &x in &values {
+            let Mapped { value, log_slope } = map.standardised(map.midpoint(x));
+            assert!((map.original(value) - x).abs() <= 1e-9 * x, "{x}");
+            if x == 0.0 {
+                // The slope of the logarithm, times the width of what becomes a zero.
+                let (a, b) = (value - 1e-6, value + 1e-6);
+                assert_eq!([map.original(a), map.original(b)], [0.0; 2]);
+                assert!(log_slope.abs() < 3.0, "{log_slope}");
             }
         }
+        // Half of the margin's numbers are below its midpoint.
+        let below = zeros.iter().filter(|&&z| z < map.standardised(map.midpoint(0.0)).value);
+        let share = below.count() as f64 / 750.0;
+        assert!((share - 0.5).abs() < 0.1, "{share}");
     }
 
     #[test]

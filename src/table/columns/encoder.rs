@@ -158,13 +158,13 @@ impl Encoder {
         let mut log_slopes = vec![0.0; n];
         for (feature, (name, map)) in self.features().enumerate() {
             for (row, &x) in numbers(table, name)?.iter().enumerate() {
-                if !map.support.contains(x) {
+                if !map.support().contains(x) {
                     log_slopes[row] = f64::NEG_INFINITY;
                     continue;
                 }
                 let x = match &mut jitter {
-                    Jitter::Midpoint => x,
-                    Jitter::Drawn(rng) => map.jittered(x, &mut **rng),
+                    Jitter::Midpoint => map.midpoint(x),
+                    Jitter::Drawn(rng) => map.drawn(x, &mut **rng),
                 };
                 let mapped = map.standardised(x);
                 features[row * d + feature] = mapped.value.clamp(-MAX_FEATURE, MAX_FEATURE);
@@ -390,7 +390,7 @@ impl Encoder {
             for (term, row, value) in solved {
                 let column = columns.iter_mut().find(|column| column.name == others[term]);
                 let support = self.features().find(|(name, _)| *name == others[term]);
-                let is_integer = support.is_some_and(|(_, map)| map.support.is_integer());
+                let is_integer = support.is_some_and(|(_, map)| map.support().is_integer());
                 if let Some(Column { values: Values::Numbers(values), .. }) = column {
                     values[row] = if is_integer { whole(value) } else { value };
                 }

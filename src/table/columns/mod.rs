@@ -1,12 +1,14 @@
 //! What the columns of a table are, and their maps to the features of a flow.
 //!
-//! - `support`: the values that a column can take; `tail`: heavy tails made light; `column_map`:
-//!   both and the scale, a column as a standard normal
+//! - `support`: the values that a column can take; `dequantiser`: the numbers that stand for a value that
+//!   many rows may have; `tail`: heavy tails made light; `column_map`: these and the scale, a column as a
+//!   standard normal
 //! - `dependence`: columns that others determine; `schema`: [`Schema`], what each column is, inferred
 //! - `encoder`: rows of a table as rows of a flow, and back
 
 mod column_map;
 mod dependence;
+mod dequantiser;
 mod encoder;
 mod schema;
 mod support;

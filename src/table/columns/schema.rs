@@ -15,6 +15,8 @@ const MIN_ROWS: usize = 20;
 const LUMP: f64 = 0.05;
 /// The share of rows at the greatest integer that makes it a bound.
 const AT_BOUND: f64 = 0.01;
+/// So many columns with the same greatest integer make it a bound of theirs.
+const MIN_SHARING: usize = 4;
 
 /// What is done with a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,9 +85,10 @@ impl Schema {
     ///
     /// - all values equal: constant
     /// - whole numbers: integers, from 0 if none is negative, up to the greatest if a hundredth of
-    ///   the rows has it, and at least five
-    /// - 20 rows or more, all between 0 and 1, on both sides of ½: between 0 and 1
-    /// - 20 rows or more, all above 0, or all below: above 0, or below
+    ///   the rows has it, and at least five; or up to the bound that most such columns have
+    /// - 20 rows or more, all from 0 to 1, on both sides of ½: between 0 and 1, with the ends if a row
+    ///   has one
+    /// - 20 rows or more, all from 0 on, or all up to 0: above 0 or below, with 0 if a row has it
     /// - anything else: real
     /// - no value at all: left out
     ///
@@ -95,7 +98,8 @@ impl Schema {
     pub fn infer(table: &Table) -> Result<Self, Error> {
         let n = table.n_rows();
         ensure!(as Data, n >= 2, "a density needs at least 2 rows of data, got {n}");
-        let columns = table.columns().iter().map(infer_column).collect();
+        let mut columns: Vec<ColumnSchema> = table.columns().iter().map(infer_column).collect();
+        share_bound(&mut columns, table);
         Self { columns }.with_formulas(table)
     }
 
@@ -340,15 +344,47 @@ fn infer_support(sorted: &[f64]) -> Support {
             max: is_bound.then_some(max as i64),
         };
     }
-    let enough = sorted.len() >= MIN_ROWS;
-    if enough && 0.0 < min && min < 0.5 && 0.5 < max && max < 1.0 {
-        Support::Interval { low: 0.0, high: 1.0 }
-    } else if enough && min > 0.0 {
-        Support::Above(0.0)
-    } else if enough && max < 0.0 {
-        Support::Below(0.0)
-    } else {
-        Support::Real
+    if sorted.len() < MIN_ROWS {
+        return Support::Real;
+    }
+    let (low, high) = (0.0, 1.0);
+    match () {
+        () if low < min && min < 0.5 && 0.5 < max && max < high => Support::Interval { low, high },
+        () if low <= min && min < 0.5 && 0.5 < max && max <= high => {
+            Support::ClosedInterval { low, high }
+        }
+        () if min > 0.0 => Support::Above(0.0),
+        () if min == 0.0 => Support::AtLeast(0.0),
+        () if max < 0.0 => Support::Below(0.0),
+        () if max == 0.0 => Support::AtMost(0.0),
+        () => Support::Real,
+    }
+}
+
+/// Gives the greatest integer that at least half of the columns without negative ones have, and four,
+/// to all of them below it: of pixels from 0 to 16, some never reach 16.
+fn share_bound(columns: &mut [ColumnSchema], table: &Table) {
+    let greatest = |values: &Values| match values {
+        Values::Numbers(values) => {
+            values.iter().copied().filter(|x| x.is_finite()).fold(f64::NEG_INFINITY, f64::max)
+        }
+        Values::Text(_) => f64::NEG_INFINITY,
+    };
+    let counts: Vec<(usize, f64)> = (columns.iter().zip(table.columns()).enumerate())
+        .filter(|(_, (column, _))| {
+            matches!(column.kind, Kind::Numbers(Support::Integer { min: Some(0), .. }))
+        })
+        .map(|(index, (_, column))| (index, greatest(&column.values)))
+        .collect();
+    let bound = counts.iter().map(|(_, max)| *max).fold(f64::NEG_INFINITY, f64::max);
+    let n_at_bound = counts.iter().filter(|(_, max)| *max == bound).count();
+    if n_at_bound < MIN_SHARING || 2 * n_at_bound < counts.len() {
+        return;
+    }
+    for (index, _) in counts {
+        if let Kind::Numbers(Support::Integer { max: max @ None, .. }) = &mut columns[index].kind {
+            *max = Some(bound as i64);
+        }
     }
 }
 
@@ -359,13 +395,14 @@ fn lump(support: Support, sorted: &[f64]) -> Option<String> {
     }
     let largest = sorted.chunk_by(|a, b| a == b).max_by_key(|equal| equal.len())?;
     let share = largest.len() as f64 / sorted.len() as f64;
-    (share >= LUMP).then(|| {
-        format!(
-            "{:.0} % of the rows are {}, a lump that a density cannot hold: it will be smoothed",
-            100.0 * share,
-            largest[0]
-        )
-    })
+    let is_end = support.closed_ends().contains(&Some(largest[0]));
+    let what = if is_end {
+        "the end of its support, which has a probability of its own"
+    } else {
+        "a lump that a density cannot hold: it will be smoothed"
+    };
+    let percent = 100.0 * share;
+    (share >= LUMP).then(|| format!("{percent:.0} % of the rows are {}, {what}", largest[0]))
 }
 
 #[cfg(test)]
@@ -387,7 +424,12 @@ mod tests {
         assert_eq!(support(&steps(-1.0, 1.0)), Support::Real);
         assert_eq!(support(&steps(0.0, 99.0)), Support::Above(0.0));
         assert_eq!(support(&steps(-3.0, -1.0)), Support::Below(0.0));
+        let with = |x: f64, values: Vec<f64>| [values, vec![x]].concat();
+        assert_eq!(support(&with(0.0, steps(0.0, 99.0))), Support::AtLeast(0.0));
+        assert_eq!(support(&with(0.0, steps(-3.0, -1.0))), Support::AtMost(0.0));
         assert_eq!(support(&steps(0.0, 1.0)), Support::Interval { low: 0.0, high: 1.0 });
+        let closed = Support::ClosedInterval { low: 0.0, high: 1.0 };
+        assert_eq!(support(&with(1.0, steps(0.0, 1.0))), closed);
         // Too few to tell.
         assert_eq!(support(&[0.25, 0.75]), Support::Real);
         let integers = |f: fn(i32) -> i32| -> Vec<f64> { (0..50).map(|i| f(i).into()).collect() };
@@ -395,6 +437,30 @@ mod tests {
         assert_eq!(support(&integers(|i| i)), of(Some(0), None));
         assert_eq!(support(&integers(|i| i - 9)), of(None, None));
         assert_eq!(support(&integers(|i| i % 6)), of(Some(0), Some(5)));
+    }
+
+    #[test]
+    fn a_bound_of_most_integer_columns_is_one_of_all() {
+        // Three rows in a thousand are no bound by themselves.
+        let row = |i: i32| {
+            let pixel = |n: i32| f64::from(if i % 333 == n { 16 } else { (i + n) % 7 });
+            vec![pixel(1), pixel(2), pixel(3), pixel(4), f64::from(i % 5 + 3), f64::from(-i)]
+        };
+        let rows = (0..1000).map(row).collect::<Vec<_>>();
+        let table = |d: usize| {
+            let rows = rows.iter().map(|row| row[row.len() - d..].to_vec()).collect();
+            Table::from_rows((0..d).map(|index| format!("x{index}")), rows).expect("valid")
+        };
+        let maxima = |d: usize| -> Vec<Option<i64>> {
+            let schema = Schema::infer(&table(d)).expect("rows");
+            let max = |column: &ColumnSchema| match column.kind {
+                Kind::Numbers(Support::Integer { max, .. }) => max,
+                _ => panic!("{column:?}"),
+            };
+            schema.columns().iter().map(max).collect()
+        };
+        assert_eq!(maxima(6), [Some(16), Some(16), Some(16), Some(16), Some(7), None]);
+        assert_eq!(maxima(5), [None, None, None, Some(7), None]);
     }
 
     #[test]

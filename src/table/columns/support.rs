@@ -19,9 +19,21 @@ pub enum Support {
     Above(f64),
     /// Numbers below a bound.
     Below(f64),
+    /// A bound, and numbers above it. Rows may be at the bound itself, as incomes of 0: it has a
+    /// probability, and the numbers above it a density.
+    AtLeast(f64),
+    /// A bound, and numbers below it.
+    AtMost(f64),
     /// Numbers between two bounds, without them: mapped to the line by the quantile function of the
     /// standard normal, so that a uniform column becomes a normal one.
     Interval {
+        /// The lower bound.
+        low: f64,
+        /// The upper bound.
+        high: f64,
+    },
+    /// Numbers between two bounds, and the bounds, each with a probability of its own.
+    ClosedInterval {
         /// The lower bound.
         low: f64,
         /// The upper bound.
@@ -60,7 +72,10 @@ impl fmt::Display for Support {
             Self::Real => f.write_str("real"),
             Self::Above(bound) => write!(f, "above {bound}"),
             Self::Below(bound) => write!(f, "below {bound}"),
+            Self::AtLeast(bound) => write!(f, "at least {bound}"),
+            Self::AtMost(bound) => write!(f, "at most {bound}"),
             Self::Interval { low, high } => write!(f, "between {low} and {high}"),
+            Self::ClosedInterval { low, high } => write!(f, "from {low} to {high}"),
             Self::Integer { min: None, max: None } => f.write_str("integer"),
             Self::Integer { min: Some(min), max: None } => write!(f, "integer from {min}"),
             Self::Integer { min: None, max: Some(max) } => write!(f, "integer up to {max}"),
@@ -92,10 +107,14 @@ impl Support {
     pub fn validate(&self) -> Result<(), Error> {
         let (low, high) = self.ends();
         let is_finite = match self {
-            Self::Above(bound) | Self::Below(bound) | Self::Constant(bound) => bound.is_finite(),
-            Self::Interval { low, high } | Self::Periodic { low, high } => {
-                low.is_finite() && high.is_finite()
-            }
+            Self::Above(bound)
+            | Self::Below(bound)
+            | Self::AtLeast(bound)
+            | Self::AtMost(bound)
+            | Self::Constant(bound) => bound.is_finite(),
+            Self::Interval { low, high }
+            | Self::ClosedInterval { low, high }
+            | Self::Periodic { low, high } => low.is_finite() && high.is_finite(),
             Self::Real | Self::Integer { .. } | Self::PeriodicInteger { .. } => true,
         };
         ensure!(is_finite, "the bounds of a support must be finite, got {self:?}");
@@ -113,6 +132,9 @@ impl Support {
                 x.fract() == 0.0 && low < x && x < high
             }
             Self::Periodic { .. } => low <= x && x <= high,
+            Self::AtLeast(_) | Self::AtMost(_) | Self::ClosedInterval { .. } => {
+                x.is_finite() && low <= x && x <= high
+            }
             _ => x.is_finite() && low < x && x < high,
         }
     }
@@ -129,20 +151,44 @@ impl Support {
             .then_some([low, high - low])
     }
 
+    /// The bounds that are among the values, below and above; not of integers.
+    pub(in crate::table) fn closed_ends(&self) -> [Option<f64>; 2] {
+        match *self {
+            Self::AtLeast(low) => [Some(low), None],
+            Self::AtMost(high) => [None, Some(high)],
+            Self::ClosedInterval { low, high } => [Some(low), Some(high)],
+            _ => [None, None],
+        }
+    }
+
+    /// The open support that is wider by so much below and above, of one with closed ends.
+    pub(in crate::table) fn widened(self, [below, above]: [f64; 2]) -> Self {
+        match self {
+            Self::AtLeast(low) => Self::Above(low - below),
+            Self::AtMost(high) => Self::Below(high + above),
+            Self::ClosedInterval { low, high } => {
+                Self::Interval { low: low - below, high: high + above }
+            }
+            other => other,
+        }
+    }
+
     /// Whether values go to minus infinity and to infinity.
     pub(in crate::table) fn is_open(&self) -> [bool; 2] {
         let (low, high) = self.ends();
         [low == f64::NEG_INFINITY, high == f64::INFINITY]
     }
 
-    /// The ends of the open interval that holds all values, those of dequantised integers too.
+    /// The ends of the interval that holds all values, those of dequantised integers too.
     fn ends(&self) -> (f64, f64) {
         let (low, high) = (f64::NEG_INFINITY, f64::INFINITY);
         match *self {
             Self::Real => (low, high),
-            Self::Above(bound) => (bound, high),
-            Self::Below(bound) => (low, bound),
-            Self::Interval { low, high } | Self::Periodic { low, high } => (low, high),
+            Self::Above(bound) | Self::AtLeast(bound) => (bound, high),
+            Self::Below(bound) | Self::AtMost(bound) => (low, bound),
+            Self::Interval { low, high }
+            | Self::ClosedInterval { low, high }
+            | Self::Periodic { low, high } => (low, high),
             Self::PeriodicInteger { min, max } => (min as f64 - 0.5, max as f64 + 0.5),
             Self::Integer { min, max } => {
                 (min.map_or(low, |min| min as f64 - 0.5), max.map_or(high, |max| max as f64 + 0.5))
@@ -198,6 +244,10 @@ impl Support {
                 whole(x).clamp(least, greatest)
             }
             Self::PeriodicInteger { min, max } => whole(x).clamp(min as f64, max as f64),
+            Self::AtLeast(_) | Self::AtMost(_) | Self::ClosedInterval { .. } => {
+                let (low, high) = self.ends();
+                x.clamp(low.max(f64::MIN), high.min(f64::MAX))
+            }
             _ => self.inside(x),
         }
     }
@@ -301,7 +351,12 @@ mod tests {
             Support::Integer { min: Some(0), max: None },
             Support::Integer { min: Some(-3), max: Some(4) },
         ];
-        for support in SUPPORTS.into_iter().chain(integers) {
+        let closed = [
+            Support::AtLeast(1e-3),
+            Support::AtMost(-2.0),
+            Support::ClosedInterval { low: 0.0, high: 1.0 },
+        ];
+        for support in SUPPORTS.into_iter().chain(integers).chain(closed) {
             for t in [-1e4, -800.0, -40.0, -1.0, 0.0, 1.0, 40.0, 800.0, 1e4] {
                 let x = support.to_support(t);
                 assert!(support.contains(x), "{support}: {x} for {t}");
@@ -315,8 +370,12 @@ mod tests {
         assert!(share.contains(0.5) && !share.contains(0.0) && !share.contains(1.0));
         let count = Support::Integer { min: Some(0), max: None };
         assert!(count.contains(0.0) && !count.contains(-1.0) && !count.contains(0.5));
+        let closed = Support::ClosedInterval { low: 0.0, high: 1.0 };
+        assert!([0.0, 0.5, 1.0].iter().all(|&x| closed.contains(x)) && !closed.contains(1.1));
+        assert!(Support::AtLeast(0.0).contains(0.0) && !Support::AtLeast(0.0).contains(-1e-9));
+        assert!(Support::AtMost(0.0).contains(0.0) && !Support::AtMost(0.0).contains(1e-9));
         assert!(Support::Constant(2.0).contains(2.0) && !Support::Constant(2.0).contains(2.1));
-        for support in [Support::Real, Support::Above(0.0), share, count] {
+        for support in [Support::Real, Support::AtLeast(0.0), Support::Above(0.0), share, count] {
             assert!(!support.contains(f64::NAN) && !support.contains(f64::INFINITY), "{support}");
         }
         assert!(Support::Interval { low: 1.0, high: 1.0 }.validate().is_err());

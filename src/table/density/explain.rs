@@ -84,9 +84,9 @@ impl TableModel {
         for (feature, (name, map)) in self.encoder().features().enumerate() {
             let grid = Grid::new(self, &encoded, &rows, feature);
             for (row, &x) in table.numbers(name)?.iter().enumerate() {
-                let is_inside = map.support.contains(x);
+                let is_inside = map.support().contains(x);
                 let (log_prob, tail) = if is_inside && !log_joint[row].is_nan() {
-                    let slope = map.standardised(x).log_slope;
+                    let slope = map.standardised(map.midpoint(x)).log_slope;
                     let given_others = log_joint[row] - grid.log_integral(row);
                     (given_others + slope, grid.tail(row, log_joint[row]))
                 } else {

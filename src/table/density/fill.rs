@@ -112,14 +112,15 @@ impl TableModel {
                 table.numbers(name)?;
                 continue;
             };
-            if let Some(row) = values.iter().position(|x| !x.is_nan() && !map.support.contains(*x))
+            if let Some(row) =
+                values.iter().position(|x| !x.is_nan() && !map.support().contains(*x))
             {
                 return Err(Error::Data(format!(
                     "{}, column `{name}`: {} is outside of the support, {}, and nothing can be drawn \
                      given it",
                     table.place_of(row),
                     values[row],
-                    map.support
+                    map.support()
                 )));
             }
             let rows: Vec<usize> = (0..values.len()).filter(|&row| values[row].is_nan()).collect();

@@ -18,7 +18,8 @@ use crate::table::source::Table;
 ///
 /// [`fit_table`](crate::table::fit_table) makes one. Log-densities are in nats, in the units of the
 /// columns. An integer column has the density of the numbers that it was dequantised to: at a whole
-/// number it is about the probability of that number, which [`log_mass`](Self::log_mass) estimates.
+/// number it is about the probability of that number, which [`log_mass`](Self::log_mass) estimates. A bound
+/// that is itself a value ([`Support::AtLeast`](crate::table::Support::AtLeast)) counts by its probability.
 ///
 /// # References
 ///
@@ -63,8 +64,8 @@ impl TableModel {
         &self.flow
     }
 
-    /// The log-density of each row, in nats: minus infinity outside of a support. Integers stand
-    /// for the middle of the numbers that they are dequantised to.
+    /// The log-density of each row, in nats: minus infinity outside of a support. Integers, and bounds that
+    /// are values, stand for the middle of the numbers that they are dequantised to.
     ///
     /// Columns are found by their names; others may be there too.
     ///
@@ -75,8 +76,8 @@ impl TableModel {
         self.log_density(table, Jitter::<rand::rngs::ChaCha8Rng>::Midpoint)
     }
 
-    /// The log-probability of each row's integers (and the log-density of the rest), with its
-    /// standard error: the mean density of the numbers that an integer stands for, estimated by
+    /// The log-probability of each row's integers and bounds (and the log-density of the rest), with its
+    /// standard error: the mean density of the numbers that stand for one in training, estimated by
     /// `n_draws` of them.
     ///
     /// # Errors

@@ -335,9 +335,15 @@ impl<'a> Datasets<'a> {
         Ok(encoded)
     }
 
-    /// Rows as a normal is fitted to them.
-    fn linear(&self, map: &Linear, rows: &Table, rng: &mut ChaCha8Rng) -> Result<Dataset, Error> {
-        self.dataset(rows, map.features(rows, rng)?, self.encoder.contexts(rows)?)
+    /// Rows as a normal is fitted to them, and the log-slopes of that.
+    fn linear(
+        &self,
+        map: &Linear,
+        rows: &Table,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(Dataset, Vec<f64>), Error> {
+        let (features, log_slopes) = map.features(rows, rng)?;
+        Ok((self.dataset(rows, features, self.encoder.contexts(rows)?)?, log_slopes))
     }
 
     fn dataset(
@@ -387,14 +393,14 @@ fn table_report(
     // In what the units of the columns differ from the standardised ones.
     let offset = fit.validation_nll - nll;
     let map = Linear::fit(datasets.encoder, &rows.train)?;
-    let gaussian = gaussian_nll(
-        &datasets.linear(&map, &rows.train, rng)?,
-        &datasets.linear(&map, &rows.held_out, rng)?,
-    );
+    let (linear_train, _) = datasets.linear(&map, &rows.train, rng)?;
+    let (linear_held_out, log_slopes) = datasets.linear(&map, &rows.held_out, rng)?;
+    let gaussian = gaussian_nll(&linear_train, &linear_held_out);
+    let log_slope = Evaluation::of(&log_slopes, validation.weights()).nll;
     Ok(TableReport {
         nll,
         nll_error: error,
-        gaussian_nll: gaussian.map(|nll| nll - map.log_slope()),
+        gaussian_nll: gaussian.map(|nll| nll - log_slope),
         copula_nll: fit.copula_nll.map(|nll| nll - offset),
         n_train: rows.n_train,
         n_dropped: rows.n_dropped,

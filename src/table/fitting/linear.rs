@@ -30,20 +30,23 @@ impl Linear {
         Ok(Self { columns: columns.collect::<Result<_, Error>>()? })
     }
 
-    /// The features of all rows, row by row.
-    pub fn features(&self, rows: &Table, rng: &mut ChaCha8Rng) -> Result<Vec<f64>, Error> {
+    /// The features of all rows, row by row, and the logarithms of the slopes from the values to
+    /// them, per row.
+    pub fn features(
+        &self,
+        rows: &Table,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(Vec<f64>, Vec<f64>), Error> {
         let d = self.columns.len();
         let mut features = vec![0.0; rows.n_rows() * d];
+        let mut log_slopes = vec![0.0; rows.n_rows()];
         for (index, (name, map, mean, deviation)) in self.columns.iter().enumerate() {
             for (row, &x) in rows.numbers(name)?.iter().enumerate() {
-                features[row * d + index] = (map.jittered(x, rng) - mean) / deviation;
+                let number = map.drawn(x, rng);
+                features[row * d + index] = (number - mean) / deviation;
+                log_slopes[row] += map.log_width(number) - deviation.ln();
             }
         }
-        Ok(features)
-    }
-
-    /// The logarithm of the slope from the values to the features, the same of every row.
-    pub fn log_slope(&self) -> f64 {
-        -self.columns.iter().map(|(_, _, _, deviation)| deviation.ln()).sum::<f64>()
+        Ok((features, log_slopes))
     }
 }
