@@ -274,6 +274,12 @@ fn contexts_of_any_scale_and_categories_condition_the_density() {
     let unseen = Table::new(vec![birch, year]).expect("a table");
     let error = fitted.model.sample_given(&unseen, &mut rng).unwrap_err().to_string();
     assert!(error.contains("never seen the category \"birch\", only elm, oak"), "{error}");
+    let mut columns = table.select(&[0]).columns().to_vec();
+    columns[0].values = Values::Numbers(vec![1e300]);
+    let error = fitted.model.log_prob(&Table::new(columns).expect("a table")).unwrap_err();
+    let expected = "row 0 (from 0), column `year`: 1000000";
+    assert!(error.to_string().starts_with(expected), "{error}");
+    assert!(error.to_string().contains("is too far from the contexts that the model"), "{error}");
 }
 
 /// `y = x + 0.5 noise`: one column given another.

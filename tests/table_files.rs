@@ -12,7 +12,7 @@ use common::files::Folder;
 use common::{cpu, rng};
 use normalizing_flows::rand::{Rng, RngExt};
 use normalizing_flows::table::{
-    Column, Schema, ScoreConfig, Table, TableConfig, TableFiles, TableFitter, TableModel,
+    Column, Schema, ScoreConfig, Support, Table, TableConfig, TableFiles, TableFitter, TableModel,
     TableSource, Values, fit_table, sample_rows,
 };
 use normalizing_flows::train::{FitConfig, NonFiniteRows};
@@ -294,6 +294,38 @@ fn what_is_too_far_to_train_on_is_refused_before_the_training() {
     let error = fitter.fit_source(&source, &schema, &cpu()).unwrap_err().to_string();
     assert!(error.contains("column `b`: 1000000000000 is too far from the other"), "{error}");
     assert_eq!(n_epochs, 0);
+}
+
+/// Numbers that stand for things: a spline through their codes would have to guess at an order.
+#[test]
+fn numbers_are_categories_if_the_schema_says_so() {
+    let folder = Folder::new("codes");
+    let row = |i: usize| format!("{}.5,{}\n", 10 * (i * 5 % 4) + i * 7 % 3, i * 5 % 4);
+    let rows: String = (0..400).map(row).collect();
+    let input = folder.write("fit.csv", &format!("x,region\n{rows}"));
+    let table = Table::read_csv(&input).expect("a table");
+    let schema = Schema::infer(&table).and_then(|schema| schema.with_categories("region", &table));
+    let schema = schema.expect("it is there");
+    assert!(schema.to_string().ends_with("region  context   4 categories"), "{schema}");
+    let fitted = fit_table(&table, &schema, &epochs(1), &cpu()).expect("it trains");
+    let model = fitted.model;
+    // A file is read as the model was fitted, whatever a number is written as.
+    let other = folder.write("in.csv", "x,region\n1.5,3\n1.5,3.0\n1.5,7\n");
+    let error = model.score_file(&other, folder.file("out.csv"), &ScoreConfig::new(), |_| {});
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("line 4, column `region`: the model has never seen"), "{error}");
+    let config = ScoreConfig::new().with_missing(NonFiniteRows::Drop);
+    let report = model.score_file(&other, folder.file("out.csv"), &config, |_| {});
+    assert_eq!(report.map(|report| report.n_missing), Ok(1));
+    let text = std::fs::read_to_string(folder.file("out.csv")).expect("it is there");
+    let scores: Vec<&str> = text.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
+    assert!(scores[1] == scores[2] && scores[3].is_empty(), "{text}");
+    // From a source likewise, and back.
+    let fitter = TableFitter::new(epochs(1).with_chunk_rows(100));
+    fitter.fit_source(&table, &schema, &cpu()).expect("it trains");
+    let back = schema.with_support("region", Support::Real);
+    let back = back.and_then(|schema| schema.with_modelled("region")).expect("numbers");
+    assert!(back.to_string().ends_with("region  modelled  real"), "{back}");
 }
 
 /// A column of numbers is one of categories if the model says so.

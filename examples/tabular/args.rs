@@ -18,6 +18,10 @@ pub struct Args {
     /// Columns that the density is given, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub context: Vec<String>,
+    /// Columns that the density is given by their categories, separated by commas: numbers that stand
+    /// for things, as regions; columns of text are so in any case
+    #[arg(long, value_delimiter = ',')]
+    pub categories: Vec<String>,
     /// Columns to leave out, separated by commas
     #[arg(long, value_delimiter = ',')]
     pub drop: Vec<String>,
@@ -54,7 +58,7 @@ pub struct Args {
     pub seed: u64,
     /// A model that was fitted before: score the rows of the file, and sample
     #[arg(long, conflicts_with_all = [
-        "context", "drop", "support", "jitter", "weight", "flow", "epochs", "checkpoint"
+        "context", "categories", "drop", "support", "jitter", "weight", "flow", "epochs", "checkpoint"
     ])]
     pub load: Option<PathBuf>,
     /// With --load: fill the missing cells of the file by draws, as filled.csv

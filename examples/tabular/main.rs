@@ -146,6 +146,9 @@ fn schema(args: &Args, table: &Table) -> Result<Schema> {
     for name in &args.context {
         schema = schema.with_context(name)?;
     }
+    for name in &args.categories {
+        schema = schema.with_categories(name, table)?;
+    }
     for name in &args.drop {
         schema = schema.without(name)?;
     }

@@ -1,10 +1,9 @@
 //! [`Encoder`]: the rows of a table as the features and contexts of a model, and back.
 
-use std::borrow::Cow;
-
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
+use super::categories::Categories;
 use super::column_map::ColumnMap;
 use super::dependence::Formula;
 use super::schema::{Kind, Role, Schema};
@@ -38,7 +37,7 @@ enum Encoding {
     Categories(Vec<String>),
 }
 
-/// A standardised value beyond which a flow in f32 may overflow. Contexts end here.
+/// A standardised value beyond which a flow in f32 may overflow.
 pub(in crate::table) const FAR: f64 = 1e6;
 /// Features end here: their squares stay within the range of f32.
 const MAX_FEATURE: f64 = 1e18;
@@ -177,23 +176,31 @@ impl Encoder {
         Ok(EncodedRows { features, contexts: self.contexts(table)?, log_slopes })
     }
 
-    /// The rows in which no value is missing, and no context is infinite.
-    pub fn complete_rows(&self, table: &Table) -> Result<Vec<usize>, Error> {
-        let mut is_complete = vec![true; table.n_rows()];
+    /// The rows in which no value is missing and every context is one that the model can take.
+    pub fn scorable_rows(&self, table: &Table) -> Result<Vec<usize>, Error> {
+        let mut is_scorable = vec![true; table.n_rows()];
         for EncodedColumn { name, encoding } in &self.columns {
-            let is_complete = is_complete.iter_mut();
-            let is_context = matches!(encoding, Encoding::Context(_));
-            match &table.column(name)?.values {
-                Values::Numbers(values) => {
-                    let is_there = |x: &f64| x.is_finite() || !(x.is_nan() || is_context);
-                    is_complete.zip(values).for_each(|(complete, x)| *complete &= is_there(x));
+            let values = &table.column(name)?.values;
+            let rows = is_scorable.iter_mut();
+            match (encoding, values) {
+                (Encoding::Categories(names), _) => {
+                    let found = Categories::new(names).indices(values);
+                    rows.zip(found).for_each(|(scorable, index)| *scorable &= index.is_ok());
                 }
-                Values::Text(values) => {
-                    is_complete.zip(values).for_each(|(complete, x)| *complete &= !x.is_empty());
+                (Encoding::Context(map), Values::Numbers(values)) => {
+                    let is_near = |x: &f64| context(map, *x).is_ok();
+                    rows.zip(values).for_each(|(scorable, x)| *scorable &= is_near(x));
+                }
+                (_, Values::Numbers(values)) => {
+                    rows.zip(values).for_each(|(scorable, x)| *scorable &= !x.is_nan());
+                }
+                // An error that tells the column.
+                (_, Values::Text(_)) => {
+                    table.numbers(name)?;
                 }
             }
         }
-        Ok((0..table.n_rows()).filter(|&row| is_complete[row]).collect())
+        Ok((0..table.n_rows()).filter(|&row| is_scorable[row]).collect())
     }
 
     /// The contexts of the rows of a table, row by row.
@@ -202,16 +209,13 @@ impl Encoder {
         let mut contexts = vec![0.0; n * d];
         let mut first = 0;
         for EncodedColumn { name, encoding } in &self.columns {
+            let wrong = |row: usize, what: String| {
+                Error::Data(format!("{}, column `{name}`: {what}", table.place_of(row)))
+            };
             match encoding {
                 Encoding::Context(map) => {
                     for (row, &c) in numbers(table, name)?.iter().enumerate() {
-                        ensure!(
-                            as Data,
-                            c.is_finite(),
-                            "{}, column `{name}`: a context must be finite, got {c}",
-                            table.place_of(row)
-                        );
-                        let value = map.standardised(c).value.clamp(-FAR, FAR);
+                        let value = context(map, c).map_err(|what| wrong(row, what))?;
                         let place = &mut contexts[row * d + first..];
                         if map.is_periodic() {
                             (place[0], place[1]) = value.sin_cos();
@@ -222,22 +226,14 @@ impl Encoder {
                     first += 1 + usize::from(map.is_periodic());
                 }
                 Encoding::Categories(names) => {
-                    let values = match &table.column(name)?.values {
-                        Values::Text(values) => Cow::from(values),
-                        // A file of few rows may have only categories that look like numbers.
-                        Values::Numbers(values) => {
-                            values.iter().map(|x| category_of(*x, names)).collect()
-                        }
-                    };
-                    for (row, value) in values.iter().enumerate() {
-                        let Ok(index) = names.binary_search(value) else {
-                            return Err(Error::Data(format!(
-                                "{}, column `{name}`: the model has never seen the category \
-                                 {value:?}, only {}",
-                                table.place_of(row),
-                                names.join(", ")
-                            )));
-                        };
+                    let categories = Categories::new(names);
+                    let found = categories.indices(&table.column(name)?.values);
+                    for (row, index) in found.into_iter().enumerate() {
+                        let index = index.map_err(|category| {
+                            let known = categories.in_words();
+                            let what = "the model has never seen the category";
+                            wrong(row, format!("{what} {category}, only {known}"))
+                        })?;
                         contexts[row * d + first + index] = 1.0;
                     }
                     first += names.len();
@@ -399,14 +395,16 @@ impl Encoder {
     }
 }
 
-/// The category that is this number; the number as text if none is, or several are, as `1` and `01`.
-fn category_of(x: f64, names: &[String]) -> String {
-    let mut equal = names.iter().filter(|name| name.parse() == Ok(x));
-    match (equal.next(), equal.next()) {
-        (Some(name), None) => name.clone(),
-        (Some(_), Some(_)) => format!("{x} (several are this number)"),
-        (None, _) => x.to_string(),
+/// A context, standardised; otherwise what is wrong with it.
+fn context(map: &ColumnMap, c: f64) -> Result<f64, String> {
+    if !c.is_finite() {
+        return Err(format!("a context must be finite, got {c}"));
     }
+    let value = map.standardised(c).value;
+    if value.abs() > FAR {
+        return Err(format!("{c} is too far from the contexts that the model was fitted to"));
+    }
+    Ok(value)
 }
 
 /// The numbers of one of some columns, if it is there and holds numbers.

@@ -11,7 +11,7 @@ use crate::distribution::{Distribution, FlowConfig, NormalizingFlow};
 use crate::error::{Error, ensure};
 use crate::io::container::{Container, Kind, problem, write_atomically};
 use crate::io::model::{WEIGHTS, built, bytes_of};
-use crate::table::columns::{Encoder, FAR, Jitter, Kind as ColumnKind, Schema};
+use crate::table::columns::{Encoder, FAR, Jitter, Kind as ColumnKind, Schema, are_numbers};
 use crate::table::source::Table;
 
 /// A density of the rows of a table: supports, scales and tails of the columns, and a flow.
@@ -71,7 +71,8 @@ impl TableModel {
     ///
     /// # Errors
     ///
-    /// [`Error::Data`] if a column is not there, a value is missing, or a category was never seen.
+    /// [`Error::Data`] if a column is not there, a value is missing, a category was never seen, or a
+    /// context is a million standard deviations from those that the model was fitted to.
     pub fn log_prob(&self, table: &Table) -> Result<Vec<f64>, Error> {
         self.log_density(table, Jitter::<rand::rngs::ChaCha8Rng>::Midpoint)
     }
@@ -242,7 +243,7 @@ impl TableModel {
     /// Whether a column holds text, if the model knows it.
     pub(in crate::table) fn is_text(&self, name: &str) -> Option<bool> {
         let column = self.schema.columns().iter().find(|column| column.name == name)?;
-        Some(matches!(column.kind, ColumnKind::Categories(_)))
+        Some(matches!(&column.kind, ColumnKind::Categories(names) if !are_numbers(names)))
     }
 
     /// Loads what [`save`](Self::save) saved, onto any device.

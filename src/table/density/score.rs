@@ -35,7 +35,8 @@ pub struct ScoreConfig {
     /// is scored.
     #[config(default = 32_768)]
     pub chunk_rows: usize,
-    /// What is done about rows with a missing value: refused, or left without a score.
+    /// What is done about rows with a missing value, or a context that the model cannot take, as a
+    /// category that it has never seen: refused, or left without a score.
     #[config(default = "NonFiniteRows::Refuse")]
     pub missing: NonFiniteRows,
 }
@@ -66,7 +67,7 @@ pub struct ScoreReport {
     pub n_rows: usize,
     /// Those that an interrupted run had scored before.
     pub n_before: usize,
-    /// Those with a missing value, which have no score.
+    /// Those with a missing value, or a context that the model cannot take, which have no score.
     pub n_missing: usize,
     /// Those outside of the supports.
     pub n_outside: usize,
@@ -92,7 +93,11 @@ impl fmt::Display for ScoreReport {
             write!(f, " ({} of them by an interrupted run before)", self.n_before)?;
         }
         if self.n_missing > 0 {
-            write!(f, ", {} without a score since a value is missing", self.n_missing)?;
+            write!(
+                f,
+                ", {} without a score (a value is missing, or a context unknown)",
+                self.n_missing
+            )?;
         }
         write!(
             f,
@@ -223,13 +228,13 @@ impl TableModel {
         Ok(())
     }
 
-    /// The log-densities of a chunk; NaN for a row with a missing value, if that is allowed.
+    /// The log-densities of a chunk; NaN for a row that cannot be scored, if that is allowed.
     fn scores_of(&self, chunk: &Table, missing: NonFiniteRows) -> Result<Vec<f64>, Error> {
         let n = chunk.n_rows();
         if missing == NonFiniteRows::Refuse {
             return self.log_prob(chunk);
         }
-        let complete = self.encoder().complete_rows(chunk)?;
+        let complete = self.encoder().scorable_rows(chunk)?;
         if complete.len() == n {
             return self.log_prob(chunk);
         }

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::error::{Error, ensure};
-use crate::table::columns::{Kind, Role, Schema};
+use crate::table::columns::{Categories, Kind, Role, Schema};
 use crate::table::source::{Table, Values};
 use crate::train::NonFiniteRows;
 
@@ -50,19 +50,23 @@ pub(in crate::table) fn usable_rows(
             Ok(())
         };
         match (&table.column(name)?.values, &column.kind) {
-            (Values::Text(values), Kind::Categories(names)) => {
-                for (row, value) in values.iter().enumerate() {
-                    if value.is_empty() {
+            (values, Kind::Categories(names)) => {
+                let categories = Categories::new(names);
+                for (row, index) in categories.indices(values).into_iter().enumerate() {
+                    let is_missing = match values {
+                        Values::Text(values) => values[row].is_empty(),
+                        Values::Numbers(values) => values[row].is_nan(),
+                    };
+                    if is_missing {
                         missing(row, "missing")?;
                         continue;
                     }
-                    ensure!(
-                        as Data,
-                        names.binary_search(value).is_ok(),
-                        "{}: the category {value:?} is none of the schema's, {}",
-                        place(row),
-                        names.join(", ")
-                    );
+                    if let Err(category) = index {
+                        let (place, known) = (place(row), categories.in_words());
+                        let what =
+                            format!("the category {category} is none of the schema's, {known}");
+                        return Err(Error::Data(format!("{place}: {what}")));
+                    }
                 }
             }
             (Values::Numbers(values), Kind::Numbers(support)) => {
@@ -91,10 +95,10 @@ pub(in crate::table) fn usable_rows(
                     }
                 }
             }
-            _ => {
+            (Values::Text(_), Kind::Numbers(_)) => {
                 return Err(Error::Data(format!(
-                    "column `{name}` holds text where the schema says numbers, or numbers where it \
-                     says text: infer the schema from this table"
+                    "column `{name}` holds text where the schema says numbers: infer the schema from \
+                     this table"
                 )));
             }
         }
