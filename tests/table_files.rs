@@ -12,8 +12,8 @@ use common::files::Folder;
 use common::{cpu, rng};
 use normalizing_flows::rand::{Rng, RngExt};
 use normalizing_flows::table::{
-    Column, Schema, ScoreConfig, Support, Table, TableConfig, TableFiles, TableFitter, TableModel,
-    TableSource, Values, fit_table, sample_rows,
+    Column, CsvFormat, Schema, ScoreConfig, Support, Table, TableConfig, TableFiles, TableFitter,
+    TableModel, TableSource, Values, fit_table, sample_rows,
 };
 use normalizing_flows::train::{FitConfig, NonFiniteRows};
 use rand_distr::{Distribution, StandardNormal};
@@ -294,6 +294,26 @@ fn what_is_too_far_to_train_on_is_refused_before_the_training() {
     let error = fitter.fit_source(&source, &schema, &cpu()).unwrap_err().to_string();
     assert!(error.contains("column `b`: 1000000000000 is too far from the other"), "{error}");
     assert_eq!(n_epochs, 0);
+}
+
+/// Blanks between the cells, commas in the numbers: the scores are written so too, and a row without one
+/// keeps its place.
+#[test]
+fn a_file_of_a_format_that_is_said_is_scored_in_it() {
+    let (folder, model) = (Folder::new("blanks"), model());
+    let input = folder.write("in.txt", "x   k tree\n1,5 1  oak\n1,5 NA oak\n2,5 2 \"elm, old\"\n");
+    let csv = CsvFormat::new().with_delimiter(Some(' ')).with_decimal(Some(','));
+    let config = ScoreConfig::new().with_missing(NonFiniteRows::Drop).with_csv(csv.clone());
+    let output = folder.file("out.txt");
+    model.score_file(&input, &output, &config, |_| {}).expect("it can be scored");
+    let scored = TableFiles::new([output]).expect("a file").with_csv(csv.clone()).read();
+    let scored = scored.expect("a table");
+    let rows = TableFiles::new([input]).expect("a file").with_csv(csv).read().expect("a table");
+    assert_eq!(scored.numbers("x"), Ok(&[1.5, 1.5, 2.5][..]));
+    let scores = scored.numbers("log_density").expect("numbers");
+    let expected = model.log_prob(&rows.select(&[0, 2])).expect("the same columns");
+    assert_eq!([scores[0], scores[2]][..], expected[..]);
+    assert!(scores[1].is_nan());
 }
 
 /// Numbers that stand for things: a spline through their codes would have to guess at an order.

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use normalizing_flows::table::{Support, TableFlow};
+use normalizing_flows::Error;
+use normalizing_flows::table::{CsvFormat, Support, TableFiles, TableFlow};
 
 /// Fit a density to a CSV file, or score and sample with one that was fitted
 #[derive(Parser, Debug)]
@@ -11,6 +12,15 @@ use normalizing_flows::table::{Support, TableFlow};
 pub struct Args {
     /// The CSV file, or Parquet by the feature `parquet`; a pattern such as "parts/*.csv" for several
     pub data: String,
+    /// What stands between the cells of the CSV file, if it is not found; "tab" and "blank" in words
+    #[arg(long, value_parser = delimiter)]
+    pub delimiter: Option<char>,
+    /// Whether the first line holds names, if it is not found: names that are numbers look like a row
+    #[arg(long, value_name = "true|false")]
+    pub names: Option<bool>,
+    /// What stands before the fraction of a number, if it is not found
+    #[arg(long, value_name = ".|,")]
+    pub decimal: Option<char>,
     /// Fit and score in chunks of so many rows: for files larger than memory, and the default for
     /// several files
     #[arg(long)]
@@ -87,6 +97,30 @@ impl From<FlowName> for TableFlow {
             FlowName::Nsf => Self::Nsf,
             FlowName::RealNvp => Self::RealNvp,
         }
+    }
+}
+
+impl Args {
+    /// The files, as they are to be read.
+    pub fn files(&self) -> Result<TableFiles, Error> {
+        Ok(TableFiles::matching(&self.data)?.with_csv(self.csv()))
+    }
+
+    /// What is known of the format of CSV files.
+    pub fn csv(&self) -> CsvFormat {
+        CsvFormat::new()
+            .with_delimiter(self.delimiter)
+            .with_has_names(self.names)
+            .with_decimal(self.decimal)
+            .with_text(self.categories.clone())
+    }
+}
+
+fn delimiter(text: &str) -> Result<char, String> {
+    match text {
+        "tab" => Ok('\t'),
+        "blank" => Ok(' '),
+        _ => text.parse().map_err(|_| "it must be one character, tab or blank".to_owned()),
     }
 }
 

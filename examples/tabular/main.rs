@@ -19,8 +19,8 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use normalizing_flows::burn::tensor::Device;
 use normalizing_flows::table::{
-    FittedTable, Role, Schema, Support, Table, TableConfig, TableFiles, TableFitter, TableModel,
-    Values, sample_rows,
+    FittedTable, Role, Schema, Support, Table, TableConfig, TableFitter, TableModel, Values,
+    sample_rows,
 };
 use normalizing_flows::train::{FitConfig, FitError, NonFiniteRows};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
@@ -53,12 +53,9 @@ fn main() -> ExitCode {
 
 /// Fits a model, and writes it with its report, pictures and samples.
 fn fit(args: &Args) -> Result {
-    let files = TableFiles::matching(&args.data)?;
+    let files = args.files()?;
     let in_chunks = args.chunk_rows.is_some() || files.paths().len() > 1;
-    let table = match files.paths() {
-        [path] if !in_chunks => Table::read(path)?,
-        _ => sample_rows(&files, N_DRAWN, args.seed)?,
-    };
+    let table = if in_chunks { sample_rows(&files, N_DRAWN, args.seed)? } else { files.read()? };
     let schema = schema(args, &table)?;
     let what = if in_chunks { " of the files, for the schema and the pictures" } else { "" };
     println!("{} rows{what}\n\n{schema}\n", table.n_rows());

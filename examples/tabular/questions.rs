@@ -17,7 +17,7 @@ const N_SWEEPS: usize = 10;
 const N_TOLD: usize = 3;
 
 pub fn ask(args: &Args, model: &TableModel) -> Result {
-    let files = TableFiles::matching(&args.data)?;
+    let files = args.files()?;
     create_folder(args)?;
     for path in files.paths() {
         match args.explain {
@@ -40,7 +40,7 @@ pub fn ask(args: &Args, model: &TableModel) -> Result {
 /// The name of a result: of several files each has its number and name before it.
 fn result_of(args: &Args, input: &Path, what: &str) -> Result<std::path::PathBuf> {
     let end = if input.extension().is_some_and(|end| end == "parquet") { "parquet" } else { "csv" };
-    let files = TableFiles::matching(&args.data)?;
+    let files = args.files()?;
     let stem = input.file_stem().unwrap_or_default().to_string_lossy();
     // Files of different folders may have one name.
     let index = files.paths().iter().position(|path| path == input).unwrap_or_default();
@@ -51,7 +51,7 @@ fn result_of(args: &Args, input: &Path, what: &str) -> Result<std::path::PathBuf
 
 /// Writes the file with a column of log-densities, in chunks.
 fn score(args: &Args, model: &TableModel, input: &Path) -> Result {
-    let mut config = ScoreConfig::new().with_missing(missing_rows(args));
+    let mut config = ScoreConfig::new().with_missing(missing_rows(args)).with_csv(args.csv());
     if let Some(chunk_rows) = args.chunk_rows {
         config = config.with_chunk_rows(chunk_rows);
     }
@@ -68,7 +68,7 @@ fn score(args: &Args, model: &TableModel, input: &Path) -> Result {
 
 /// Fills the missing cells by draws.
 fn fill(args: &Args, model: &TableModel, input: &Path) -> Result {
-    let table = Table::read(input)?;
+    let table = TableFiles::new([input])?.with_csv(args.csv()).read()?;
     let is_missing = |column: &Column| match &column.values {
         Values::Numbers(values) => values.iter().filter(|x| x.is_nan()).count(),
         Values::Text(_) => 0,
@@ -84,7 +84,7 @@ fn fill(args: &Args, model: &TableModel, input: &Path) -> Result {
 
 /// Tells which columns make the least likely rows so.
 fn explain(args: &Args, model: &TableModel, input: &Path, n: usize) -> Result {
-    let table = Table::read(input)?;
+    let table = TableFiles::new([input])?.with_csv(args.csv()).read()?;
     let scores = model.log_prob(&table)?;
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));

@@ -20,4 +20,4 @@ pub use density::{
     LogMass, ScoreConfig, ScoreReport, Summary, TableModel, effective_sample_size,
 };
 pub use fitting::{FittedTable, TableConfig, TableFitter, TableFlow, TableReport, fit_table};
-pub use source::{Chunks, Column, Table, TableFiles, TableSource, Values, sample_rows};
+pub use source::{Chunks, Column, CsvFormat, Table, TableFiles, TableSource, Values, sample_rows};

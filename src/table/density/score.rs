@@ -17,7 +17,7 @@ use crate::error::{Error, ensure};
 use crate::io::container::problem;
 #[cfg(feature = "parquet")]
 use crate::table::source::parquet_file;
-use crate::table::source::{Format, Table, TableSource, csv_file, file_chunks};
+use crate::table::source::{CsvFormat, Format, Table, TableSource, csv, file_chunks};
 use crate::train::NonFiniteRows;
 
 /// The column that is added.
@@ -39,6 +39,9 @@ pub struct ScoreConfig {
     /// category that it has never seen: refused, or left without a score.
     #[config(default = "NonFiniteRows::Refuse")]
     pub missing: NonFiniteRows,
+    /// What is known of the format of a CSV file.
+    #[config(default = "CsvFormat::new()")]
+    pub csv: CsvFormat,
 }
 
 impl Default for ScoreConfig {
@@ -52,10 +55,10 @@ impl ScoreConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] for chunks of no row.
+    /// [`Error::Config`] for chunks of no row, or a format that is none.
     pub fn validate(&self) -> Result<(), Error> {
         ensure!(self.chunk_rows > 0, "`chunk_rows` must be at least 1, got 0");
-        Ok(())
+        self.csv.validate()
     }
 }
 
@@ -151,7 +154,8 @@ impl TableModel {
             let (sender, receiver) = sync_channel::<Result<Table, Error>>(0);
             scope.spawn(move || {
                 let mut n_skipped = 0;
-                let chunks = file_chunks(input, config.chunk_rows, |name| self.is_text(name));
+                let is_text = |name: &str| self.is_text(name);
+                let chunks = file_chunks(input, config.chunk_rows, &config.csv, is_text);
                 let chunks = chunks.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
                 for chunk in chunks {
                     let chunk = chunk.map(|table| {
@@ -179,7 +183,7 @@ impl TableModel {
             }
             Ok(())
         })?;
-        let report = scores.finish(input, output, format)?;
+        let report = scores.finish(input, output, format, &config.csv)?;
         Ok(ScoreReport {
             n_before,
             seconds: start.elapsed().as_secs_f64(),
@@ -312,7 +316,13 @@ impl Scores {
     }
 
     /// Writes the output, and removes the scores.
-    fn finish(self, input: &Path, output: &Path, format: Format) -> Result<ScoreReport, Error> {
+    fn finish(
+        self,
+        input: &Path,
+        output: &Path,
+        format: Format,
+        csv: &CsvFormat,
+    ) -> Result<ScoreReport, Error> {
         let unread =
             |error: std::io::Error| problem(&self.path, format!("cannot be read: {error}"));
         let mut file = File::open(&self.path).map_err(unread)?;
@@ -333,7 +343,7 @@ impl Scores {
             Ok(score)
         });
         match format {
-            Format::Csv => csv_file::append_column(input, output, COLUMN, scores)?,
+            Format::Csv => csv::append_column(input, output, csv, COLUMN, scores)?,
             #[cfg(feature = "parquet")]
             Format::Parquet => parquet_file::append_column(input, output, COLUMN, scores)?,
             #[cfg(not(feature = "parquet"))]
@@ -366,6 +376,7 @@ fn identity(
     hash.update(fs::canonicalize(input).map_err(unread)?.as_os_str().as_encoded_bytes());
     hash.update(metadata.len().to_le_bytes());
     hash.update([u8::from(config.missing == NonFiniteRows::Drop)]);
+    hash.update(format!("{:?}", config.csv));
     if let Ok(modified) = metadata.modified()
         && let Ok(since) = modified.duration_since(std::time::UNIX_EPOCH)
     {

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::csv_file::CsvChunks;
+use super::csv::{CsvChunks, CsvFormat};
 use super::data::{Column, Table, Values};
 use super::interface::{Chunks, TableSource};
 #[cfg(feature = "parquet")]
 use super::parquet_file::ParquetChunks;
 use crate::error::{Error, ensure};
 use crate::io::container::problem;
+
+/// What is wrong with a file of a table without any row.
+pub(super) const NO_ROWS: &str = "has no rows";
 
 /// The kinds of files, by the ends of their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,7 @@ impl Format {
 #[derive(Debug, Clone)]
 pub struct TableFiles {
     paths: Vec<PathBuf>,
+    csv: CsvFormat,
 }
 
 impl TableFiles {
@@ -67,7 +71,7 @@ impl TableFiles {
     pub fn new<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Result<Self, Error> {
         let paths: Vec<PathBuf> = paths.into_iter().map(Into::into).collect();
         ensure!(!paths.is_empty(), "a table in files needs at least 1 file, got 0");
-        Ok(Self { paths })
+        Ok(Self { paths, csv: CsvFormat::new() })
     }
 
     /// The files whose paths match a pattern such as `parts/*.csv`, in alphabetical order; a path
@@ -92,6 +96,23 @@ impl TableFiles {
         Self::new(paths)
     }
 
+    /// With what is known of the format of CSV files.
+    #[must_use]
+    pub fn with_csv(self, csv: CsvFormat) -> Self {
+        Self { csv, ..self }
+    }
+
+    /// All rows, in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] that says what is wrong, and where; also if there is no row.
+    pub fn read(&self) -> Result<Table, Error> {
+        let mut chunks = self.chunks(usize::MAX)?;
+        let first = chunks.next().unwrap_or_else(|| Err(problem(&self.paths[0], NO_ROWS)))?;
+        chunks.try_fold(first, |table, chunk| table.concat(&chunk?))
+    }
+
     /// The paths.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
@@ -101,7 +122,9 @@ impl TableFiles {
 impl TableSource for TableFiles {
     fn chunks(&self, chunk_rows: usize) -> Result<Chunks<'_>, Error> {
         let (paths, are_several) = (self.paths.as_slice(), self.paths.len() > 1);
-        let mut files = FileChunks { paths, are_several, chunk_rows, file: None, columns: None };
+        let csv = &self.csv;
+        let mut files =
+            FileChunks { paths, csv, are_several, chunk_rows, file: None, columns: None };
         files.open_next()?;
         Ok(Box::new(files))
     }
@@ -112,10 +135,11 @@ impl TableSource for TableFiles {
 pub(in crate::table) fn file_chunks(
     path: &Path,
     chunk_rows: usize,
+    csv: &CsvFormat,
     is_text: impl Fn(&str) -> Option<bool>,
 ) -> Result<Chunks<'static>, Error> {
     match Format::of(path)? {
-        Format::Csv => Ok(Box::new(CsvChunks::open(path, chunk_rows)?.with_kinds(is_text))),
+        Format::Csv => Ok(Box::new(CsvChunks::open(path, chunk_rows, csv)?.with_kinds(is_text))),
         #[cfg(feature = "parquet")]
         Format::Parquet => Ok(Box::new(ParquetChunks::open(path, chunk_rows)?)),
         #[cfg(not(feature = "parquet"))]
@@ -127,6 +151,7 @@ pub(in crate::table) fn file_chunks(
 struct FileChunks<'a> {
     /// Those to come.
     paths: &'a [PathBuf],
+    csv: &'a CsvFormat,
     are_several: bool,
     chunk_rows: usize,
     file: Option<(&'a Path, Chunks<'static>)>,
@@ -142,7 +167,7 @@ impl FileChunks<'_> {
             let column = self.columns.as_ref()?.iter().find(|(other, _)| other == name)?;
             Some(column.1)
         };
-        self.file = Some((path, file_chunks(path, self.chunk_rows, is_text)?));
+        self.file = Some((path, file_chunks(path, self.chunk_rows, self.csv, is_text)?));
         Ok(true)
     }
 
@@ -216,13 +241,6 @@ impl Table {
     ///
     /// [`Error::File`] that says what is wrong, and where.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        match Format::of(path)? {
-            Format::Csv => Self::read_csv(path),
-            Format::Parquet => {
-                let mut chunks = file_chunks(path, usize::MAX, |_| None)?;
-                chunks.next().unwrap_or_else(|| Err(problem(path, "has no rows")))
-            }
-        }
+        TableFiles::new([path.as_ref()])?.read()
     }
 }

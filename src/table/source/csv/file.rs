@@ -1,29 +1,22 @@
 //! Tables as CSV files, whole or in chunks.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
+use csv::{ByteRecord, WriterBuilder};
 
-use super::data::{At, Column, Place, Table, Values};
+use super::format::CsvFormat;
+use super::layout::{Layout, SAMPLE_BYTES, is_missing, layout};
+use super::records::{BLANK, LINE_ENDS, Records, cell, reader, utf8};
 use crate::error::Error;
 use crate::io::container::{atomically, problem, unwritten, write_atomically};
-
-/// In the order in which they are tried: a comma also stands in numbers and text.
-const DELIMITERS: [u8; 4] = *b"\t;|,";
-/// The lines that the delimiter is found by, and their length at most.
-const SAMPLE_LINES: usize = 50;
-const SAMPLE_BYTES: u64 = 1 << 20;
-/// What to do about a file of other line ends.
-const LINE_ENDS: &str = "save the file with the line ends of Unix or Windows";
-/// What stands for an empty cell, in lower case.
-const MISSING: [&str; 6] = ["", "na", "n/a", "nan", "null", "?"];
+use crate::table::source::data::{At, Column, Place, Table, Values};
 
 impl Table {
-    /// Reads a CSV file: the delimiter (comma, semicolon, tab or bar) is found, and the first line
-    /// holds the names unless a cell of it is a number; then they are `c0`, `c1`, and so on, as is
-    /// that of an empty cell.
+    /// Reads a CSV file: the delimiter (comma, semicolon, tab or bar, or blanks between numbers) is found,
+    /// and the first line holds the names unless a cell of it is a number; then they are `c0`, `c1`, and
+    /// so on, as is that of an empty cell. [`read_csv_as`](Self::read_csv_as) is told instead.
     ///
     /// A column is of numbers if most of its cells are. Between semicolons numbers may have a comma for
     /// the point, if no number of the first lines has a point. Empty cells (also `NA`, `NaN`, `null` and
@@ -47,8 +40,17 @@ impl Table {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read_csv(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::read_csv_as(path, &CsvFormat::new())
+    }
+
+    /// Reads a CSV file of a format of which some is known.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_csv`](Self::read_csv), and [`Error::Config`] if the format is none.
+    pub fn read_csv_as(path: impl AsRef<Path>, format: &CsvFormat) -> Result<Self, Error> {
         let path = path.as_ref();
-        let mut chunks = CsvChunks::open(path, usize::MAX)?;
+        let mut chunks = CsvChunks::open(path, usize::MAX, format)?;
         chunks.next().unwrap_or_else(|| Err(problem(path, "has a line of names and no rows")))
     }
 
@@ -87,16 +89,29 @@ pub(in crate::table) struct CsvChunks {
 }
 
 impl CsvChunks {
-    pub fn open(path: &Path, chunk_rows: usize) -> Result<Self, Error> {
-        let (records, layout) = open(path)?;
-        let is_text = vec![None; layout.names.len()];
-        Ok(Self { path: path.to_owned(), records, layout, chunk_rows, is_text })
+    pub fn open(path: &Path, chunk_rows: usize, format: &CsvFormat) -> Result<Self, Error> {
+        let (records, layout) = open(path, format)?;
+        Ok(Self::new(path.to_owned(), records, layout, chunk_rows, format))
+    }
+
+    fn new(
+        path: PathBuf,
+        records: Records,
+        layout: Layout,
+        chunk_rows: usize,
+        format: &CsvFormat,
+    ) -> Self {
+        let is_text = |name: &String| format.text.contains(name).then_some(true);
+        let is_text = layout.names.iter().map(is_text).collect();
+        Self { path, records, layout, chunk_rows, is_text }
     }
 
     /// With text or numbers in the columns of which that is known, whatever the first chunk looks
     /// like.
     pub fn with_kinds(mut self, is_text: impl Fn(&str) -> Option<bool>) -> Self {
-        self.is_text = self.layout.names.iter().map(|name| is_text(name)).collect();
+        for (known, name) in self.is_text.iter_mut().zip(&self.layout.names) {
+            *known = is_text(name).or(*known);
+        }
         self
     }
 
@@ -134,10 +149,11 @@ impl Iterator for CsvChunks {
 pub(in crate::table) fn append_column(
     input: &Path,
     output: &Path,
+    format: &CsvFormat,
     name: &str,
     mut values: impl Iterator<Item = Result<f64, Error>>,
 ) -> Result<(), Error> {
-    let (mut records, layout) = open(input)?;
+    let (mut records, layout) = open(input, format)?;
     atomically(output, |file| {
         let unwritten = |error: std::io::Error| unwritten(output, error);
         let mut writer = BufWriter::new(file);
@@ -154,7 +170,9 @@ pub(in crate::table) fn append_column(
             }
             let changed = || Err(problem(input, "has changed meanwhile"));
             let value = values.next().unwrap_or_else(changed)?;
-            let value = if value.is_nan() { String::new() } else { value.to_string() };
+            // Between blanks an empty cell would be none.
+            let missing = if layout.delimiter == BLANK { "NaN" } else { "" };
+            let value = if value.is_nan() { missing.to_owned() } else { value.to_string() };
             let value = value.replace('.', layout.decimal.as_str());
             end_row(&mut row, layout.delimiter, &value);
             writer.write_all(&row).map_err(unwritten)?;
@@ -176,227 +194,16 @@ fn end_row(row: &mut Vec<u8>, delimiter: u8, cell: &str) {
 }
 
 /// The records of a file after its line of names, and how it is laid out.
-fn open(path: &Path) -> Result<(Records, Layout), Error> {
+fn open(path: &Path, format: &CsvFormat) -> Result<(Records, Layout), Error> {
+    format.validate()?;
     let unread = |error: std::io::Error| problem(path, format!("cannot be read: {error}"));
     let mut sample = Vec::new();
     File::open(path)
         .and_then(|file| file.take(SAMPLE_BYTES).read_to_end(&mut sample))
         .map_err(unread)?;
     let mut records = Records::new(Box::new(BufReader::new(File::open(path).map_err(unread)?)));
-    let layout = layout(&sample, &mut records).map_err(|what| problem(path, what))?;
+    let layout = layout(&sample, &mut records, format).map_err(|what| problem(path, what))?;
     Ok((records, layout))
-}
-
-/// The records of a CSV file as they stand there, one after another; empty lines are none.
-struct Records {
-    reader: Box<dyn BufRead + Send>,
-    delimiter: u8,
-    /// The number of lines that were read.
-    n_lines: u64,
-    /// A record that was read and is to be read again, and its line.
-    first: Option<(Vec<u8>, u64)>,
-}
-
-impl Records {
-    fn new(reader: Box<dyn BufRead + Send>) -> Self {
-        Self { reader, delimiter: b',', n_lines: 0, first: None }
-    }
-
-    /// Appends the next record to `bytes`, with its line end, and gives the line where it starts.
-    fn next(&mut self, bytes: &mut Vec<u8>) -> Result<Option<u64>, String> {
-        if let Some((first, line)) = self.first.take() {
-            bytes.extend(first);
-            return Ok(Some(line));
-        }
-        let start = bytes.len();
-        let mut line = self.n_lines + 1;
-        let mut is_open = false;
-        loop {
-            let from = bytes.len();
-            let n = self.reader.read_until(b'\n', bytes);
-            if n.map_err(|error| format!("cannot be read: {error}"))? == 0 {
-                if is_open {
-                    return Err(format!("line {line} opens a quote that is never closed"));
-                }
-                return Ok((bytes.len() > start).then_some(line));
-            }
-            self.n_lines += 1;
-            // Excel writes a byte order mark.
-            if self.n_lines == 1 && bytes[from..].starts_with(b"\xef\xbb\xbf") {
-                bytes.drain(from..from + 3);
-            }
-            if !is_open && bytes[from..].iter().all(|byte| b"\r\n".contains(byte)) {
-                bytes.truncate(from);
-                line += 1;
-                continue;
-            }
-            is_open = ends_in_quotes(&bytes[from..], self.delimiter, is_open);
-            if !is_open {
-                // Which other readers take for the end of a line.
-                let record = bytes[start..].trim_ascii_end();
-                if !record.contains(&b'"') && record.contains(&b'\r') {
-                    return Err(format!("line {line} has a carriage return within: {LINE_ENDS}"));
-                }
-                if bytes.last() != Some(&b'\n') {
-                    bytes.push(b'\n');
-                }
-                return Ok(Some(line));
-            }
-        }
-    }
-}
-
-/// Whether a cell in quotes goes on after this line.
-fn ends_in_quotes(line: &[u8], delimiter: u8, was_open: bool) -> bool {
-    if !was_open && !line.contains(&b'"') {
-        return false;
-    }
-    let (mut is_open, mut at_start, mut after_quote) = (was_open, !was_open, false);
-    for &byte in line {
-        let is_quote = byte == b'"';
-        if is_open {
-            is_open = !is_quote;
-            after_quote = is_quote;
-        } else {
-            // A quote elsewhere in a cell is as any other character; two in quotes are one.
-            is_open = is_quote && (at_start || after_quote);
-            at_start = byte == delimiter;
-            after_quote = false;
-        }
-    }
-    is_open
-}
-
-/// How a CSV file is laid out.
-struct Layout {
-    delimiter: u8,
-    decimal: Decimal,
-    names: Vec<String>,
-    /// The line of names as it stands in the file, if there is one.
-    line_of_names: Option<Vec<u8>>,
-}
-
-/// The decimal separator.
-#[derive(Clone, Copy)]
-enum Decimal {
-    Point,
-    Comma,
-}
-
-impl Decimal {
-    /// Of the cells of a text: a comma where numbers have one, and none has a point.
-    fn of(text: &str, delimiter: u8) -> Self {
-        let (mut commas, mut points) = (false, false);
-        if delimiter == b';' {
-            let mut reader = reader(text, delimiter);
-            let mut record = ByteRecord::new();
-            while reader.read_byte_record(&mut record).unwrap_or(false) {
-                for cell in record.iter().map(cell) {
-                    points |= cell.contains('.') && Self::Point.number(cell).is_some();
-                    commas |= cell.contains(',') && Self::Comma.number(cell).is_some();
-                }
-            }
-        }
-        if commas && !points { Self::Comma } else { Self::Point }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Point => ".",
-            Self::Comma => ",",
-        }
-    }
-
-    fn number(self, cell: &str) -> Option<f64> {
-        match self {
-            Self::Point => cell.parse().ok(),
-            // A point would be between thousands, or the fraction of another number.
-            Self::Comma if cell.contains('.') => None,
-            Self::Comma => cell.replacen(',', ".", 1).parse().ok(),
-        }
-    }
-}
-
-/// The layout by the first lines; `records` then stand before the first row.
-fn layout(sample: &[u8], records: &mut Records) -> Result<Layout, String> {
-    // A sample may end within a character.
-    let sample = String::from_utf8_lossy(sample);
-    let is_cut = sample.len() as u64 >= SAMPLE_BYTES;
-    let end = if is_cut { sample.rfind('\n').unwrap_or(sample.len()) } else { sample.len() };
-    let sample = &sample[..end];
-    records.delimiter = delimiter(sample);
-    let decimal = Decimal::of(sample, records.delimiter);
-    let mut bytes = Vec::new();
-    let Some(line) = records.next(&mut bytes)? else { return Err("is empty".to_owned()) };
-    let text = utf8(&bytes, &[line])?;
-    let mut first = ByteRecord::new();
-    reader(text, records.delimiter)
-        .read_byte_record(&mut first)
-        .map_err(|error| format!("is no CSV: {error}"))?;
-    let cells: Vec<&str> = first.iter().map(cell).collect();
-    let has_names = cells.iter().all(|cell| decimal.number(cell).is_none())
-        && cells.iter().any(|cell| !cell.is_empty());
-    let name = |(index, cell): (usize, &&str)| {
-        if has_names && !cell.is_empty() { (*cell).to_owned() } else { format!("c{index}") }
-    };
-    let names = cells.iter().enumerate().map(name).collect();
-    if !has_names {
-        records.first = Some((bytes.clone(), line));
-    }
-    let line_of_names = has_names.then_some(bytes);
-    Ok(Layout { delimiter: records.delimiter, decimal, names, line_of_names })
-}
-
-fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
-    ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter)
-        .from_reader(text.as_bytes())
-}
-
-/// A cell of a record of a text.
-fn cell(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or_default().trim()
-}
-
-/// Records as text, of which each starts in a line.
-fn utf8<'b>(bytes: &'b [u8], lines: &[u64]) -> Result<&'b str, String> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        let ends = before.iter().filter(|&&byte| byte == b'\n').count();
-        let line = lines.get(ends).or(lines.last()).copied().unwrap_or(1);
-        format!("line {line} is not UTF-8: save the file in that encoding")
-    })
-}
-
-/// The delimiter that cuts all lines of the sample into the same number of cells, at least two and the
-/// most of all; a comma if none does, as in a file of one column.
-fn delimiter(text: &str) -> u8 {
-    let cells = |delimiter: u8| {
-        let mut reader = reader(text, delimiter);
-        let records = reader.byte_records().take(SAMPLE_LINES);
-        records.map(|record| record.map_or(0, |record| record.len())).collect::<Vec<_>>()
-    };
-    let regular = |delimiter: &u8| -> Option<usize> {
-        let counts = cells(*delimiter);
-        let n = *counts.first()?;
-        (n > 1 && counts.iter().all(|&other| other == n)).then_some(n)
-    };
-    // Between semicolons a comma may be that of a number.
-    if regular(&b';').is_some() && matches!(Decimal::of(text, b';'), Decimal::Comma) {
-        return b';';
-    }
-    // A ragged file is told about by the delimiter that its first line has.
-    let in_first_line = |delimiter: &u8| cells(*delimiter).first().is_some_and(|&n| n > 1);
-    // Of several the first.
-    let most = DELIMITERS.iter().rev().filter(|&delimiter| regular(delimiter).is_some());
-    let most = most.max_by_key(|&delimiter| regular(delimiter)).copied();
-    most.or_else(|| DELIMITERS.into_iter().find(in_first_line)).unwrap_or(b',')
-}
-
-fn is_missing(cell: &str) -> bool {
-    MISSING.iter().any(|missing| cell.eq_ignore_ascii_case(missing))
 }
 
 /// Whether most cells of each column that are not missing are text.
@@ -473,11 +280,13 @@ mod tests {
 
     /// The chunks of a text.
     fn chunks(text: &str, chunk_rows: usize) -> Result<Vec<Table>, String> {
+        chunks_as(text, chunk_rows, &CsvFormat::new())
+    }
+
+    fn chunks_as(text: &str, chunk_rows: usize, format: &CsvFormat) -> Result<Vec<Table>, String> {
         let mut records = Records::new(Box::new(std::io::Cursor::new(text.as_bytes().to_vec())));
-        let layout = layout(text.as_bytes(), &mut records)?;
-        let path = PathBuf::new();
-        let is_text = vec![None; layout.names.len()];
-        let mut chunks = CsvChunks { path, records, layout, chunk_rows, is_text };
+        let layout = layout(text.as_bytes(), &mut records, format)?;
+        let mut chunks = CsvChunks::new(PathBuf::new(), records, layout, chunk_rows, format);
         let mut found = Vec::new();
         while let Some(table) = chunks.read()? {
             found.push(table);
@@ -556,6 +365,51 @@ mod tests {
         assert!(error.starts_with("line 4, column `x`: \"2,5\" is no number"), "{error}");
         let error = parse("x;y\n1,5;2\n2,5;3\n1.234,5;4\n").unwrap_err();
         assert!(error.starts_with("line 4, column `x`: \"1.234,5\" is no number"), "{error}");
+    }
+
+    #[test]
+    fn blanks_part_numbers() {
+        let text = " 0.5  18.00   ?\n-1.0\t2e3 4\n\n 2.5 3   \t7 \n";
+        let table = parse(text).expect("three columns");
+        assert_eq!(table.numbers("c1"), Ok(&[18.0, 2000.0, 3.0][..]));
+        assert_eq!(table.place_of(2), "line 4");
+        let table = parse("height  width\n1 2\n3   4\n").expect("two columns");
+        assert_eq!(table.numbers("width"), Ok(&[2.0, 4.0][..]));
+        // Words are not cut, unless one says so.
+        let words = "tree\nold oak\nold elm\n";
+        assert_eq!(parse(words).expect("one column").columns().len(), 1);
+        let format = CsvFormat::new().with_delimiter(Some(' '));
+        let tables = chunks_as("age tree\n 90  \"old  oak\"\n80 elm\"s\n", 9, &format);
+        let tree = tables.expect("two columns")[0].column("tree").expect("it is there").clone();
+        assert_eq!(tree.values, Values::Text(vec!["old  oak".into(), "elm\"s".into()]));
+    }
+
+    #[test]
+    fn what_is_said_of_a_format_is_not_looked_for() {
+        let years = "2023,2024\n1,2\n3,4\n";
+        assert_eq!(parse(years).map(|table| table.n_rows()), Ok(3));
+        let names = CsvFormat::new().with_has_names(Some(true));
+        let tables = chunks_as(years, 9, &names).expect("two columns");
+        assert_eq!(tables[0].numbers("2024"), Ok(&[2.0, 4.0][..]));
+        let no_names = CsvFormat::new().with_has_names(Some(false));
+        let tables = chunks_as("a,b\nc,d\n", 9, &no_names).expect("two columns");
+        assert_eq!(tables[0].n_rows(), 2);
+        let commas = CsvFormat::new().with_decimal(Some(','));
+        for text in ["x\ty\n1,5\t2\n2,5\t3\n", "x\n1,5\n2,5\n"] {
+            let tables = chunks_as(text, 9, &commas).expect(text);
+            assert_eq!(tables[0].numbers("x"), Ok(&[1.5, 2.5][..]), "{text}");
+        }
+        let text = CsvFormat::new().with_text(vec!["zip".to_owned()]);
+        let tables = chunks_as("zip,x\n0123,1\n9000,2\n", 1, &text).expect("two columns");
+        let zip = |table: &Table| table.column("zip").expect("it is there").values.clone();
+        assert_eq!(zip(&tables[0]), Values::Text(vec!["0123".to_owned()]));
+        for format in [
+            CsvFormat::new().with_delimiter(Some('"')),
+            CsvFormat::new().with_decimal(Some('-')),
+            CsvFormat::new().with_decimal(Some(',')).with_delimiter(Some(',')),
+        ] {
+            assert!(format.validate().is_err(), "{format:?}");
+        }
     }
 
     #[test]
