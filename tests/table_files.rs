@@ -547,6 +547,23 @@ mod parquet {
         assert!(sizes[1] > sizes[0] / 2, "{sizes:?}");
     }
 
+    /// As `tests/data/README.md` says it was written.
+    #[test]
+    fn numbers_of_any_width_are_read_and_other_columns_named() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pyarrow-types.parquet");
+        let table = Table::read(&path).expect("a table");
+        let numbers = |name: &str| -> Vec<String> {
+            table.numbers(name).expect("numbers").iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(numbers("price"), ["1.25", "-0.01", "NaN", "1234567890123.45"]);
+        assert_eq!(numbers("large"), ["1000000000000000000000000000000", "-3", "0.5", "NaN"]);
+        assert_eq!(numbers("half"), ["0.5", "-2", "65504", "0.00000005960464477539063"]);
+        let when = ["1767225600000000000", "-1000000000", "NaN", "946684800000001000"];
+        assert_eq!(numbers("when"), when);
+        let unread = TableFiles::new([path]).expect("a file").unread_columns();
+        assert_eq!(unread, Ok(vec!["id".to_owned(), "parts.list.element".to_owned()]));
+    }
+
     #[test]
     fn what_is_no_parquet_is_told_of() {
         let folder = Folder::new("no-parquet");

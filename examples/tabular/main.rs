@@ -56,6 +56,10 @@ fn fit(args: &Args) -> Result {
     let files = args.files()?;
     let in_chunks = args.chunk_rows.is_some() || files.paths().len() > 1;
     let table = if in_chunks { sample_rows(&files, N_DRAWN, args.seed)? } else { files.read()? };
+    let unread = files.unread_columns()?;
+    if !unread.is_empty() {
+        println!("not read, since they hold neither numbers nor strings: {}", unread.join(", "));
+    }
     let schema = schema(args, &table)?;
     let what = if in_chunks { " of the files, for the schema and the pictures" } else { "" };
     println!("{} rows{what}\n\n{schema}\n", table.n_rows());

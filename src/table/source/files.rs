@@ -7,7 +7,7 @@ use super::csv::{CsvChunks, CsvFormat};
 use super::data::{Column, Table, Values};
 use super::interface::{Chunks, TableSource};
 #[cfg(feature = "parquet")]
-use super::parquet_file::ParquetChunks;
+use super::parquet_file::{self, ParquetChunks};
 use crate::error::{Error, ensure};
 use crate::io::container::problem;
 
@@ -39,7 +39,8 @@ impl Format {
 
 /// One table in one or several files of the same columns: CSV, and Parquet (names that end in
 /// `.parquet`) by the feature `parquet`. Of Parquet files numbers, truth values (0 and 1), timestamps
-/// (in their unit) and strings are read; other columns, as lists, are as if they were not there.
+/// (in their unit) and strings are read; other columns, as lists, are as if they were not there, and
+/// told by [`unread_columns`](Self::unread_columns).
 ///
 /// # Example
 ///
@@ -100,6 +101,27 @@ impl TableFiles {
     #[must_use]
     pub fn with_csv(self, csv: CsvFormat) -> Self {
         Self { csv, ..self }
+    }
+
+    /// The columns of Parquet files that are not read, as lists, by their names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if a file cannot be read.
+    pub fn unread_columns(&self) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        for path in &self.paths {
+            match Format::of(path)? {
+                Format::Csv => {}
+                #[cfg(feature = "parquet")]
+                Format::Parquet => names.extend(parquet_file::unread_columns(path)?),
+                #[cfg(not(feature = "parquet"))]
+                Format::Parquet => unreachable!("refused by `Format::of`"),
+            }
+        }
+        names.sort();
+        names.dedup();
+        Ok(names)
     }
 
     /// All rows, in memory.

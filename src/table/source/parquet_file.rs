@@ -4,10 +4,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parquet::basic::{ConvertedType, Repetition, Type as PhysicalType};
+use burn::tensor::f16;
+use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as PhysicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::column::writer::ColumnCloseResult;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArray};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -207,9 +208,10 @@ impl ParquetChunks {
             .iter()
             .map(|column| Column {
                 name: column.name().to_owned(),
-                values: match column.physical_type() {
-                    PhysicalType::BYTE_ARRAY => Values::Text(Vec::new()),
-                    _ => Values::Numbers(Vec::new()),
+                values: if is_text(column) {
+                    Values::Text(Vec::new())
+                } else {
+                    Values::Numbers(Vec::new())
                 },
             })
             .collect();
@@ -255,16 +257,38 @@ impl Iterator for ParquetChunks {
     }
 }
 
-/// Whether a column is read: numbers, truth values and strings, that are not nested.
+/// Whether a column is read: numbers, truth values, timestamps and strings, that are not nested.
 fn is_read(column: &ColumnDescriptor) -> bool {
     let is_flat = column.max_rep_level() == 0 && column.path().parts().len() == 1;
-    let is_decimal = column.converted_type() == ConvertedType::DECIMAL;
-    is_flat
-        && match column.physical_type() {
-            PhysicalType::INT96 | PhysicalType::FIXED_LEN_BYTE_ARRAY => false,
-            PhysicalType::BYTE_ARRAY => !is_decimal,
-            _ => true,
-        }
+    let is_bytes = column.physical_type() == PhysicalType::FIXED_LEN_BYTE_ARRAY;
+    is_flat && (!is_bytes || is_decimal(column) || is_half(column))
+}
+
+/// The names of the columns of a file that are not read, as lists.
+pub(in crate::table) fn unread_columns(path: &Path) -> Result<Vec<String>, Error> {
+    let reader = open(path)?;
+    let columns = reader.metadata().file_metadata().schema_descr_ptr();
+    let unread = columns.columns().iter().filter(|column| !is_read(column));
+    Ok(unread.map(|column| column.path().string()).collect())
+}
+
+fn is_decimal(column: &ColumnDescriptor) -> bool {
+    column.converted_type() == ConvertedType::DECIMAL
+}
+
+fn is_half(column: &ColumnDescriptor) -> bool {
+    column.logical_type_ref() == Some(&LogicalType::Float16)
+}
+
+/// Whether the values of a column are text.
+fn is_text(column: &ColumnDescriptor) -> bool {
+    column.physical_type() == PhysicalType::BYTE_ARRAY && !is_decimal(column)
+}
+
+/// A whole number of any length, the most significant byte first, in two's complement.
+fn big_endian(bytes: &[u8]) -> f64 {
+    let sign = if bytes.first().is_some_and(|&byte| byte >= 0x80) { -1.0 } else { 0.0 };
+    bytes.iter().fold(sign, |number, &byte| number * 256.0 + f64::from(byte))
 }
 
 fn read_column(
@@ -274,10 +298,7 @@ fn read_column(
     n: usize,
 ) -> Result<(), ParquetError> {
     // Decimals are whole numbers of a unit.
-    let unit = match descriptor.converted_type() {
-        ConvertedType::DECIMAL => 10f64.powi(-descriptor.type_scale()),
-        _ => 1.0,
-    };
+    let units = if is_decimal(descriptor) { 10f64.powi(descriptor.type_scale()) } else { 1.0 };
     let is_unsigned = matches!(
         descriptor.converted_type(),
         ConvertedType::UINT_8
@@ -292,12 +313,14 @@ fn read_column(
         }
         (Values::Numbers(out), ColumnReader::Int32ColumnReader(reader)) => {
             extend(out, reader, max_level, n, f64::NAN, |value| {
-                unit * if is_unsigned { f64::from(value as u32) } else { f64::from(value) }
+                let number = if is_unsigned { f64::from(value as u32) } else { f64::from(value) };
+                number / units
             })
         }
         (Values::Numbers(out), ColumnReader::Int64ColumnReader(reader)) => {
             extend(out, reader, max_level, n, f64::NAN, |value| {
-                unit * if is_unsigned { value as u64 as f64 } else { value as f64 }
+                let number = if is_unsigned { value as u64 as f64 } else { value as f64 };
+                number / units
             })
         }
         (Values::Numbers(out), ColumnReader::FloatColumnReader(reader)) => {
@@ -305,6 +328,20 @@ fn read_column(
         }
         (Values::Numbers(out), ColumnReader::DoubleColumnReader(reader)) => {
             extend(out, reader, max_level, n, f64::NAN, |value| value)
+        }
+        (Values::Numbers(out), ColumnReader::Int96ColumnReader(reader)) => {
+            extend(out, reader, max_level, n, f64::NAN, |value| value.to_nanos() as f64)
+        }
+        (Values::Numbers(out), ColumnReader::ByteArrayColumnReader(reader)) => {
+            let decimal = |value: ByteArray| big_endian(value.data()) / units;
+            extend(out, reader, max_level, n, f64::NAN, decimal)
+        }
+        (Values::Numbers(out), ColumnReader::FixedLenByteArrayColumnReader(reader)) => {
+            let number = |value: FixedLenByteArray| match value.data() {
+                &[low, high] if is_half(descriptor) => f16::from_le_bytes([low, high]).to_f64(),
+                bytes => big_endian(bytes) / units,
+            };
+            extend(out, reader, max_level, n, f64::NAN, number)
         }
         (Values::Text(out), ColumnReader::ByteArrayColumnReader(reader)) => {
             let text = |value: ByteArray| String::from_utf8_lossy(value.data()).into_owned();
