@@ -10,7 +10,7 @@ use common::{cpu, rng};
 use normalizing_flows::rand::rngs::ChaCha8Rng;
 use normalizing_flows::rand::{Rng, RngExt};
 use normalizing_flows::table::{Schema, Support, Table, TableConfig, TableFlow, fit_table};
-use normalizing_flows::train::FitConfig;
+use normalizing_flows::train::{FitConfig, NonFiniteRows};
 use rand_distr::{Beta, Distribution, StandardNormal};
 
 fn epochs(n: usize) -> TableConfig {
@@ -226,6 +226,47 @@ fn columns_without_a_density_are_jittered_as_asked() {
 }
 
 /// Three shares of a whole: the last is what the others leave, and never below 0.
+/// Whatever the order of the columns: a part that is the rest of a total could be sampled below 0.
+#[test]
+fn of_a_total_and_its_parts_the_total_is_left_out() {
+    let mut rng = rng(0);
+    let rows: Vec<Vec<f64>> = (0..500)
+        .map(|_| {
+            let [food, rent] = [1.0, 2.0].map(|mean| (mean + normal(&mut rng)).exp());
+            vec![food + rent, food, 12.0 * (food + rent), rent]
+        })
+        .collect();
+    let names = ["total", "food", "year", "rent"];
+    let table = Table::from_rows(names, rows).expect("a table");
+    let schema = Schema::infer(&table).expect("rows");
+    let printed = schema.to_string();
+    assert!(printed.contains("total  determined  = food + rent"), "{printed}");
+    assert!(printed.contains("year   determined  = 12 * food + 12 * rent"), "{printed}");
+    // Given the total there is nothing else to leave out than a part.
+    let given = schema.with_context("total").and_then(|schema| schema.with_formulas(&table));
+    let printed = given.expect("it is there").to_string();
+    assert!(printed.contains("rent   determined  = total - food"), "{printed}");
+}
+
+#[test]
+fn a_column_that_is_constant_in_the_rows_that_are_used_is_a_constant() {
+    let mut rng = rng(0);
+    let row = |i: usize| {
+        let x = normal(&mut rng);
+        if i < 3 { vec![f64::NAN, 2.5] } else { vec![x, 1.5] }
+    };
+    let rows: Vec<Vec<f64>> = (0..60).map(row).collect();
+    let table = Table::from_rows(["x", "y"], rows).expect("a table");
+    let schema = Schema::infer(&table).expect("rows");
+    let fit = FitConfig::new().with_max_epochs(Some(1)).with_non_finite_rows(NonFiniteRows::Drop);
+    let fitted = fit_table(&table, &schema, &TableConfig::new().with_fit(fit), &cpu());
+    let model = fitted.expect("it trains").model;
+    let rows = Table::from_rows(["x", "y"], vec![vec![0.0, 1.5], vec![0.0, 2.5]]);
+    let scores = model.log_prob(&rows.expect("a table")).expect("the same columns");
+    // Not the spike that a density of equal values would be.
+    assert!(scores[0].abs() < 3.0 && scores[1] == f64::NEG_INFINITY, "{scores:?}");
+}
+
 #[test]
 fn determined_columns_are_inside_of_their_supports() {
     let mut rng = rng(0);

@@ -13,8 +13,12 @@ const MAX_RESIDUAL: f64 = 1e-7;
 /// A coefficient below this, of standardised columns, is a rounding.
 const MIN_COEFFICIENT: f64 = 1e-6;
 
-/// How far off a value may be, beside the sizes of the terms.
+/// How far off a value may be, beside the sizes of the terms: of numbers in f64, and of such that were
+/// written as f32, of which a sum has some roundings.
 const TOLERANCE: f64 = 1e-8;
+const SINGLE_TOLERANCE: f64 = 4.0 * f32::EPSILON as f64;
+/// What the others leave of such a column, beside its standard deviation.
+const MAX_SINGLE_RESIDUAL: f64 = 1e-5;
 
 /// `intercept + Σ coefficient * column`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +26,13 @@ pub struct Formula {
     intercept: f64,
     /// Names and coefficients.
     terms: Vec<(String, f64)>,
+    /// How far off a value may be, beside the sizes of the terms.
+    #[serde(default = "double_tolerance")]
+    tolerance: f64,
+}
+
+fn double_tolerance() -> f64 {
+    TOLERANCE
 }
 
 impl Formula {
@@ -57,10 +68,25 @@ impl Formula {
 
     /// Whether a value is that of the formula but for roundings.
     pub(in crate::table) fn holds(&self, x: f64, of: impl Fn(usize) -> f64) -> bool {
+        self.error(x, of) <= self.tolerance
+    }
+
+    /// How far off a value is, beside the sizes of the terms.
+    fn error(&self, x: f64, of: impl Fn(usize) -> f64) -> f64 {
         let terms = self.terms.iter().enumerate();
         let sizes = terms.map(|(index, (_, factor))| (factor * of(index)).abs());
         let size = x.abs() + self.intercept.abs() + sizes.sum::<f64>();
-        (x - self.value(of)).abs() <= TOLERANCE * size
+        let error = (x - self.value(of)).abs();
+        // Zeros are equal.
+        if error == 0.0 { 0.0 } else { error / size }
+    }
+
+    /// The column that is the sum of positive multiples of the others, if it is not the formula's own:
+    /// `total` in `total - part`.
+    fn total(&self) -> Option<&str> {
+        let mut positive = self.terms.iter().filter(|(_, factor)| *factor > 0.0);
+        let (total, None) = (positive.next()?, positive.next()) else { return None };
+        (self.terms.len() > 1 && self.intercept <= 0.0).then_some(&total.0)
     }
 }
 
@@ -95,9 +121,46 @@ struct Kept {
     projections: Vec<f64>,
 }
 
+/// The formula of each column that others determine, of a total and its parts that of the total:
+/// whatever the parts are, it is then in its support. The first columns are contexts, which are given.
+pub(in crate::table) fn formulas_of_totals(
+    names: &[&str],
+    columns: &[&[f64]],
+    n_contexts: usize,
+) -> Vec<Option<Formula>> {
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    let in_order = |order: &[usize]| {
+        let names: Vec<&str> = order.iter().map(|&index| names[index]).collect();
+        let columns: Vec<&[f64]> = order.iter().map(|&index| columns[index]).collect();
+        formulas(&names, &columns)
+    };
+    let n_found = |found: &[Option<Formula>]| found.iter().flatten().count();
+    let mut found = in_order(&order);
+    // Each total moves behind its parts.
+    for _ in n_contexts..names.len() {
+        let place_of = |total: &str| {
+            (0..order.len())
+                .find(|&place| order[place] >= n_contexts && names[order[place]] == total)
+        };
+        let total = found.iter().flatten().filter_map(Formula::total).find_map(place_of);
+        let Some(place) = total else { break };
+        let mut other = order.clone();
+        let total = other.remove(place);
+        other.push(total);
+        let of_other = in_order(&other);
+        if n_found(&of_other) < n_found(&found) {
+            break;
+        }
+        (order, found) = (other, of_other);
+    }
+    let mut formulas = vec![None; names.len()];
+    order.into_iter().zip(found).for_each(|(index, formula)| formulas[index] = formula);
+    formulas
+}
+
 /// The formula of each column that the columns before it determine, by Gram and Schmidt's process
 /// with a second pass; `None` for the others. Columns of one value are `None`.
-pub(in crate::table) fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Option<Formula>> {
+fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Option<Formula>> {
     let mut kept: Vec<(usize, Kept)> = Vec::new();
     let mut found = Vec::with_capacity(columns.len());
     for (index, column) in columns.iter().enumerate() {
@@ -121,7 +184,8 @@ pub(in crate::table) fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Opti
             }
         }
         let left = dot(&residual, &residual).sqrt();
-        if left > MAX_RESIDUAL {
+        let is_single = is_single(column);
+        if left > if is_single { MAX_SINGLE_RESIDUAL } else { MAX_RESIDUAL } {
             residual.iter_mut().for_each(|r| *r /= left);
             projections.push(left);
             kept.push((index, Kept { mean, deviation: norm, residual, projections }));
@@ -129,7 +193,7 @@ pub(in crate::table) fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Opti
             continue;
         }
         let coefficients = solved(&kept, projections);
-        let mut formula = Formula { intercept: mean, terms: Vec::new() };
+        let mut formula = Formula { intercept: mean, terms: Vec::new(), tolerance: TOLERANCE };
         let mut of: Vec<&[f64]> = Vec::new();
         for ((other, standardised), coefficient) in kept.iter().zip(coefficients) {
             if coefficient.abs() > MIN_COEFFICIENT {
@@ -141,10 +205,21 @@ pub(in crate::table) fn formulas(names: &[&str], columns: &[&[f64]]) -> Vec<Opti
         }
         let size = columns[index].iter().fold(0.0_f64, |most, x| most.max(x.abs()));
         formula.intercept = rounded_to(formula.intercept, 1e-9 * size);
-        let holds = (0..column.len()).all(|row| formula.holds(column[row], |index| of[index][row]));
-        found.push(holds.then_some(formula));
+        let errors = (0..column.len()).map(|row| formula.error(column[row], |i| of[i][row]));
+        let error = errors.fold(0.0, f64::max);
+        if is_single {
+            // Other rows may be somewhat further off.
+            formula.tolerance = (4.0 * error).clamp(TOLERANCE, SINGLE_TOLERANCE);
+        }
+        found.push((error <= formula.tolerance).then_some(formula));
     }
     found
+}
+
+/// Whether numbers that are not whole were written as f32.
+fn is_single(column: &[f64]) -> bool {
+    let is_single = |&x: &f64| f64::from(x as f32) == x;
+    column.iter().all(is_single) && column.iter().any(|x| x.fract() != 0.0)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -213,6 +288,28 @@ mod tests {
         assert_eq!(words[5], some("1.8 * x + 32"));
         assert_eq!(words[6], some("minute - 2.5 * x"));
         assert_eq!(words[7..], [None, None]);
+    }
+
+    /// Numbers of f32 have seven digits, and so have their sums.
+    #[test]
+    fn sums_in_single_precision_are_found_and_near_constants_are_none() {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut column = |center: f32, width: f32| -> Vec<f32> {
+            (0..500).map(|_| center + width * rng.random::<f32>()).collect()
+        };
+        let (a, b, c) = (column(30.0, 100.0), column(0.0, 3.0), column(500.0, 20.0));
+        let sum: Vec<f32> = (0..500).map(|row| a[row] + b[row] * 0.1 + c[row]).collect();
+        let [near, other] = [column(1e6, 1.0), column(1e6, 1.0)];
+        let columns = [a, b, c, sum, near, other]
+            .map(|column| column.into_iter().map(f64::from).collect::<Vec<f64>>());
+        let names = ["a", "b", "c", "sum", "near", "other"];
+        let found = formulas(&names, &[0, 1, 2, 3, 4, 5].map(|index| columns[index].as_slice()));
+        let is_found: Vec<bool> = found.iter().map(Option::is_some).collect();
+        assert_eq!(is_found, [false, false, false, true, false, false], "{found:?}");
+        // A row that is off by more is none of the sum.
+        let formula = found[3].as_ref().expect("it is found");
+        let holds = |by: f64| formula.holds(columns[3][0] + by, |index| columns[index][0]);
+        assert!(holds(1e-4) && !holds(1e-2));
     }
 
     /// Two independent columns with the same sentinel in one row look alike to a correlation.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::categories::{are_numbers, categories_of};
-use super::dependence::{Formula, formulas};
+use super::dependence::{Formula, formulas_of_totals};
 use super::infer::infer;
 use super::support::Support;
 use crate::error::{Error, ensure};
@@ -119,8 +119,7 @@ impl Schema {
         };
         // What is given comes first, and may determine what is modelled.
         let numbers: Vec<usize> = of_role(Role::Context).chain(of_role(Role::Modelled)).collect();
-        let names: Vec<String> = numbers.iter().map(|&i| self.columns[i].name.clone()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let names: Vec<&str> = numbers.iter().map(|&i| self.columns[i].name.as_str()).collect();
         let columns: Vec<&[f64]> =
             names.iter().map(|name| table.numbers(name)).collect::<Result<_, _>>()?;
         // A row with a missing value shows no dependence.
@@ -132,9 +131,27 @@ impl Schema {
             .map(|column| complete.iter().map(|&row| column[row]).collect())
             .collect();
         let values: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
-        for (index, formula) in numbers.into_iter().zip(formulas(&names, &values)) {
-            if let (Some(formula), Role::Modelled) = (formula, &self.columns[index].role) {
+        let n_contexts = of_role(Role::Context).count();
+        let found = formulas_of_totals(&names, &values, n_contexts);
+        for (index, formula) in numbers.into_iter().zip(found).skip(n_contexts) {
+            if let Some(formula) = formula {
                 self.columns[index].role = Role::Determined(formula);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The same with the modelled columns that have one value in all of some rows as constants: others had
+    /// theirs in rows that are left out.
+    pub(in crate::table) fn with_constants(mut self, rows: &Table) -> Result<Self, Error> {
+        for column in self.columns.iter_mut().filter(|column| column.role == Role::Modelled) {
+            let Kind::Numbers(support) = column.kind else { continue };
+            let values = rows.numbers(&column.name)?;
+            let is_noisy = support.is_integer() || column.jitter > 0.0;
+            if let (false, [first, rest @ ..]) = (is_noisy, values)
+                && rest.iter().all(|x| x == first)
+            {
+                column.kind = Kind::Numbers(Support::Constant(*first));
             }
         }
         Ok(self)

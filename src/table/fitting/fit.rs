@@ -151,7 +151,8 @@ impl<'a> TableFitter<'a> {
         self.config.validate()?;
         let config = &self.config.fit;
         let Usable { rows, n_dropped } = usable_rows(table, schema, config.non_finite_rows)?;
-        let schema = schema.clone().with_formulas(&table.select(&rows))?;
+        let used = table.select(&rows);
+        let schema = schema.clone().with_constants(&used)?.with_formulas(&used)?;
         let n_rows = rows.len();
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let (train, held_out) = split(table, rows, config.validation_fraction, &mut rng)?;
