@@ -259,6 +259,17 @@ fn contexts_are_given_to_every_question() {
     }
     let found = model.diagnose(&held_out, &mut rng).expect("rows");
     assert!(found.energy.p_value > 0.01, "{found}");
+    // The model is not quite the truth.
+    assert!(found.columns.iter().all(|column| column.p_value > 1e-4), "{found}");
+    assert_eq!(found.n_effective, 200.0);
+    // Rows of one context under the other's name are not, though all together look the same.
+    let mut columns = held_out.columns().to_vec();
+    if let Values::Text(trees) = &mut columns[2].values {
+        let other = |tree: &str| if tree == "oak" { "elm" } else { "oak" }.to_owned();
+        trees.iter_mut().for_each(|tree| *tree = other(tree));
+    }
+    let swapped = model.diagnose(&Table::new(columns).expect("a table"), &mut rng).expect("rows");
+    assert!(swapped.columns.iter().all(|column| column.p_value < 1e-6), "{swapped}");
     let missing = of(f64::NAN, 1.0, "");
     assert!(model.fill(&missing, 1, &mut rng).is_err(), "a missing context is an error");
 }
