@@ -130,6 +130,16 @@ fn old_faithful_is_better_than_a_gaussian_and_a_copula() {
     let scores = fitted.model.log_prob(&table).expect("the same table");
     let nll = -scores.iter().sum::<f64>() / scores.len() as f64;
     assert!((nll - report.nll).abs() < 0.6, "{nll}: {report}");
+    let samples = fitted.model.sample(2_000, &mut rng(1)).expect("no contexts");
+    let waiting = samples.numbers("waiting").expect("numbers");
+    assert!(samples.numbers("eruptions").expect("numbers").iter().all(|&x| x > 0.0));
+    assert!(waiting.iter().all(|&x| x >= 0.0 && x.fract() == 0.0));
+    // Two humps: few wait for between 62 and 68 minutes, of the samples as of the rows.
+    let share = |values: &[f64]| {
+        values.iter().filter(|x| (62.0..=68.0).contains(*x)).count() as f64 / values.len() as f64
+    };
+    let shares = [waiting, table.numbers("waiting").expect("numbers")].map(share);
+    assert!((shares[0] - shares[1]).abs() < 0.06 && shares[1] < 0.14, "{shares:?}");
 }
 
 fn small_model() -> (Table, TableModel) {

@@ -38,7 +38,7 @@ enum Encoding {
 }
 
 /// A standardised value beyond which a flow in f32 may overflow.
-pub(in crate::table) const FAR: f64 = 1e6;
+const FAR: f64 = 1e6;
 /// Features end here: their squares stay within the range of f32.
 const MAX_FEATURE: f64 = 1e18;
 

@@ -20,6 +20,6 @@ mod tail;
 pub(in crate::table) use categories::{Categories, are_numbers};
 pub(in crate::table) use column_map::ColumnMap;
 pub use dependence::Formula;
-pub(in crate::table) use encoder::{EncodedRows, Encoder, FAR, Jitter};
+pub(in crate::table) use encoder::{EncodedRows, Encoder, Jitter};
 pub use schema::{ColumnSchema, Kind, Role, Schema};
 pub use support::Support;

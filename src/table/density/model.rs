@@ -11,7 +11,7 @@ use crate::distribution::{Distribution, FlowConfig, NormalizingFlow};
 use crate::error::{Error, ensure};
 use crate::io::container::{Container, Kind, problem, write_atomically};
 use crate::io::model::{WEIGHTS, built, bytes_of};
-use crate::table::columns::{Encoder, FAR, Jitter, Kind as ColumnKind, Schema, are_numbers};
+use crate::table::columns::{Encoder, Jitter, Kind as ColumnKind, Schema, are_numbers};
 use crate::table::source::Table;
 
 /// A density of the rows of a table: supports, scales and tails of the columns, and a flow.
@@ -33,6 +33,8 @@ pub struct TableModel {
     flow: NormalizingFlow,
 }
 
+/// So many standard deviations from the others a row has no density where a flow overflows.
+const MAX_DEVIATIONS: f64 = 100.0;
 /// How often rows are drawn again in which a determined column is outside of its support.
 const MAX_REDRAWS: usize = 1_000;
 
@@ -109,7 +111,8 @@ impl TableModel {
         }
         let encoded = self.encoder.encode(table, jitter)?;
         let rows = encoded.features.chunks(self.encoder.d_features());
-        let is_far: Vec<bool> = rows.map(|row| row.iter().any(|z| z.abs() > FAR)).collect();
+        let is_far: Vec<bool> =
+            rows.map(|row| row.iter().any(|z| z.abs() > MAX_DEVIATIONS)).collect();
         let log_joint = self.log_joint(encoded.features, encoded.contexts);
         let rows = log_joint.into_iter().zip(encoded.log_slopes).zip(is_far);
         let sum = |((log_joint, slope), is_far): ((f64, f64), bool)| {
