@@ -37,7 +37,7 @@ OURS, GAUSSIAN = "ours", "gaussian"
 SIDES = [OURS, "zuko-coupling", "zuko-autoregressive", "nflows", GAUSSIAN]
 DIAMONDS = 6000
 # The defaults of `TableConfig`, `FitConfig` and the spline.
-LAYERS, BINS, BOUND = 6, 8, 5.0
+BINS, BOUND = 8, 5.0
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP, MAX_NORM = 1e-3, 1e-4, 0.02, 5.0
 VALIDATION = 0.1
 
@@ -120,7 +120,7 @@ def prepared(name, seed):
 
 # What follows from the size of a table, as in `TableConfig` and `FitConfig`.
 
-def plan(n_rows, epochs):
+def plan(n_rows, d, epochs):
     n_validation = max(1, int(n_rows * VALIDATION + 0.5))
     n_train = n_rows - n_validation
     sixteenth = 1 << max(0, n_train // 16 - 1).bit_length()
@@ -129,7 +129,7 @@ def plan(n_rows, epochs):
     epochs = min(epochs, max(10, min(400, math.ceil(8000 / steps))))
     hidden = next((h for n, h in [(1000, 32), (10_000, 64), (100_000, 128)] if n_rows < n), 256)
     return {"n_validation": n_validation, "batch": batch, "steps": steps, "epochs": epochs,
-            "patience": max(20, epochs // 4), "hidden": hidden}
+            "patience": max(20, epochs // 4), "hidden": hidden, "layers": 6 if d < 5 else 8}
 
 
 def learning_rate(step, n_steps):
@@ -167,24 +167,24 @@ def ours(binary, names, train, test, seed, sizes):
         "notes": report["notes"]}
 
 
-def peer_model(side, d, hidden):
+def peer_model(side, d, layers, hidden):
     if side == "zuko-coupling":
-        return zuko_model(d, hidden, passes=2)
+        return zuko_model(d, layers, hidden, passes=2)
     if side == "zuko-autoregressive":
-        return zuko_model(d, hidden, passes=None)
-    return nflows_model(d, hidden)
+        return zuko_model(d, layers, hidden, passes=None)
+    return nflows_model(d, layers, hidden)
 
 
-def zuko_model(d, hidden, passes):
+def zuko_model(d, layers, hidden, passes):
     """zuko's neural spline flow, whose interval is from -5 to 5."""
     import zuko
-    flow = zuko.flows.NSF(d, transforms=LAYERS, hidden_features=(hidden, hidden), bins=BINS,
+    flow = zuko.flows.NSF(d, transforms=layers, hidden_features=(hidden, hidden), bins=BINS,
                           passes=passes)
     flow.log_prob = lambda x: flow().log_prob(x)
     return flow
 
 
-def nflows_model(d, hidden):
+def nflows_model(d, n_layers, hidden):
     from nflows import distributions, flows, transforms
     from nflows.nn.nets import MLP
     from nflows.utils import create_alternating_binary_mask
@@ -205,7 +205,7 @@ def nflows_model(d, hidden):
             lambda d_in, d_out: Net([d_in], [d_out], [hidden, hidden]),
             num_bins=BINS, tails="linear", tail_bound=BOUND)
 
-    layers = [part for layer in range(LAYERS) for part in (*linear(), coupling(layer))] + linear()
+    layers = [part for layer in range(n_layers) for part in (*linear(), coupling(layer))] + linear()
     return flows.Flow(transforms.CompositeTransform(layers), distributions.StandardNormal([d]))
 
 
@@ -250,7 +250,7 @@ def peer(side, train, test, seed, sizes):
     torch.set_num_threads(CORES)
     torch.manual_seed(seed)
     train, test = (torch.tensor(rows, dtype=torch.float32) for rows in (train, test))
-    model = peer_model(side, train.shape[1], sizes["hidden"])
+    model = peer_model(side, train.shape[1], sizes["layers"], sizes["hidden"])
     mean_nll(model, test)  # What is imported on first use is no training.
     start = time.perf_counter()
     what = fit_peer(model, train, seed, sizes)
@@ -271,7 +271,7 @@ def gaussian(train, test):
 
 def run(side, binary, names, train, test, seed, epochs):
     """A side's NLL of each test row, with the rest; nothing if it fails."""
-    sizes = plan(len(train), epochs)
+    sizes = plan(*train.shape, epochs)
     try:
         if side == OURS:
             nll, what = ours(binary, names, train, test, seed, sizes)

@@ -36,7 +36,7 @@ pub struct TableConfig {
     #[config(default = "TableFlow::Nsf")]
     pub flow: TableFlow,
     /// The number of its coupling layers; with columns on a circle twice as many, of those and of the
-    /// others in turns. By default 6.
+    /// others in turns. By default 6, and 8 from five columns on.
     pub n_layers: Option<usize>,
     /// The units of each of the two hidden layers of its networks. By default from 32 below 1,000
     /// rows to 256 from 100,000 on.
@@ -86,7 +86,7 @@ impl TableConfig {
             10_000..100_000 => 128,
             _ => 256,
         });
-        let n_layers = self.n_layers.unwrap_or(6);
+        let n_layers = self.n_layers.unwrap_or(if d_features < 5 { 6 } else { 8 });
         let network = MlpConfig::new().with_d_hidden(vec![d_hidden; 2]);
         let config = if d_features == 1 {
             of_one_feature(periodic[0], d_context, network)
