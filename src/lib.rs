@@ -111,6 +111,7 @@ mod flow;
 pub mod io;
 mod kernel;
 pub mod linear;
+mod order;
 mod parameters;
 pub mod preset;
 pub mod table;
@@ -130,6 +131,7 @@ pub use elementwise::{Elementwise, ElementwiseConfig};
 pub use error::Error;
 pub use flow::{Flow, Inverse, InverseConfig, Layer, LayerConfig, Sequential, SequentialConfig};
 pub use kernel::Program;
+pub use order::Order;
 pub use parameters::{Settings, cast, with_fresh_ids};
 pub use preset::{NiceConfig, NsfConfig, RealNvpConfig};
 

@@ -12,14 +12,14 @@ use normalizing_flows::conditioner::{
 };
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::elementwise::ConditionalElementwiseConfig;
-use normalizing_flows::linear::{LuLinear, LuLinearConfig};
+use normalizing_flows::linear::{LuLinear, LuLinearConfig, Permutation, PermutationConfig};
 use normalizing_flows::testing::Laws;
 use normalizing_flows::univariate::{
     AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
 };
 use normalizing_flows::{
     Elementwise, ElementwiseConfig, Flow, Inverse, Layer, MaskedCoupling, MaskedCouplingConfig,
-    Sequential,
+    Order, Sequential,
 };
 use rand::rngs::ChaCha8Rng;
 
@@ -109,6 +109,14 @@ registry! {
         LuLinearConfig::new(4).with_mask(Some(mask)).init(device, rng)
     });
     lu_inverse: Laws::new(3, |device, rng| Inverse::new(LuLinearConfig::new(3).init(device, rng)));
+    permutation_of_three: permutation(Order::rotated(3, 1));
+    permutation_of_one: permutation(Order::natural(1));
+    permutation_inverse: Laws::new(4, |device, rng| {
+        Inverse::new(PermutationConfig::new(Order::reversed(4)).init(device, rng))
+    }).with_start(|z| {
+        let log_det = z.clone().narrow(1, 0, 1).squeeze_dim(1).zeros_like();
+        (z.flip([1]), log_det)
+    });
     sequential: Laws::new(3, stack);
     sequential_empty: Laws::new(2, |_, _| Sequential::<MaskedCoupling>::new(vec![]));
     inverse: Laws::new(3, |device, rng| Inverse::new(stack(device, rng)));
@@ -189,6 +197,18 @@ fn elementwise(d_features: usize) -> Laws<Elementwise> {
 
 fn lu(d_features: usize) -> Laws<LuLinear> {
     Laws::new(d_features, move |device, rng| LuLinearConfig::new(d_features).init(device, rng))
+}
+
+fn permutation(order: Order) -> Laws<Permutation> {
+    let start = order.clone();
+    let laws = Laws::new(order.features().len(), move |device, rng| {
+        PermutationConfig::new(order.clone()).init(device, rng)
+    });
+    laws.with_start(move |z| {
+        let columns = start.features().iter().map(|&feature| z.clone().narrow(1, feature, 1));
+        let log_det = z.clone().narrow(1, 0, 1).squeeze_dim(1).zeros_like();
+        (Tensor::cat(columns.collect(), 1), log_det)
+    })
 }
 
 fn stack(device: &Device, rng: &mut ChaCha8Rng) -> Sequential<MaskedCoupling> {

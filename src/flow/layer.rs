@@ -13,7 +13,7 @@ use crate::elementwise::{
     ConditionalElementwise, ConditionalElementwiseConfig, Elementwise, ElementwiseConfig,
 };
 use crate::kernel::Program;
-use crate::linear::{LuLinear, LuLinearConfig};
+use crate::linear::{LuLinear, LuLinearConfig, Permutation, PermutationConfig};
 use crate::parameters::Place;
 
 closed_enum! {
@@ -47,6 +47,8 @@ closed_enum! {
         Elementwise(Elementwise) from ElementwiseConfig;
         /// A univariate map of every feature by itself, by parameters from the context.
         ConditionalElementwise(ConditionalElementwise) from ConditionalElementwiseConfig;
+        /// The features in another order.
+        Permutation(Permutation) from PermutationConfig;
         /// A matrix by its triangular factors.
         LuLinear(LuLinear) from LuLinearConfig;
         /// A stack of layers.

@@ -48,6 +48,8 @@ pub(super) enum OperationSpec {
     Coupling { map: Map<f64>, takes_context: bool, has_angles: bool, networks: Vec<NetworkSpec> },
     /// One of the floats.
     Elementwise { map: Map<f64> },
+    /// One of the ints.
+    Permutation,
     /// Three of the floats: the weight, the bias and the log-determinant.
     Matrix,
 }
@@ -96,6 +98,11 @@ pub(crate) fn lower(
             fits(parameters.dims() == [map.n_parameters(), d_features])?;
             lowering.floats.push(parameters.into_dispatch());
             (OperationSpec::Elementwise { map }, 0)
+        }
+        Operation::Permutation { order } => {
+            fits(order.dims() == [d_features])?;
+            lowering.ints.push(order.into_dispatch());
+            (OperationSpec::Permutation, 0)
         }
         Operation::Matrix { weight, bias, log_det } => {
             fits(weight.dims() == [d_features; 2])?;

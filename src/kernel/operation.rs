@@ -33,6 +33,11 @@ pub enum Operation<'a> {
         /// The map.
         map: KernelMap,
     },
+    /// The features in another order.
+    Permutation {
+        /// In the forward direction, the feature that comes to each place.
+        order: Tensor<1, Int>,
+    },
     /// The product of a row and a matrix, plus a bias, in the direction that
     /// [`Program::direction`](super::Program::direction) asks for.
     Matrix {

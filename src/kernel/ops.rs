@@ -92,7 +92,8 @@ impl<B: Backend> ExtensionType<B> for FlowTensors<B> {
     }
 
     fn routing_tensor(target: &Self::Target) -> Option<&DispatchTensor> {
-        Self::routing_float_tensor(target)
+        // Permutations alone have no floats.
+        target.floats.first().or(target.ints.first())
     }
 
     fn routing_float_tensor(target: &Self::Target) -> Option<&DispatchTensor> {

@@ -1,7 +1,8 @@
 //! Layers that are a matrix, against their definitions.
 
 use super::*;
-use normalizing_flows::linear::{LuLinear, LuLinearConfig};
+use normalizing_flows::Order;
+use normalizing_flows::linear::{LuLinear, LuLinearConfig, Permutation, PermutationConfig};
 
 /// The same layer by the definition: products with the two factors, and substitutions column after
 /// column.
@@ -82,6 +83,107 @@ impl Flow for BySubstitution {
 
     fn d_features(&self) -> Option<usize> {
         Some(self.layer.shift.dims()[0])
+    }
+}
+
+/// The features in another order, written by hand.
+#[derive(Module, Debug)]
+struct ByColumns {
+    layer: Permutation,
+}
+
+impl ByColumns {
+    fn columns(x: &Tensor<2>, order: &Order) -> (Tensor<2>, Tensor<1>) {
+        let columns = order.features().iter().map(|&feature| x.clone().narrow(1, feature, 1));
+        let log_det = x.clone().narrow(1, 0, 1).squeeze_dim(1).zeros_like();
+        (Tensor::cat(columns.collect(), 1), log_det)
+    }
+}
+
+impl Flow for ByColumns {
+    fn forward(&self, z: Tensor<2>, _: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        Self::columns(&z, &self.layer.order())
+    }
+
+    fn inverse(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        Self::columns(&x, &self.layer.order().inverse())
+    }
+
+    fn d_features(&self) -> Option<usize> {
+        self.layer.d_features()
+    }
+}
+
+fn permutation(order: Order, device: &Device) -> [Permutation; 2] {
+    let layer = PermutationConfig::new(order).init(device, &mut rng(0));
+    [layer.clone(), layer]
+}
+
+/// Before and after layers of every kind, so that each finds its features where they are.
+#[test]
+fn permutations_among_other_layers_agree_in_one_pass() {
+    let (device, dtype) = (Device::flex().autodiff(), FloatDType::F64);
+    let orders = [Order::rotated(5, 2), Order::random(5, &mut rng(7)), Order::reversed(5)];
+    let [[a, a_ref], [b, b_ref], [c, c_ref]] = orders.map(|order| permutation(order, &device));
+    let of_hand = |layer: Permutation| ByColumns { layer };
+    let configs: Vec<_> =
+        alternating(5, 2, &relu(&[8])).into_iter().map(|config| config.with_d_context(2)).collect();
+    let Pair { fused, composed } = pair(&configs, dtype, &device);
+    let [first, second] = [&fused.layers[0], &fused.layers[1]].map(Clone::clone);
+    let [first_composed, second_composed] =
+        [&composed.layers[0], &composed.layers[1]].map(Clone::clone);
+    let matrix = lu(5, dtype, &device);
+    let elementwise = || {
+        let config = ElementwiseConfig::new(5);
+        cast(perturb(config.init(&device, &mut rng(3)), 0.3, &mut rng(3)), dtype)
+    };
+    let [shifts, shifts_ref] = {
+        let layer = elementwise();
+        [layer.clone(), layer]
+    };
+    let reference = (
+        (of_hand(a_ref.clone()), first_composed, of_hand(b_ref.clone())),
+        Inverse::new((
+            shifts_ref,
+            of_hand(c_ref.clone()),
+            BySubstitution { layer: matrix.clone() },
+        )),
+        (of_hand(c_ref), second_composed, of_hand(b_ref), of_hand(a_ref)),
+    );
+    let flow = (
+        (a.clone(), first, b.clone()),
+        Inverse::new((shifts, c.clone(), matrix)),
+        (c, second, b, a),
+    );
+    let text = Sequential::new(vec![flow.clone()]);
+    assert_eq!(runs_by_kernels(&text), [true; 10], "{text}");
+    for batch in [1, 2, 70, 300, 1025] {
+        let x = noise([batch, 5], dtype, &device, &mut rng(1)).require_grad();
+        let context = noise([batch, 2], dtype, &device, &mut rng(2)).require_grad();
+        let what = format!("batch {batch}");
+        compare(&what, (&flow, &reference), &x, Some(&context), tolerance(dtype));
+    }
+}
+
+/// Nothing but permutations, of which two may undo each other.
+#[test]
+fn permutations_alone_agree() {
+    let device = Device::flex().autodiff();
+    for dtype in [FloatDType::F32, FloatDType::F64] {
+        let [a, a_ref] = permutation(Order::random(4, &mut rng(5)), &device);
+        let [b, b_ref] = permutation(Order::rotated(4, 1), &device);
+        let [a_ref, b_ref] = [a_ref, b_ref].map(|layer| ByColumns { layer });
+        for batch in [1, 70, 300] {
+            let x = noise([batch, 4], dtype, &device, &mut rng(1)).require_grad();
+            let what = format!("{dtype:?}, batch {batch}");
+            compare(&what, (&a, &a_ref), &x, None, tolerance(dtype));
+            let both = (a.clone(), b.clone());
+            let both_ref = (a_ref.clone(), b_ref.clone());
+            compare(&what, (&both, &both_ref), &x, None, tolerance(dtype));
+            let undone = (a.clone(), Inverse::new(a.clone()));
+            let undone_ref = (a_ref.clone(), Inverse::new(a_ref.clone()));
+            compare(&what, (&undone, &undone_ref), &x, None, tolerance(dtype));
+        }
     }
 }
 

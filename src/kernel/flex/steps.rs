@@ -9,7 +9,9 @@ use super::super::ops::FlowTensors;
 use super::super::row::linear::{copies_weight, transpose};
 use super::super::row::{Activation, Linear};
 use super::super::threads::share;
-use super::super::tile::{Block, Coupling, Elementwise, Matrix, Network, Operation, Step, Steps};
+use super::super::tile::{
+    Block, Coupling, Elementwise, Matrix, Network, Operation, Permutation, Step, Steps, relabelled,
+};
 use super::buffers::{give_back, take_buffer};
 use super::{FlexTensor, Stored, tile_rows};
 use crate::direction::Direction;
@@ -47,6 +49,7 @@ pub(super) fn with_steps<R: Stored, T>(
         if direction == Direction::Inverse {
             steps.reverse();
         }
+        let steps = relabelled(steps);
         let d_features = steps.first().map_or(0, Step::d_features);
         let d_context = flow.context.as_ref().map_or(0, |context| context.shape()[1]);
         f(&Steps { d_features, d_context, steps })
@@ -125,8 +128,13 @@ fn step<'a, R: Stored>(
         OperationSpec::Elementwise { map } => {
             let map = map.cast(R::from_f64);
             let Weight { data: parameters, shape, .. } = weight();
-            Operation::Elementwise(Elementwise { map, d_features: shape[1], parameters })
+            Operation::Elementwise(Elementwise {
+                map,
+                features: (0..shape[1]).collect(),
+                parameters,
+            })
         }
+        OperationSpec::Permutation => Operation::Permutation(Permutation { order: int() }),
         OperationSpec::Matrix => {
             let [Weight { data, shape, columns }, bias, log_det] =
                 std::array::from_fn(|_| weight());
@@ -140,6 +148,7 @@ fn step<'a, R: Stored>(
                     activation: Activation::Identity,
                 },
                 log_det: log_det.data[0],
+                features: (0..shape[0]).collect(),
             })
         }
         OperationSpec::Coupling { map, takes_context, has_angles, networks } => {

@@ -88,6 +88,7 @@ impl<R: Real> Steps<'_, R> {
                 }
                 Operation::Elementwise(elementwise) => elementwise.backward(of_step, tape, back),
                 Operation::Matrix(matrix) => matrix.backward(of_step, tape, &mut scratch, back),
+                Operation::Permutation(permutation) => permutation.backward(&mut scratch, back),
             }
         }
     }

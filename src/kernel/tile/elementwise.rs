@@ -10,7 +10,8 @@ use crate::direction::Direction;
 /// A map of every feature by parameters of its own.
 pub(in super::super) struct Elementwise<'a, R> {
     pub map: Map<R>,
-    pub d_features: usize,
+    /// Where the tile has each feature.
+    pub features: Vec<usize>,
     /// The first parameter of all features, then the second.
     pub parameters: &'a [R],
 }
@@ -27,7 +28,7 @@ impl<R: Real> Elementwise<'_, R> {
         for (row, &value) in parameters.chunks_exact_mut(rows).zip(self.parameters) {
             row.fill(value);
         }
-        self.features(direction).forward(0..self.d_features, layout, tile);
+        self.map(direction).forward(self.features.iter().copied(), layout, tile);
     }
 
     /// The gradients of [`forward`](Self::forward).
@@ -38,13 +39,13 @@ impl<R: Real> Elementwise<'_, R> {
         back: &mut Backward<'_, R>,
     ) {
         let StepBackward { direction, layout, offsets, .. } = step;
-        let features = self.features(direction);
-        let (_, parameters) =
-            features.backward(0..self.d_features, layout, tape, back.state, back.log_det);
+        let map = self.map(direction);
+        let features = self.features.iter().copied();
+        let (_, parameters) = map.backward(features, layout, tape, back.state, back.log_det);
         back.weights.add_rows(offsets[0], parameters, back.log_det.len());
     }
 
-    fn features(&self, direction: Direction) -> Features<'_, R> {
-        Features { map: &self.map, direction, n_features: self.d_features }
+    fn map(&self, direction: Direction) -> Features<'_, R> {
+        Features { map: &self.map, direction, n_features: self.features.len() }
     }
 }

@@ -27,6 +27,7 @@ impl<R: Real> Steps<'_, R> {
                     elementwise.forward(step.direction, layout, tile);
                 }
                 Operation::Matrix(matrix) => matrix.forward(layout, tile),
+                Operation::Permutation(permutation) => permutation.forward(layout, tile),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! [`Matrix`]: the product of a tile and a matrix, and its gradients.
 
-use super::super::row::{Linear, Real};
+use super::super::row::{Linear, Real, feature, feature_mut};
 use super::backward::{Backward, Scratch, StepBackward};
 use super::forward::Tile;
 use super::layout::StepLayout;
@@ -10,13 +10,17 @@ pub(in super::super) struct Matrix<'a, R> {
     /// Without an activation.
     pub linear: Linear<'a, R>,
     pub log_det: R,
+    /// Where the tile has each feature that comes in; those that come out are in their order.
+    pub features: Vec<usize>,
 }
 
 impl<R: Real> Matrix<'_, R> {
     pub(super) fn forward(&self, layout: &StepLayout, tile: &mut Tile<'_, R>) {
         let rows = tile.log_det.len();
         let input = &mut tile.work[layout.input * rows..][..tile.state.len()];
-        input.copy_from_slice(tile.state);
+        for (place, &index) in self.features.iter().enumerate() {
+            feature_mut(input, place, rows).copy_from_slice(feature(tile.state, index, rows));
+        }
         self.linear.forward(input, tile.state, None, rows);
         tile.log_det.iter_mut().for_each(|log_det| *log_det += self.log_det);
     }
@@ -44,7 +48,10 @@ impl<R: Real> Matrix<'_, R> {
         if !is_first || back.input_wanted {
             let gradient = &mut scratch.input_gradient[..back.state.len()];
             self.linear.input_gradient(back.state, gradient, rows, false);
-            back.state.copy_from_slice(gradient);
+            for (place, &index) in self.features.iter().enumerate() {
+                feature_mut(back.state, index, rows)
+                    .copy_from_slice(feature(gradient, place, rows));
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! [`Steps::forward`] takes a tile through. With the [`Layout`] of a tape it leaves what
 //! [`Steps::backward`] needs: the inputs of every linear layer, the parameters of every map, and
 //! what its gradient asks for. Each operation has its file: `coupling`, `elementwise`,
-//! `matrix`.
+//! `matrix`, `permutation`.
 
 mod backward;
 mod coupling;
@@ -13,6 +13,7 @@ mod forward;
 mod layout;
 mod matrix;
 mod network;
+mod permutation;
 mod steps;
 
 pub(super) use backward::{Backward, Offsets, WeightSums};
@@ -22,4 +23,5 @@ pub(super) use forward::Tile;
 pub(super) use layout::Layout;
 pub(super) use matrix::Matrix;
 pub(super) use network::{Block, Network};
+pub(super) use permutation::{Permutation, relabelled};
 pub(super) use steps::{Operation, Step, Steps};

@@ -5,6 +5,7 @@ use super::coupling::Coupling;
 use super::elementwise::Elementwise;
 use super::matrix::Matrix;
 use super::network::Network;
+use super::permutation::Permutation;
 use crate::direction::Direction;
 
 /// The layers in the order in which the rows meet them.
@@ -26,6 +27,7 @@ pub(in super::super) enum Operation<'a, R> {
     Coupling(Coupling<'a, R>),
     Elementwise(Elementwise<'a, R>),
     Matrix(Matrix<'a, R>),
+    Permutation(Permutation),
 }
 
 impl<'a, R: Real> Step<'a, R> {
@@ -35,6 +37,7 @@ impl<'a, R: Real> Step<'a, R> {
             Operation::Coupling(coupling) => coupling.d_input(d_context),
             Operation::Elementwise(_) => 0,
             Operation::Matrix(matrix) => matrix.linear.d_input,
+            Operation::Permutation(permutation) => permutation.order.len(),
         }
     }
 
@@ -42,8 +45,9 @@ impl<'a, R: Real> Step<'a, R> {
     pub(in super::super) fn d_features(&self) -> usize {
         match &self.operation {
             Operation::Coupling(coupling) => coupling.d_features(),
-            Operation::Elementwise(elementwise) => elementwise.d_features,
+            Operation::Elementwise(elementwise) => elementwise.features.len(),
             Operation::Matrix(matrix) => matrix.linear.d_input,
+            Operation::Permutation(permutation) => permutation.order.len(),
         }
     }
 
@@ -53,6 +57,7 @@ impl<'a, R: Real> Step<'a, R> {
             Operation::Coupling(coupling) => coupling.n_weights(),
             Operation::Elementwise(_) => 1,
             Operation::Matrix(matrix) => matrix.linear.n_weights() + 1,
+            Operation::Permutation(_) => 0,
         }
     }
 
@@ -69,7 +74,7 @@ impl<'a, R: Real> Step<'a, R> {
     pub(super) fn networks(&self) -> &[Network<'a, R>] {
         match &self.operation {
             Operation::Coupling(coupling) => &coupling.networks,
-            Operation::Elementwise(_) | Operation::Matrix(_) => &[],
+            Operation::Elementwise(_) | Operation::Matrix(_) | Operation::Permutation(_) => &[],
         }
     }
 
@@ -77,8 +82,10 @@ impl<'a, R: Real> Step<'a, R> {
     fn map(&self) -> Option<(&Map<R>, usize)> {
         match &self.operation {
             Operation::Coupling(coupling) => Some((&coupling.map, coupling.transformed.len())),
-            Operation::Elementwise(elementwise) => Some((&elementwise.map, elementwise.d_features)),
-            Operation::Matrix(_) => None,
+            Operation::Elementwise(elementwise) => {
+                Some((&elementwise.map, elementwise.features.len()))
+            }
+            Operation::Matrix(_) | Operation::Permutation(_) => None,
         }
     }
 }
