@@ -10,7 +10,7 @@ use super::partition::Partition;
 use crate::conditioner::{Conditioner, ConditionerShape, Network, NetworkConfig};
 use crate::direction::Direction;
 use crate::error::{Error, or_panic};
-use crate::flow::run::run;
+use crate::flow::run::directions_by_transform;
 use crate::flow::{Flow, required_context, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap, conditioned};
@@ -170,15 +170,7 @@ impl<C: Conditioner, U: Univariate> MaskedCoupling<C, U> {
 }
 
 impl<C: Conditioner, U: Univariate> Flow for MaskedCoupling<C, U> {
-    fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let direction = Direction::Forward;
-        run(self, direction, z, context, |z| self.transform(direction, z, context))
-    }
-
-    fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let direction = Direction::Inverse;
-        run(self, direction, x, context, |x| self.transform(direction, x, context))
-    }
+    directions_by_transform!();
 
     fn d_features(&self) -> Option<usize> {
         Some(self.partition.d_features())

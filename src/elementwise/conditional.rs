@@ -8,7 +8,7 @@ use rand::Rng;
 use crate::conditioner::{Conditioner, ConditionerShape, Network, NetworkConfig, NetworkLayers};
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
-use crate::flow::run::run;
+use crate::flow::run::directions_by_transform;
 use crate::flow::{Flow, required_context, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
 use crate::parameters::int_parameter;
@@ -166,15 +166,7 @@ impl<C: Conditioner, U: Univariate> ConditionalElementwise<C, U> {
 }
 
 impl<C: Conditioner, U: Univariate> Flow for ConditionalElementwise<C, U> {
-    fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let direction = Direction::Forward;
-        run(self, direction, z, context, |z| self.transform(direction, z, context))
-    }
-
-    fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let direction = Direction::Inverse;
-        run(self, direction, x, context, |x| self.transform(direction, x, context))
-    }
+    directions_by_transform!();
 
     fn d_features(&self) -> Option<usize> {
         Some(self.features.dims()[0])

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
-use crate::flow::run::run;
+use crate::flow::run::directions_by_transform;
 use crate::flow::{Flow, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
@@ -109,7 +109,12 @@ impl<U: Univariate> Elementwise<U> {
         Self { parameters: Param::from_data(zeros, device), univariate }
     }
 
-    fn transform(&self, direction: Direction, input: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    fn transform(
+        &self,
+        direction: Direction,
+        input: Tensor<2>,
+        _: Option<&Tensor<2>>,
+    ) -> (Tensor<2>, Tensor<1>) {
         let parameters = self.parameters.val();
         let [n_parameters, d_features] = parameters.dims();
         assert_shape!(input, [_, d_features]);
@@ -128,15 +133,7 @@ impl<U: Univariate> Elementwise<U> {
 }
 
 impl<U: Univariate> Flow for Elementwise<U> {
-    fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let direction = Direction::Forward;
-        run(self, direction, z, context, |z| self.transform(direction, z))
-    }
-
-    fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let direction = Direction::Inverse;
-        run(self, direction, x, context, |x| self.transform(direction, x))
-    }
+    directions_by_transform!();
 
     fn d_features(&self) -> Option<usize> {
         Some(self.parameters.dims()[1])

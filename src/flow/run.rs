@@ -47,6 +47,33 @@ pub(crate) fn run<F: Flow>(
     }
 }
 
+/// Both directions of a layer of the crate, by its `transform(direction, input, context)` in tensor
+/// operations.
+macro_rules! directions_by_transform {
+    () => {
+        fn forward(
+            &self,
+            z: burn::tensor::Tensor<2>,
+            context: Option<&burn::tensor::Tensor<2>>,
+        ) -> (burn::tensor::Tensor<2>, burn::tensor::Tensor<1>) {
+            let direction = $crate::Direction::Forward;
+            let composed = |z| self.transform(direction, z, context);
+            $crate::flow::run::run(self, direction, z, context, composed)
+        }
+
+        fn inverse(
+            &self,
+            x: burn::tensor::Tensor<2>,
+            context: Option<&burn::tensor::Tensor<2>>,
+        ) -> (burn::tensor::Tensor<2>, burn::tensor::Tensor<1>) {
+            let direction = $crate::Direction::Inverse;
+            let composed = |x| self.transform(direction, x, context);
+            $crate::flow::run::run(self, direction, x, context, composed)
+        }
+    };
+}
+pub(crate) use directions_by_transform;
+
 /// The same for any number of rows in bounded memory: the kernels need no cutting, tensor
 /// operations take the rows in chunks.
 pub(crate) fn run_large<F: Flow>(

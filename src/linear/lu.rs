@@ -9,7 +9,7 @@ use super::triangular::{identity, inverse_of_unit_lower};
 use crate::coupling::Mask;
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
-use crate::flow::run::run;
+use crate::flow::run::directions_by_transform;
 use crate::flow::{Flow, zero_log_det};
 use crate::kernel::{Operation, Program};
 use crate::parameters::{Settings, int_parameter};
@@ -220,7 +220,12 @@ impl LuLinear {
         self.places.as_ref().map_or(self.shift.dims()[0], |places| places.dims()[0])
     }
 
-    fn transform(&self, direction: Direction, input: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    fn transform(
+        &self,
+        direction: Direction,
+        input: Tensor<2>,
+        _: Option<&Tensor<2>>,
+    ) -> (Tensor<2>, Tensor<1>) {
         let d_features = self.n_features();
         assert_shape!(input, [_, d_features]);
         let [batch, _] = input.dims();
@@ -234,15 +239,7 @@ impl LuLinear {
 }
 
 impl Flow for LuLinear {
-    fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let direction = Direction::Forward;
-        run(self, direction, z, context, |z| self.transform(direction, z))
-    }
-
-    fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let direction = Direction::Inverse;
-        run(self, direction, x, context, |x| self.transform(direction, x))
-    }
+    directions_by_transform!();
 
     fn d_features(&self) -> Option<usize> {
         Some(self.n_features())

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
-use crate::flow::run::run;
+use crate::flow::run::directions_by_transform;
 use crate::flow::{Flow, zero_log_det};
 use crate::kernel::{Operation, Program};
 use crate::order::Order;
@@ -100,7 +100,12 @@ impl Permutation {
         Order::custom(self.order.val().into_data().iter::<i64>().map(|i| i as usize).collect())
     }
 
-    fn transform(&self, direction: Direction, input: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    fn transform(
+        &self,
+        direction: Direction,
+        input: Tensor<2>,
+        _: Option<&Tensor<2>>,
+    ) -> (Tensor<2>, Tensor<1>) {
         let [d_features] = self.order.dims();
         assert_shape!(input, [_, d_features]);
         let log_det = zero_log_det(&input);
@@ -113,15 +118,7 @@ impl Permutation {
 }
 
 impl Flow for Permutation {
-    fn forward(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let direction = Direction::Forward;
-        run(self, direction, z, context, |z| self.transform(direction, z))
-    }
-
-    fn inverse(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let direction = Direction::Inverse;
-        run(self, direction, x, context, |x| self.transform(direction, x))
-    }
+    directions_by_transform!();
 
     fn d_features(&self) -> Option<usize> {
         Some(self.order.dims()[0])
