@@ -257,7 +257,7 @@ fn contexts_of_any_scale_and_categories_condition_the_density() {
     let schema = Schema::infer(&table).expect("a table");
 
     let error = fit_table(&table, &schema, &epochs(1), &cpu()).unwrap_err().to_string();
-    assert!(error.contains("column `species` holds text"), "{error}");
+    assert!(error.contains("column `species` (such as \"elm\") holds text"), "{error}");
 
     let schema = schema.with_context("species").and_then(|schema| schema.with_context("year"));
     let schema = schema.expect("both are there");

@@ -145,6 +145,53 @@ fn rows_with_missing_values_are_refused_by_their_line_or_left_without_a_score() 
 }
 
 #[test]
+fn a_table_is_never_written_over() {
+    let (folder, model) = (Folder::new("over"), model());
+    let text = "x,k,tree\n1.5,1,oak\n";
+    let input = folder.write("in.csv", text);
+    // The same file by another path.
+    let output = folder.file("in.csv").parent().expect("a folder").join(".").join("in.csv");
+    let error = model.score_file(&input, output, &ScoreConfig::new(), |_| {}).unwrap_err();
+    assert!(error.to_string().contains("would be written over the table"), "{error}");
+    assert_eq!(std::fs::read_to_string(&input).expect("it is there"), text);
+    assert!(!folder.file("in.csv.scores").exists());
+}
+
+#[test]
+fn columns_that_the_model_does_not_need_may_hold_anything() {
+    let (folder, model) = (Folder::new("unneeded"), model());
+    let input = folder.write("in.csv", "id,x,k,tree\n1,1.5,1,oak\n2,2.5,2,oak\nA7,0.5,0,oak\n");
+    let output = folder.file("out.csv");
+    let report = model.score_file(&input, &output, &ScoreConfig::new(), |_| {});
+    assert_eq!(report.expect("it is scored").n_rows, 3);
+    let text = std::fs::read_to_string(&output).expect("it is there");
+    assert!(text.lines().nth(3).is_some_and(|line| line.starts_with("A7,0.5,0,oak,")), "{text}");
+    let files = TableFiles::new([&input]).expect("a path");
+    assert_eq!(files.column_names().expect("names"), ["id", "x", "k", "tree"]);
+    assert!(files.has_names().expect("a file"));
+}
+
+#[test]
+fn contexts_beyond_those_of_the_fit_are_told_of() {
+    let folder = Folder::new("beyond");
+    let rows = (0..200).map(|i| vec![f64::from(i), f64::from(i * i % 37) / 7.0]).collect();
+    let table = Table::from_rows(["given", "y"], rows).expect("a table");
+    let schema = Schema::infer(&table).and_then(|schema| schema.with_context("given"));
+    let fitted = fit_table(&table, &schema.expect("columns"), &epochs(1), &cpu());
+    let model = fitted.expect("it trains").model;
+    assert_eq!(model.beyond_range(&table).expect("its columns"), []);
+    let input = folder.write("in.csv", "given,y\n-3,1.5\n0,1.5\n250,1.5\n199,1.5\n300,1.5\n");
+    let config = ScoreConfig::new().with_chunk_rows(2);
+    let report = model.score_file(input, folder.file("out.csv"), &config, |_| {});
+    let report = report.expect("it is scored").to_string();
+    // The least and the greatest may be held out.
+    let told = "warning: context `given`: 3 rows are beyond the ";
+    assert!(report.contains(told), "{report}");
+    let gaps = Table::from_rows(["given", "y"], vec![vec![f64::NAN, 1.0], vec![7.0, 1.0]]);
+    assert_eq!(model.scorable_rows(&gaps.expect("a table")).expect("its columns"), [1]);
+}
+
+#[test]
 fn what_cannot_be_scored_is_told_of() {
     let (folder, model) = (Folder::new("refused"), model());
     let output = folder.file("out.csv");

@@ -21,6 +21,10 @@ pub struct Args {
     /// What stands before the fraction of a number, if it is not found
     #[arg(long, value_name = ".|,")]
     pub decimal: Option<char>,
+    /// What stands for a missing value, separated by commas, as -999; empty cells, NA and the like do
+    /// in any case
+    #[arg(long, value_delimiter = ',', value_name = "CODE")]
+    pub missing: Vec<String>,
     /// Fit and score in chunks of so many rows: for files larger than memory, and the default for
     /// several files
     #[arg(long)]
@@ -112,7 +116,28 @@ impl Args {
             .with_delimiter(self.delimiter)
             .with_has_names(self.names)
             .with_decimal(self.decimal)
-            .with_text(self.categories.clone())
+            // What is left out may hold anything.
+            .with_text([self.categories.as_slice(), &self.drop].concat())
+            .with_missing(self.missing.clone())
+    }
+
+    /// A file in the folder for the results.
+    ///
+    /// # Errors
+    ///
+    /// If it is one of the files that are read, or the model.
+    pub fn output(&self, name: &str) -> Result<PathBuf, String> {
+        let path = self.out.join(name);
+        let is_read = |other: &PathBuf| match (path.canonicalize(), other.canonicalize()) {
+            (Ok(path), Ok(other)) => path == other,
+            _ => false,
+        };
+        let files = TableFiles::matching(&self.data).map_err(|error| error.to_string())?;
+        if files.paths().iter().chain(&self.load).any(is_read) {
+            let path = path.display();
+            return Err(format!("{path} would be overwritten: give another folder by --out"));
+        }
+        Ok(path)
     }
 }
 
@@ -129,7 +154,8 @@ pub fn support(text: &str) -> Result<(String, Support), String> {
     let wrong = || {
         format!(
             "`--support {text}`: it must be NAME=real, NAME=above:0, NAME=below:0, NAME=between:0:1, \
-             NAME=at-least:0, NAME=at-most:0, NAME=from:0:1, NAME=integer, NAME=integer:0:16, NAME=periodic:0:360 or NAME=periodic-integer:0:23"
+             NAME=at-least:0, NAME=at-most:0, NAME=from:0:1, NAME=integer, NAME=integer:0:16, \
+             NAME=periodic:0:360 or NAME=periodic-integer:0:23"
         )
     };
     let (name, support) = text.split_once('=').ok_or_else(wrong)?;

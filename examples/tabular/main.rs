@@ -19,8 +19,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use normalizing_flows::burn::tensor::Device;
 use normalizing_flows::table::{
-    FittedTable, Role, Schema, Support, Table, TableConfig, TableFitter, TableModel, Values,
-    sample_rows,
+    FittedTable, Role, Schema, Support, Table, TableConfig, TableFitter, TableModel, sample_rows,
 };
 use normalizing_flows::train::{FitConfig, FitError, NonFiniteRows};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
@@ -45,9 +44,23 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {error}{}", flags(error.as_ref()));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The flags by which one does what an error about the columns asks for: the crate names none.
+fn flags(error: &(dyn Error + 'static)) -> &'static str {
+    let of_fit = match error.downcast_ref() {
+        Some(FitError::<TableModel>::Error(error)) => Some(error),
+        _ => None,
+    };
+    match of_fit.or_else(|| error.downcast_ref()) {
+        Some(normalizing_flows::Error::Data(_)) => {
+            " (by --context, --categories, --drop, --support, --jitter, --weight or --drop-missing)"
+        }
+        _ => "",
     }
 }
 
@@ -56,6 +69,11 @@ fn fit(args: &Args) -> Result {
     let files = args.files()?;
     let in_chunks = args.chunk_rows.is_some() || files.paths().len() > 1;
     let table = if in_chunks { sample_rows(&files, N_DRAWN, args.seed)? } else { files.read()? };
+    if !files.has_names()? {
+        println!(
+            "the first line holds numbers, so the columns are c0, c1, ...: names by --names true"
+        );
+    }
     let unread = files.unread_columns()?;
     if !unread.is_empty() {
         println!("not read, since they hold neither numbers nor strings: {}", unread.join(", "));
@@ -64,6 +82,9 @@ fn fit(args: &Args) -> Result {
     let what = if in_chunks { " of the files, for the schema and the pictures" } else { "" };
     println!("{} rows{what}\n\n{schema}\n", table.n_rows());
     create_folder(args)?;
+    let outputs = ["model.nflow", "summary.json", "samples.csv", "marginals.png", "pairs.png"];
+    let [model_path, summary_path, samples_path, ..] = outputs.map(|name| args.output(name));
+    let (model_path, summary_path, samples_path) = (model_path?, summary_path?, samples_path?);
 
     let bar = ProgressBar::new_spinner()
         .with_style(ProgressStyle::with_template("{elapsed_precise} epoch {pos}: {msg}")?);
@@ -86,16 +107,15 @@ fn fit(args: &Args) -> Result {
     bar.finish_and_clear();
     let FittedTable { model, report, held_out } = match fitted {
         Err(FitError::Diverged(best)) => {
-            let path = args.out.join("model.nflow");
-            best.model.save(&path)?;
+            best.model.save(&model_path)?;
             let reason = &best.report.stop_reason;
-            let path = path.display();
+            let path = model_path.display();
             return Err(format!("the training {reason}; the best weights are in {path}").into());
         }
         other => other?,
     };
+    model.save(model_path)?;
     println!("{report}\n");
-    model.save(args.out.join("model.nflow"))?;
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
     // Too few rows to tell are no reason to end.
     let diagnostics = model.diagnose(&held_out, &mut rng);
@@ -106,10 +126,10 @@ fn fit(args: &Args) -> Result {
     let summary =
         json!({ "report": report, "schema": model.schema(), "diagnostics": diagnostics.ok() });
     let summary = serde_json::to_string_pretty(&summary)?;
-    std::fs::write(args.out.join("summary.json"), summary)?;
+    std::fs::write(summary_path, summary)?;
 
     let samples = samples(&model, &table, args.samples, &mut rng)?;
-    samples.write_csv(args.out.join("samples.csv"))?;
+    samples.write_csv(samples_path)?;
     println!("samples\n{}\n", samples.summary(&[0.05, 0.5, 0.95])?);
     pictures::draw_all(&args.out, &table, &samples, model.schema())?;
     println!(
@@ -167,25 +187,16 @@ fn schema(args: &Args, table: &Table) -> Result<Schema> {
     Ok(schema)
 }
 
-/// Samples; of a conditional model, given the contexts of rows of the table.
+/// Samples; of a conditional model, given the contexts of rows of the table that it can take.
 fn samples(model: &TableModel, table: &Table, n: usize, rng: &mut ChaCha8Rng) -> Result<Table> {
-    let columns = model.schema().columns().iter().filter(|column| column.role == Role::Context);
-    let contexts: Vec<&Values> =
-        columns.map(|column| Ok(&table.column(&column.name)?.values)).collect::<Result<_>>()?;
-    if contexts.is_empty() {
+    if !model.schema().columns().iter().any(|column| column.role == Role::Context) {
         return Ok(model.sample(n, rng)?);
     }
-    let is_there = |values: &&Values, row: usize| match values {
-        Values::Numbers(values) => values[row].is_finite(),
-        Values::Text(values) => !values[row].is_empty(),
-    };
-    let complete: Vec<usize> = (0..table.n_rows())
-        .filter(|&row| contexts.iter().all(|values| is_there(values, row)))
-        .collect();
-    if complete.is_empty() {
+    let rows = model.scorable_rows(table)?;
+    if rows.is_empty() {
         return Err("no row of the file has all contexts".into());
     }
-    let rows: Vec<usize> = (0..n).map(|_| complete[rng.random_range(0..complete.len())]).collect();
+    let rows: Vec<usize> = (0..n).map(|_| rows[rng.random_range(0..rows.len())]).collect();
     Ok(model.sample_given(&table.select(&rows), rng)?)
 }
 

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use indicatif::ProgressBar;
 use normalizing_flows::table::{
-    Column, Explanation, ScoreConfig, Table, TableFiles, TableModel, Values, sample_rows,
+    Column, CsvFormat, Explanation, Role, ScoreConfig, Table, TableFiles, TableModel, Values,
+    sample_rows,
 };
+use normalizing_flows::train::NonFiniteRows;
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 use crate::args::Args;
@@ -28,13 +30,25 @@ pub fn ask(args: &Args, model: &TableModel) -> Result {
     }
     if !args.fill && args.explain.is_none() {
         let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
+        let files = files.with_csv(csv_for(args, model)?);
         let rows = sample_rows(&files, N_DRAWN, args.seed)?;
-        let path = args.out.join("samples.csv");
+        let path = args.output("samples.csv")?;
         samples(model, &rows, args.samples, &mut rng)?.write_csv(path)?;
     }
     println!("the results are in {}", args.out.display());
     print_peak_memory();
     Ok(())
+}
+
+/// The format of the files, with columns that the model does not need as text: those may hold anything.
+fn csv_for(args: &Args, model: &TableModel) -> Result<CsvFormat> {
+    let columns = model.schema().columns();
+    let is_needed = |name: &String| {
+        columns.iter().any(|column| column.name == *name && column.role != Role::LeftOut)
+    };
+    let mut text = args.files()?.column_names()?;
+    text.retain(|name| !is_needed(name));
+    Ok(args.csv().with_text(text))
 }
 
 /// The name of a result: of several files each has its number and name before it.
@@ -46,7 +60,7 @@ fn result_of(args: &Args, input: &Path, what: &str) -> Result<std::path::PathBuf
     let index = files.paths().iter().position(|path| path == input).unwrap_or_default();
     let is_one = files.paths().len() == 1;
     let name = if is_one { what.to_owned() } else { format!("{index}-{stem}-{what}") };
-    Ok(args.out.join(format!("{name}.{end}")))
+    Ok(args.output(&format!("{name}.{end}"))?)
 }
 
 /// Writes the file with a column of log-densities, in chunks.
@@ -68,7 +82,7 @@ fn score(args: &Args, model: &TableModel, input: &Path) -> Result {
 
 /// Fills the missing cells by draws.
 fn fill(args: &Args, model: &TableModel, input: &Path) -> Result {
-    let table = TableFiles::new([input])?.with_csv(args.csv()).read()?;
+    let table = TableFiles::new([input])?.with_csv(csv_for(args, model)?).read()?;
     let is_missing = |column: &Column| match &column.values {
         Values::Numbers(values) => values.iter().filter(|x| x.is_nan()).count(),
         Values::Text(_) => 0,
@@ -84,7 +98,9 @@ fn fill(args: &Args, model: &TableModel, input: &Path) -> Result {
 
 /// Tells which columns make the least likely rows so.
 fn explain(args: &Args, model: &TableModel, input: &Path, n: usize) -> Result {
-    let table = TableFiles::new([input])?.with_csv(args.csv()).read()?;
+    let table = TableFiles::new([input])?.with_csv(csv_for(args, model)?).read()?;
+    let is_refused = missing_rows(args) == NonFiniteRows::Refuse;
+    let table = if is_refused { table } else { table.select(&model.scorable_rows(&table)?) };
     let scores = model.log_prob(&table)?;
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));

@@ -180,6 +180,73 @@ impl Product {
 }
 
 impl LuLinear {
+    /// The layer with the factors of a matrix, `z = A x + b` with the shift as it is. A start from data is
+    /// one use: the inverse of their Cholesky factor makes columns uncorrelated.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the matrix is not of the mixed features, or has no such factors: then a pivot is
+    /// 0, less than 0, or not within the bound of the layer. Permute the features first, or
+    /// change their signs.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use normalizing_flows::Flow;
+    /// use normalizing_flows::linear::LuLinearConfig;
+    /// use normalizing_flows::burn::tensor::{Device, Tensor};
+    /// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+    ///
+    /// let (device, mut rng) = (Device::default(), ChaCha8Rng::seed_from_u64(0));
+    /// let layer = LuLinearConfig::new(2).init(&device, &mut rng);
+    /// let layer = layer.with_matrix(&[vec![2.0, 4.0], vec![1.0, 5.0]])?;
+    /// let (z, log_det) = layer.inverse(Tensor::from_data([[1.0, 1.0]], &device), None);
+    /// let z = z.into_data().try_into_vec::<f32>().unwrap();
+    /// assert!((z[0] - 6.0).abs() < 1e-5 && (z[1] - 6.0).abs() < 1e-5);
+    /// assert!((log_det.into_scalar::<f32>() - 6_f32.ln()).abs() < 1e-5);
+    /// # Ok::<(), normalizing_flows::Error>(())
+    /// ```
+    pub fn with_matrix(self, matrix: &[Vec<f64>]) -> Result<Self, Error> {
+        let [d, _] = self.factors.dims();
+        let is_square = matrix.len() == d && matrix.iter().all(|row| row.len() == d);
+        ensure!(
+            is_square,
+            "the matrix must be of {d} rows of {d} numbers, one of each mixed feature"
+        );
+        // Doolittle: row by row, `L` below the diagonal and `U` from it on.
+        let mut factors: Vec<Vec<f64>> = matrix.to_vec();
+        for row in 0..d {
+            for column in 0..d {
+                let of_both: f64 = (0..row.min(column))
+                    .map(|inner| factors[row][inner] * factors[inner][column])
+                    .sum();
+                factors[row][column] -= of_both;
+                if column < row {
+                    factors[row][column] /= factors[column][column];
+                }
+            }
+            let pivot = factors[row][row];
+            let is_factor = pivot > 0.0 && self.bound.raw(pivot.ln()).is_some();
+            ensure!(
+                is_factor,
+                "pivot {row} of the matrix must be above 0 and its logarithm within {:?}, got {pivot}: \
+                 the matrix is singular, or needs its features in another order or with another sign",
+                self.bound
+            );
+        }
+        let raw = |(row, mut factors): (usize, Vec<f64>)| {
+            factors[row] = self.bound.raw(factors[row].ln()).unwrap_or_default();
+            factors
+        };
+        let raw = factors.into_iter().enumerate().flat_map(raw).collect();
+        let like = self.factors.val();
+        let factors = Tensor::from_data(
+            TensorData::new::<f64, _>(raw, [d, d]),
+            (&like.device(), like.dtype()),
+        );
+        Ok(Self { factors: self.factors.map(|_| factors), ..self })
+    }
+
     fn product(&self, direction: Direction) -> Product {
         let product = self.of_mixed(direction);
         match &self.places {

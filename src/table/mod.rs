@@ -14,7 +14,7 @@ mod density;
 mod fitting;
 mod source;
 
-pub use columns::{ColumnSchema, Formula, Kind, Role, Schema, Support};
+pub use columns::{BeyondRange, ColumnSchema, Formula, Kind, Lump, Role, Schema, Support};
 pub use density::{
     ColumnCalibration, ColumnLikelihood, ColumnSummary, Diagnostics, EnergyTest, Explanation,
     LogMass, ScoreConfig, ScoreReport, Summary, TableModel, effective_sample_size,

@@ -68,6 +68,24 @@ impl ScaleBound {
         Ok(())
     }
 
+    /// The raw value of a log-scale in nats; `None` if it is not within the bounds.
+    pub(crate) fn raw(&self, log_scale: f64) -> Option<f64> {
+        let raw = match *self {
+            Self::SoftClip { bound } if log_scale.abs() < bound => {
+                log_scale / (1.0 - log_scale.abs() / bound)
+            }
+            Self::Tanh { bound } if log_scale.abs() < bound => bound * (log_scale / bound).atanh(),
+            Self::Clamp { min, max } if min <= log_scale && log_scale <= max => log_scale,
+            Self::Sigmoid => {
+                let p = log_scale.exp() - 1e-3;
+                (p / (1.0 - p)).ln() - 2.0
+            }
+            Self::Exp => log_scale,
+            _ => f64::NAN,
+        };
+        raw.is_finite().then_some(raw)
+    }
+
     /// The log-scale of every raw value, in nats.
     pub fn log_scale<const D: usize>(&self, raw: Tensor<D>) -> Tensor<D> {
         match *self {

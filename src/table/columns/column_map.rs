@@ -16,6 +16,9 @@ pub(in crate::table) struct ColumnMap {
     #[serde(flatten)]
     dequantiser: Dequantiser,
     scale: Scale,
+    /// The least and the greatest value that it was fitted to; models of before do not know.
+    #[serde(default)]
+    range: Option<[f64; 2]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -45,7 +48,14 @@ impl ColumnMap {
             Some(circle) => Scale::Circle { jump: emptiest(&numbers, circle) },
             None => standard(&numbers, dequantiser.open()),
         };
-        Self { dequantiser, scale }
+        let [least, greatest] = [f64::min, f64::max].map(|of| values.iter().copied().reduce(of));
+        let range = least.zip(greatest).map(|(least, greatest)| [least, greatest]);
+        Self { dequantiser, scale, range }
+    }
+
+    /// The least and the greatest value that the map was fitted to, where that is known.
+    pub fn range(&self) -> Option<[f64; 2]> {
+        self.range
     }
 
     /// The values that the column can take.

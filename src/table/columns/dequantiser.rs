@@ -19,23 +19,31 @@ pub(super) struct Dequantiser {
     margins: [f64; 2],
 }
 
+/// The share of values that are near a bound: one in so many.
+const NEAR: usize = 50;
+
 impl Dequantiser {
     /// For values of a support, with noise of some width; that of integers is 1 in any case.
     ///
-    /// A margin is as wide as the nearest hundredth of the other values: on the line a bound is then
-    /// beside them.
+    /// A margin is so wide that its density is that of the values near the bound, which are the nearest
+    /// fiftieth of the others: what a flow learns goes on there without a step.
     pub fn new(support: Support, jitter: f64, values: &[f64]) -> Self {
         let jitter = if support.is_integer() { 1.0 } else { jitter };
         let closed = support.closed_ends();
         let [low, high] = closed.map(|end| end.unwrap_or(f64::NAN));
         let margin = |end: f64| {
+            let n_at_end = values.iter().filter(|&&x| x == end).count();
             let others = values.iter().filter(|&&x| x != low && x != high);
             let mut distances: Vec<f64> = others.map(|x| (x - end).abs()).collect();
             distances.sort_by(f64::total_cmp);
-            let nearest = distances.get(distances.len() / 100).copied();
-            // The whole width if there are no others; and wide enough to have numbers of its own.
-            let nearest = nearest.unwrap_or_else(|| (high - low).abs().max(1.0));
-            nearest.max(1e-9 * end.abs()).max(f64::MIN_POSITIVE)
+            let n_near = (distances.len() / NEAR).max(1);
+            let width = match distances.get(n_near - 1) {
+                Some(distance) => distance * n_at_end.max(1) as f64 / n_near as f64,
+                // The whole width if there are no others.
+                None => (high - low).abs().max(1.0),
+            };
+            // Wide enough to have numbers of its own.
+            width.max(1e-9 * end.abs()).max(f64::MIN_POSITIVE)
         };
         Self { support, jitter, margins: closed.map(|end| end.map_or(0.0, margin)) }
     }
@@ -111,11 +119,11 @@ mod tests {
     fn bounds_are_drawn_beyond_themselves_and_other_values_are_not() {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let values: Vec<f64> = (0..=200).map(|i| f64::from(i) / 200.0).collect();
-        // Of 200 other values the third nearest, of 199 the second.
+        // One value in each step of 1/200, at the bound as elsewhere.
         let supports = [
-            (Support::AtLeast(0.0), [true, false], 0.015_f64),
-            (Support::AtMost(1.0), [false, true], 0.015),
-            (Support::ClosedInterval { low: 0.0, high: 1.0 }, [true, true], 0.01),
+            (Support::AtLeast(0.0), [true, false], 0.005_f64),
+            (Support::AtMost(1.0), [false, true], 0.005),
+            (Support::ClosedInterval { low: 0.0, high: 1.0 }, [true, true], 0.005),
         ];
         for (support, is_closed, width) in supports {
             let dequantiser = Dequantiser::new(support, 0.0, &values);
@@ -131,6 +139,11 @@ mod tests {
                 assert!((dequantiser.log_width(drawn) - log_width).abs() < 1e-9, "{support}: {x}");
             }
         }
+        // As dense as its neighbours where there are many at the bound.
+        let many = [values, vec![0.0; 99]].concat();
+        let dequantiser = Dequantiser::new(Support::AtLeast(0.0), 0.0, &many);
+        let log_width = dequantiser.log_width(dequantiser.midpoint(0.0));
+        assert!((log_width - 0.5_f64.ln()).abs() < 1e-9, "{log_width}");
         // With no other value, and far from zero.
         let lone = Dequantiser::new(Support::AtLeast(1e12), 0.0, &[1e12; 3]);
         assert!(lone.drawn(1e12, &mut rng) < 1e12);

@@ -1,5 +1,7 @@
 //! [`Encoder`]: the rows of a table as the features and contexts of a model, and back.
 
+use std::fmt;
+
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,84 @@ enum Encoding {
     Context(ColumnMap),
     /// A context feature for each category.
     Categories(Vec<String>),
+}
+
+/// A column of contexts with numbers beyond those that a model was fitted to: what it says there, it
+/// has not learnt.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BeyondRange {
+    /// The name of the column.
+    pub column: String,
+    /// The least and the greatest number that the model was fitted to.
+    pub range: [f64; 2],
+    /// The rows that are less or greater.
+    pub n_rows: usize,
+}
+
+impl fmt::Display for BeyondRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { column, range: [least, greatest], n_rows } = self;
+        let rows = if *n_rows == 1 { "row is" } else { "rows are" };
+        write!(
+            f,
+            "context `{column}`: {n_rows} {rows} beyond the {least} to {greatest} that the model was \
+             fitted to"
+        )
+    }
+}
+
+/// What to do about the modelled columns that hold text.
+fn text_in_density(schema: &Schema) -> Error {
+    let columns = schema.columns().iter().filter_map(|column| match &column.kind {
+        Kind::Categories(names) if column.role == Role::Modelled => Some((&column.name, names)),
+        _ => None,
+    });
+    let told: Vec<String> = columns
+        .map(|(name, categories)| {
+            let first = categories.first().map_or("", String::as_str);
+            let hint =
+                numbers_in_text(categories).map_or(String::new(), |hint| format!("; {hint}"));
+            format!("`{name}` (such as {first:?}{hint})")
+        })
+        .collect();
+    let (columns, hold, it) = match told.len() {
+        1 => ("column", "holds", "it a context (given"),
+        _ => ("columns", "hold", "each a context (given"),
+    };
+    Error::Data(format!(
+        "{columns} {} {hold} text, and a density is of numbers: make {it}, one number per category), or \
+         leave it out",
+        told.join(", ")
+    ))
+}
+
+/// What to do about text that stands for numbers.
+fn numbers_in_text(categories: &[String]) -> Option<&'static str> {
+    let all = |is: &dyn Fn(&str) -> bool| categories.iter().all(|text| is(text));
+    let is_number = |text: &str| text.trim().parse::<f64>().is_ok();
+    let is_choice = |text: &str| {
+        let text = text.to_lowercase();
+        ["true", "false", "yes", "no", "t", "f", "y", "n"].contains(&text.as_str())
+    };
+    let is_date = |text: &str| {
+        let parts: Vec<&str> = text.split(['-', '/', ' ', 'T']).collect();
+        let is_part =
+            |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        parts.len() >= 3 && parts.iter().take(3).all(is_part)
+    };
+    match () {
+        () if categories.is_empty() => None,
+        () if categories.len() <= 2 && all(&is_choice) => Some("write 1 and 0 to model it"),
+        () if all(&|text| text.strip_suffix('%').is_some_and(is_number)) => {
+            Some("write percentages without the sign to model them")
+        }
+        () if all(&|text| text.matches(',').count() == 1 && is_number(&text.replace(',', "."))) => {
+            Some("numbers with decimal commas: say so in the format of the file")
+        }
+        () if all(&is_date) => Some("write dates as numbers, such as days, to model them"),
+        () => None,
+    }
 }
 
 /// A standardised value beyond which a flow in f32 may overflow.
@@ -85,12 +165,7 @@ impl Encoder {
                     Encoding::Context(ColumnMap::fit(support, 0.0, rows.numbers(name)?, rng))
                 }
                 (Role::Context, Kind::Categories(names)) => Encoding::Categories(names.clone()),
-                (_, Kind::Categories(_)) => {
-                    return Err(Error::Data(format!(
-                        "column `{name}` holds text, and a density is of numbers: make it a context \
-                         by `with_context({name:?})`, or leave it out by `without({name:?})`"
-                    )));
-                }
+                (_, Kind::Categories(_)) => return Err(text_in_density(schema)),
             };
             columns.push(EncodedColumn { name: name.clone(), encoding });
         }
@@ -201,6 +276,24 @@ impl Encoder {
             }
         }
         Ok((0..table.n_rows()).filter(|&row| is_scorable[row]).collect())
+    }
+
+    /// The columns of contexts with numbers beyond those that their maps were fitted to; those on a
+    /// circle have none.
+    pub fn beyond_range(&self, table: &Table) -> Result<Vec<BeyondRange>, Error> {
+        let mut found = Vec::new();
+        for EncodedColumn { name, encoding } in &self.columns {
+            let Encoding::Context(map) = encoding else { continue };
+            let Some([least, greatest]) = map.range().filter(|_| !map.is_periodic()) else {
+                continue;
+            };
+            let is_beyond = |x: &&f64| **x < least || **x > greatest;
+            let n_rows = table.numbers(name)?.iter().filter(is_beyond).count();
+            if n_rows > 0 {
+                found.push(BeyondRange { column: name.clone(), range: [least, greatest], n_rows });
+            }
+        }
+        Ok(found)
     }
 
     /// The contexts of the rows of a table, row by row.
@@ -424,5 +517,41 @@ fn numbers<'t>(table: &'t Table, name: &str) -> Result<&'t [f64], Error> {
             table.place_of(row)
         ))),
         None => Ok(values),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    #[test]
+    fn all_columns_of_text_are_named_with_what_to_do() {
+        let text = |name: &str, values: [&str; 2]| Column {
+            name: name.to_owned(),
+            values: Values::Text(values.map(str::to_owned).to_vec()),
+        };
+        let number = Column { name: "x".to_owned(), values: Values::Numbers(vec![1.0, 2.5]) };
+        let columns = [
+            number,
+            text("species", ["oak", "elm"]),
+            text("sold", ["True", "False"]),
+            text("share", ["12 %", "3.5%"]),
+            text("price", ["1,5", "2,25"]),
+            text("day", ["2026-11-26", "2026-11-27"]),
+        ];
+        let table = Table::new(columns.to_vec()).expect("columns");
+        let schema = Schema::infer(&table).expect("rows");
+        let mut rng = rand::rngs::ChaCha8Rng::seed_from_u64(0);
+        let error = Encoder::fit(&schema, &table, &mut rng).unwrap_err().to_string();
+        for told in [
+            "`species` (such as \"elm\"), ",
+            "`sold` (such as \"False\"; write 1 and 0",
+            "`share` (such as \"12 %\"; write percentages without the sign",
+            "`price` (such as \"1,5\"; numbers with decimal commas",
+            "`day` (such as \"2026-11-26\"; write dates as numbers",
+        ] {
+            assert!(error.contains(told), "{told}: {error}");
+        }
     }
 }

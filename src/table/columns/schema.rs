@@ -48,8 +48,72 @@ pub struct ColumnSchema {
     pub kind: Kind,
     /// The width of the uniform noise that is added to it in training; 0 for none.
     pub jitter: f64,
-    /// What to know of it: lumps, missing values.
+    /// What to know of it beside its lumps: missing values.
     pub notes: Vec<String>,
+    /// The values that many rows have each, if it is of numbers that are not all whole.
+    #[serde(default)]
+    pub lumps: Vec<Lump>,
+}
+
+/// A value that one row in twenty has, or more.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Lump {
+    /// The value.
+    pub value: f64,
+    /// The share of the rows, from 0 to 1.
+    pub share: f64,
+}
+
+/// More lumps than these are told as one.
+const MAX_LUMPS: usize = 3;
+
+impl ColumnSchema {
+    /// What to know of it, in words.
+    pub(in crate::table) fn remarks(&self) -> Vec<String> {
+        let mut remarks = self.notes.clone();
+        let Kind::Numbers(support) = &self.kind else { return remarks };
+        let is_smooth = !support.is_integer() && !matches!(support, Support::Constant(_));
+        if !is_smooth || self.jitter > 0.0 {
+            return remarks;
+        }
+        let ends = support.closed_ends();
+        let (at_ends, inside): (Vec<Lump>, Vec<Lump>) =
+            self.lumps.iter().partition(|lump| ends.contains(&Some(lump.value)));
+        remarks.extend(at_ends.iter().map(|Lump { value, share }| {
+            let percent = percent(*share);
+            format!(
+                "{percent} of the rows are {value}, the end of its support, which has a probability of \
+                 its own"
+            )
+        }));
+        if inside.len() > MAX_LUMPS {
+            let (n, share) = (inside.len(), inside.iter().map(|lump| lump.share).sum());
+            let percent = percent(share);
+            remarks.push(format!(
+                "{percent} of the rows have one of {n} values, lumps that a density cannot hold: they \
+                 will be smoothed"
+            ));
+        } else {
+            remarks.extend(inside.iter().map(|Lump { value, share }| {
+                let percent = percent(*share);
+                format!(
+                    "{percent} of the rows are {value}, a lump that a density cannot hold: it will be \
+                     smoothed"
+                )
+            }));
+        }
+        remarks
+    }
+}
+
+/// A share in words; all are only those that are all.
+pub(in crate::table) fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if (99.5..100.0).contains(&percent) {
+        format!("{:.1} %", (10.0 * percent).floor() / 10.0)
+    } else {
+        format!("{percent:.0} %")
+    }
 }
 
 /// What each column of a table is: inferred from the data, then changed by name. Prints as a list.
@@ -77,13 +141,22 @@ impl Schema {
     /// What the values look like: all modelled, but for columns that others determine.
     ///
     /// - all values equal: constant
-    /// - whole numbers: integers, from 0 if none is negative, up to the greatest if a hundredth of
-    ///   the rows has it, and at least five; or up to the bound that most such columns have
+    /// - two whole numbers: from the one to the other
+    /// - more whole numbers: integers. The least and the greatest are bounds if a hundredth of the rows
+    ///   has them, at least five, and not less than half as many as the number beside them; or where
+    ///   four columns and at least half of those from 0 on have the same greatest number. Otherwise 0 is
+    ///   a bound of numbers that are not negative, if it is no farther from them than they from each other
     /// - 20 rows or more, all from 0 to 1, on both sides of ½: between 0 and 1, with the ends if a row
     ///   has one
-    /// - 20 rows or more, all from 0 on, or all up to 0: above 0 or below, with 0 if a row has it
+    /// - 20 rows or more, all from 0 on, or all up to 0, and no farther from it than from each other:
+    ///   above 0 or below, with 0 if a row has it
+    /// - 20 rows or more, of which a hundredth or more has the least or the greatest value, five times as
+    ///   many as another value: that end is a bound with a probability of its own
     /// - anything else: real
     /// - no value at all: left out
+    ///
+    /// Where data end is a guess: look at what was inferred, and say otherwise by
+    /// [`with_support`](Self::with_support).
     ///
     /// # Errors
     ///
@@ -315,8 +388,8 @@ impl fmt::Display for Schema {
             if column.jitter > 0.0 {
                 write!(f, ", with noise of width {}", column.jitter)?;
             }
-            for note in &column.notes {
-                write!(f, "; {note}")?;
+            for remark in column.remarks() {
+                write!(f, "; {remark}")?;
             }
         }
         Ok(())
@@ -337,7 +410,8 @@ mod tests {
         let table = Table::from_rows(["x", "y", "income", "twice"], rows.collect()).expect("valid");
         let schema = Schema::infer(&table).expect("valid");
         assert_eq!(schema.columns()[1].notes, ["1 missing"]);
-        assert!(schema.columns()[2].notes[0].starts_with("30 % of the rows are 0"), "{schema}");
+        let remarks = schema.columns()[2].remarks();
+        assert!(remarks[0].starts_with("30 % of the rows are 0"), "{schema}");
         assert!(schema.to_string().ends_with("twice   determined  = 2 * x"), "{schema}");
         // Without the column that determines it, it is one as the others.
         let schema = schema.without("x").expect("it is there");

@@ -77,7 +77,7 @@ impl TableModel {
             if n_redraws == MAX_REDRAWS {
                 return Err(Error::Data(format!(
                     "{}: in {MAX_REDRAWS} draws of the missing cells a column that they determine was \
-                     outside of its support; leave it out by `without`, or fill the row by hand",
+                     outside of its support; leave it out of the model, or fill the row by hand",
                     table.place_of(first)
                 )));
             }
@@ -129,7 +129,8 @@ impl TableModel {
             missing.push(rows);
         }
         self.encoder().fill_dependent(&mut columns, table)?;
-        let whole = Table::new(columns)?;
+        // An error tells the line.
+        let whole = Table::new(columns)?.with_places(table.places().collect());
         let mut encoded = self.encoder().encode(&whole, Jitter::Drawn(rng))?;
         let mut n_missing = vec![0; table.n_rows()];
         missing.iter().flatten().for_each(|&row| n_missing[row] += 1);

@@ -11,7 +11,9 @@ use crate::distribution::{Distribution, FlowConfig, NormalizingFlow};
 use crate::error::{Error, ensure};
 use crate::io::container::{Container, Kind, problem, write_atomically};
 use crate::io::model::{WEIGHTS, built, bytes_of};
-use crate::table::columns::{Encoder, Jitter, Kind as ColumnKind, Schema, are_numbers};
+use crate::table::columns::{
+    BeyondRange, Encoder, Jitter, Kind as ColumnKind, Role, Schema, are_numbers,
+};
 use crate::table::source::Table;
 
 /// A density of the rows of a table: supports, scales and tails of the columns, and a flow.
@@ -217,8 +219,28 @@ impl TableModel {
         }
         Err(Error::Data(format!(
             "a column that others determine was outside of its support {MAX_REDRAWS} times in a row: \
-             give it a wider one by `with_support`, or leave it out by `without`"
+             give it a wider support, or leave it out"
         )))
+    }
+
+    /// The columns of contexts in which a table has numbers beyond those that the model was fitted to.
+    /// There it extrapolates: its densities and samples are what the networks happen to say.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if a context column is not there.
+    pub fn beyond_range(&self, table: &Table) -> Result<Vec<BeyondRange>, Error> {
+        self.encoder.beyond_range(table)
+    }
+
+    /// The rows that [`log_prob`](Self::log_prob) has a density of: no value is missing, and every
+    /// context is one that the model can take. Rows outside of the supports are among them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if a column is not there, or holds text instead of numbers.
+    pub fn scorable_rows(&self, table: &Table) -> Result<Vec<usize>, Error> {
+        self.encoder.scorable_rows(table)
     }
 
     /// Saves the model in one file, as [`save_model`](crate::io::save_model) does.
@@ -243,10 +265,15 @@ impl TableModel {
         container.to_bytes(Kind::Table).map_err(|error| problem(path, error))
     }
 
-    /// Whether a column holds text, if the model knows it.
-    pub(in crate::table) fn is_text(&self, name: &str) -> Option<bool> {
-        let column = self.schema.columns().iter().find(|column| column.name == name)?;
-        Some(matches!(&column.kind, ColumnKind::Categories(names) if !are_numbers(names)))
+    /// Whether a column is to be read as text: one that the model does not need may hold anything.
+    pub(in crate::table) fn is_text(&self, name: &str) -> bool {
+        let mut columns = self.schema.columns().iter();
+        let column = columns.find(|column| column.name == name && column.role != Role::LeftOut);
+        match column.map(|column| &column.kind) {
+            Some(ColumnKind::Categories(names)) => !are_numbers(names),
+            Some(_) => false,
+            None => true,
+        }
     }
 
     /// Loads what [`save`](Self::save) saved, onto any device.

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::model::TableModel;
 use crate::error::{Error, ensure};
 use crate::io::container::problem;
+use crate::table::columns::BeyondRange;
 #[cfg(feature = "parquet")]
 use crate::table::source::parquet_file;
 use crate::table::source::{CsvFormat, Format, Table, TableSource, csv, file_chunks};
@@ -76,6 +77,9 @@ pub struct ScoreReport {
     pub n_outside: usize,
     /// The mean log-density of the others, in nats.
     pub mean_log_density: f64,
+    /// The columns of contexts with numbers beyond those that the model was fitted to, among the rows
+    /// that this run scored.
+    pub beyond_range: Vec<BeyondRange>,
     /// The wall-clock seconds of this run.
     pub seconds: f64,
     /// Those of them that the model took; the rest is reading and writing.
@@ -111,7 +115,8 @@ impl fmt::Display for ScoreReport {
             self.seconds,
             self.rows_per_second(),
             100.0 * self.model_seconds / self.seconds.max(f64::MIN_POSITIVE)
-        )
+        )?;
+        self.beyond_range.iter().try_for_each(|beyond| write!(f, "\nwarning: {beyond}"))
     }
 }
 
@@ -128,7 +133,7 @@ impl TableModel {
     ///
     /// [`Error::File`] if a file cannot be read or written, [`Error::Data`] if a column is not there
     /// or a value is missing (unless such rows are left without a score), [`Error::Config`] for
-    /// chunks of no row. Scores up to there are kept.
+    /// chunks of no row, or if the output is the input. Scores up to there are kept.
     pub fn score_file(
         &self,
         input: impl AsRef<Path>,
@@ -140,6 +145,11 @@ impl TableModel {
         config.validate()?;
         let format = Format::of(input)?;
         ensure!(
+            !is_same_file(input, output),
+            "the scores would be written over the table, {}: give another output",
+            input.display()
+        );
+        ensure!(
             format == Format::of(output)?,
             "the output must be of the kind of the input, CSV or Parquet: {} and {}",
             output.display(),
@@ -149,12 +159,13 @@ impl TableModel {
         let mut scores = Scores::open(self, input, output, config)?;
         let n_before = scores.n;
         let mut model_time = Duration::ZERO;
+        let mut beyond_range: Vec<BeyondRange> = Vec::new();
         thread::scope(|scope| {
             // One chunk waits to be scored while the next is read.
             let (sender, receiver) = sync_channel::<Result<Table, Error>>(0);
             scope.spawn(move || {
                 let mut n_skipped = 0;
-                let is_text = |name: &str| self.is_text(name);
+                let is_text = |name: &str| Some(self.is_text(name));
                 let chunks = file_chunks(input, config.chunk_rows, &config.csv, is_text);
                 let chunks = chunks.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
                 for chunk in chunks {
@@ -179,6 +190,12 @@ impl TableModel {
                 let found = found.map_err(|error| problem(input, error))?;
                 model_time += before.elapsed();
                 scores.append(&found)?;
+                for beyond in self.beyond_range(&chunk)? {
+                    match beyond_range.iter_mut().find(|other| other.column == beyond.column) {
+                        Some(other) => other.n_rows += beyond.n_rows,
+                        None => beyond_range.push(beyond),
+                    }
+                }
                 on_chunk(scores.n);
             }
             Ok(())
@@ -186,6 +203,7 @@ impl TableModel {
         let report = scores.finish(input, output, format, &config.csv)?;
         Ok(ScoreReport {
             n_before,
+            beyond_range,
             seconds: start.elapsed().as_secs_f64(),
             model_seconds: model_time.as_secs_f64(),
             ..report
@@ -248,6 +266,12 @@ impl TableModel {
         }
         Ok(scores)
     }
+}
+
+/// Whether two paths lead to one file, which is there.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    let [a, b] = [a, b].map(fs::canonicalize);
+    matches!((a, b), (Ok(a), Ok(b)) if a == b)
 }
 
 /// The scores so far, in a file beside the output: what they are of, then one number after another.
@@ -357,6 +381,7 @@ impl Scores {
             n_missing,
             n_outside,
             mean_log_density: sum / n_inside.max(1) as f64,
+            beyond_range: Vec::new(),
             seconds: 0.0,
             model_seconds: 0.0,
         })

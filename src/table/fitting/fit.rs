@@ -11,11 +11,12 @@ use super::config::TableConfig;
 use super::epoch_rows::EpochRows;
 use super::linear::Linear;
 use super::report::TableReport;
-use super::rows::{FitRows, Usable, check_formulas, n_held_out, split, usable_rows};
+use super::rows::{FitRows, Split, Usable, check_formulas, n_held_out, split, usable_rows};
+use super::start::start_at_residuals;
 use crate::data::Dataset;
 use crate::distribution::{Checked, NormalizingFlow};
 use crate::error::Error;
-use crate::table::columns::{EncodedRows, Encoder, Jitter, Role, Schema};
+use crate::table::columns::{EncodedRows, Encoder, Jitter, Role, Schema, percent};
 use crate::table::density::TableModel;
 use crate::table::source::{Reservoir, Table, TableSource};
 use crate::train::{Epoch, Evaluation, FitError, FitReport, Fitted, Fitter, gaussian_nll};
@@ -155,8 +156,10 @@ impl<'a> TableFitter<'a> {
         let schema = schema.clone().with_constants(&used)?.with_formulas(&used)?;
         let n_rows = rows.len();
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-        let (train, held_out) = split(table, rows, config.validation_fraction, &mut rng)?;
-        let rows = FitRows { n_train: train.n_rows(), n_rows, n_dropped, train, held_out };
+        let Split { train, held_out, share_of_copies } =
+            split(table, rows, &schema, config.validation_fraction, &mut rng)?;
+        let n_train = train.n_rows();
+        let rows = FitRows { n_train, n_rows, n_dropped, train, held_out, share_of_copies };
         self.run(&schema, rows, None, rng, device)
     }
 
@@ -214,7 +217,7 @@ impl<'a> TableFitter<'a> {
         }
         let n_rows = reservoir.n_seen() as usize;
         let (sample, indices) = reservoir.finish()?;
-        let schema = schema.clone().with_formulas(&sample)?;
+        let schema = schema.clone().with_constants(&sample)?.with_formulas(&sample)?;
         // The sample is in a random order.
         let n = sample.n_rows();
         let n_held_out = n_held_out(n, config.validation_fraction)?;
@@ -225,6 +228,7 @@ impl<'a> TableFitter<'a> {
             n_train: n_rows - n_held_out,
             n_rows,
             n_dropped,
+            share_of_copies: 0.0,
         };
         let held_out = indices[..n_held_out].iter().copied().collect();
         let stream = EpochRows::new(source, &schema, treatment, held_out, &rows, chunk_rows);
@@ -245,7 +249,8 @@ impl<'a> TableFitter<'a> {
         let encoder = Encoder::fit(schema, train, &mut rng)?;
         let periodic: Vec<bool> = encoder.features().map(|(_, map)| map.is_periodic()).collect();
         let flow_config = config.flow_config(&periodic, encoder.d_context(), *n_rows, &mut rng)?;
-        let flow = flow_config.init(device, &mut rng);
+        let mut flow = flow_config.init(device, &mut rng);
+        start_at_residuals(&mut flow, &encoder, train, config.fit.seed)?;
         let datasets = Datasets::new(&encoder, schema, device);
         if let Some(stream) = stream {
             // Noise of its own, so that the training draws what it would have drawn.
@@ -328,8 +333,8 @@ impl<'a> Datasets<'a> {
         }
         if let Some(row) = log_slopes.iter().position(|&slope| slope == f64::NEG_INFINITY) {
             return Err(Error::Data(format!(
-                "{}: a column that others determine in the rows that were drawn is another value here; \
-                 give it noise by `with_jitter`, or leave it out by `without`",
+                "{}: a column that is constant in the rows that were drawn, or that others determine \
+                 there, has another value here; give it noise (jitter), or leave it out",
                 rows.place_of(row)
             )));
         }
@@ -379,7 +384,7 @@ struct HeldOut<'a> {
 /// The report in the units of the columns.
 fn table_report(
     flow: &NormalizingFlow,
-    fit: FitReport,
+    mut fit: FitReport,
     held_out: &HeldOut<'_>,
     rows: &FitRows,
     datasets: &Datasets<'_>,
@@ -398,28 +403,71 @@ fn table_report(
     let (linear_held_out, log_slopes) = datasets.linear(&map, &rows.held_out, rng)?;
     let gaussian = gaussian_nll(&linear_train, &linear_held_out);
     let log_slope = Evaluation::of(&log_slopes, validation.weights()).nll;
+    let gaussian = gaussian.map(|nll| nll - log_slope);
+    // Its own are of the standardised columns.
+    fit.warnings = warning(nll, gaussian, &fit, rows).into_iter().collect();
     Ok(TableReport {
         nll,
         nll_error: error,
-        gaussian_nll: gaussian.map(|nll| nll - log_slope),
+        gaussian_nll: gaussian,
         copula_nll: fit.copula_nll.map(|nll| nll - offset),
         n_train: rows.n_train,
         n_dropped: rows.n_dropped,
-        notes: notes(datasets.schema, datasets.encoder),
+        notes: notes(datasets.schema, datasets.encoder, rows.share_of_copies),
         fit,
     })
 }
 
+/// That the model is no better than a fitted Gaussian, and the likely reason.
+fn warning(nll: f64, gaussian: Option<f64>, fit: &FitReport, rows: &FitRows) -> Option<String> {
+    let (n, d) = (rows.n_train, fit.d_features);
+    let Some(gaussian) = gaussian else {
+        return Some(format!(
+            "no Gaussian could be fitted to compare with: {n} rows of {d} columns are too few, or a \
+             column has one value in all that are trained on; whether the model has learnt anything is \
+             not known"
+        ));
+    };
+    if nll <= gaussian + WORSE * d as f64 {
+        return None;
+    }
+    let reason = if fit.skipped_steps > 0 {
+        "steps were skipped because they were not finite: lower the learning rate".to_owned()
+    } else if n < FEW_ROWS * d {
+        format!("{n} rows are few for {d} columns: leave some out")
+    } else if fit.best_epoch == 0 {
+        "no epoch was better than the start: lower the learning rate".to_owned()
+    } else {
+        "columns that nearly determine each other are hard to fit (leave one of them out), and normal \
+         ones are best fitted by a normal"
+            .to_owned()
+    };
+    Some(format!(
+        "the held-out NLL of {nll:.4} nats per row is above the {gaussian:.4} of a fitted Gaussian; {reason}"
+    ))
+}
+
+/// The nats per column that a model may be worse than a Gaussian without a warning.
+const WORSE: f64 = 0.01;
+/// Fewer rows per column than these are few.
+const FEW_ROWS: usize = 30;
+
 /// What to know of the columns.
-fn notes(schema: &Schema, encoder: &Encoder) -> Vec<String> {
+fn notes(schema: &Schema, encoder: &Encoder, share_of_copies: f64) -> Vec<String> {
     let mut notes = Vec::new();
+    if share_of_copies > 0.0 {
+        let percent = percent(share_of_copies);
+        notes.push(format!(
+            "{percent} of the rows are copies of others, which are held out together"
+        ));
+    }
     for column in schema.columns() {
         let name = &column.name;
         match &column.role {
             Role::Determined(formula) => notes
                 .push(format!("`{name}` = {formula}: no density of it exists, so it is left out")),
             Role::Modelled => {
-                notes.extend(column.notes.iter().map(|note| format!("`{name}`: {note}")));
+                notes.extend(column.remarks().iter().map(|note| format!("`{name}`: {note}")));
             }
             _ => {}
         }

@@ -18,12 +18,15 @@ impl Linear {
         let columns = encoder.features().map(|(name, map)| {
             let values = train.numbers(name)?;
             let n = values.len() as f64;
+            // Of one value among the training rows the roundings of a mean would be the deviation.
+            if values.iter().all(|x| *x == values[0]) {
+                return Ok((name.to_owned(), *map, values[0], 1.0));
+            }
             let mean = values.iter().map(|x| x / n).sum::<f64>();
             // Not by squares that overflow.
             let largest = values.iter().fold(f64::MIN_POSITIVE, |most, x| most.max(x.abs()));
             let variance = values.iter().map(|x| ((x - mean) / largest).powi(2) / n).sum::<f64>();
             let deviation = largest * variance.sqrt();
-            // Of one value among the training rows.
             let deviation = if deviation > 0.0 { deviation } else { 1.0 };
             Ok((name.to_owned(), *map, mean, deviation))
         });

@@ -3,6 +3,7 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 
+use super::copies::groups_of_copies;
 use crate::error::{Error, ensure};
 use crate::table::columns::{Categories, Kind, Role, Schema};
 use crate::table::source::{Table, Values};
@@ -24,6 +25,8 @@ pub(in crate::table) struct FitRows {
     pub n_rows: usize,
     /// Those with a missing value.
     pub n_dropped: usize,
+    /// The share of them that are copies of others, held out together.
+    pub share_of_copies: f64,
 }
 
 /// The rows that have all values that the schema asks for, inside of their supports, and a weight
@@ -42,8 +45,7 @@ pub(in crate::table) fn usable_rows(
             ensure!(
                 as Data,
                 treatment == NonFiniteRows::Drop,
-                "{}: the value is {what}; fill it, leave the column out, or leave such rows out by \
-                 `non_finite_rows: Drop`",
+                "{}: the value is {what}; fill it, or leave the column or such rows out",
                 place(row)
             );
             is_complete[row] = false;
@@ -118,7 +120,7 @@ pub(in crate::table) fn check_formulas(rows: &Table, schema: &Schema) -> Result<
         if let Some(row) = row {
             return Err(Error::Data(format!(
                 "{}, column `{name}`: it is {formula} in the rows that the schema was inferred from, and \
-                 not here: give it noise by `with_jitter`, or leave it out by `without`",
+                 not here: give it noise (jitter), or leave it out",
                 rows.place_of(row)
             )));
         }
@@ -126,17 +128,43 @@ pub(in crate::table) fn check_formulas(rows: &Table, schema: &Schema) -> Result<
     Ok(())
 }
 
-/// The rows that are trained on and those that are held out, in a random order.
+/// Rows to train on, and rows that are held out.
+pub(in crate::table) struct Split {
+    pub train: Table,
+    pub held_out: Table,
+    /// The share of the rows that are copies of others.
+    pub share_of_copies: f64,
+}
+
+/// The rows that are trained on and those that are held out, in a random order. Copies of a row are on
+/// one side.
 pub(in crate::table) fn split<R: Rng + ?Sized>(
     table: &Table,
     mut rows: Vec<usize>,
+    schema: &Schema,
     validation_fraction: f64,
     rng: &mut R,
-) -> Result<(Table, Table), Error> {
-    let n_held_out = n_held_out(rows.len(), validation_fraction)?;
-    rows.shuffle(rng);
-    let (held_out, train) = rows.split_at(n_held_out);
-    Ok((table.select(train), table.select(held_out)))
+) -> Result<Split, Error> {
+    let (n, n_held_out) = (rows.len(), n_held_out(rows.len(), validation_fraction)?);
+    let Some(mut groups) = groups_of_copies(table, &rows, schema) else {
+        rows.shuffle(rng);
+        let (held_out, train) = rows.split_at(n_held_out);
+        let (train, held_out) = (table.select(train), table.select(held_out));
+        return Ok(Split { train, held_out, share_of_copies: 0.0 });
+    };
+    let share_of_copies = (n - groups.len()) as f64 / n as f64;
+    groups.shuffle(rng);
+    let (mut train, mut held_out) = (Vec::new(), Vec::new());
+    for group in groups {
+        let fits = held_out.len() + group.len() <= n_held_out;
+        if fits { held_out.extend(group) } else { train.extend(group) }
+    }
+    // Where no group is small enough one row of the first is held out all the same.
+    if held_out.is_empty() {
+        held_out.extend(train.pop());
+    }
+    train.shuffle(rng);
+    Ok(Split { train: table.select(&train), held_out: table.select(&held_out), share_of_copies })
 }
 
 /// How many of these rows are held out.

@@ -103,6 +103,34 @@ impl TableFiles {
         Self { csv, ..self }
     }
 
+    /// Whether the first file says how its columns are called. A CSV file whose first line holds numbers
+    /// does not, and has `c0`, `c1`, and so on; numbers may be names all the same, as years, which
+    /// [`CsvFormat::has_names`] says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the file cannot be read.
+    pub fn has_names(&self) -> Result<bool, Error> {
+        let path = &self.paths[0];
+        match Format::of(path)? {
+            Format::Csv => Ok(CsvChunks::open(path, 1, &self.csv)?.has_names()),
+            Format::Parquet => Ok(true),
+        }
+    }
+
+    /// The names of the columns that are read, of the first file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] if the file cannot be read, or has no row.
+    pub fn column_names(&self) -> Result<Vec<String>, Error> {
+        let path = &self.paths[0];
+        let any = |_: &str| Some(true);
+        let first = file_chunks(path, 1, &self.csv, any)?.next();
+        let first = first.unwrap_or_else(|| Err(problem(path, NO_ROWS)))?;
+        Ok(first.columns().iter().map(|column| column.name.clone()).collect())
+    }
+
     /// The columns of Parquet files that are not read, as lists, by their names.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! [`sample_rows`]: some rows of a table that may be larger than memory.
 
+use std::collections::HashSet;
+
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng, rngs::ChaCha8Rng};
 
@@ -30,6 +32,7 @@ const MAX_CATEGORIES: usize = 10_000;
 /// let table = Table::from_rows(["x", "y"], rows)?; // or files
 /// let sample = sample_rows(&table, 50, 0)?;
 /// assert!(sample.n_rows() < 60);
+/// assert_eq!(sample_rows(&table, 2_000, 0)?.n_rows(), 1_000);
 /// let schema = Schema::infer(&sample)?;
 /// assert_eq!(schema.to_string().lines().next(), Some("x  modelled  integer from 0"));
 /// # Ok::<(), normalizing_flows::Error>(())
@@ -37,6 +40,7 @@ const MAX_CATEGORIES: usize = 10_000;
 pub fn sample_rows(source: &dyn TableSource, n_rows: usize, seed: u64) -> Result<Table, Error> {
     let mut reservoir = Reservoir::new(n_rows, ChaCha8Rng::seed_from_u64(seed));
     let (mut witnesses, mut found): (Option<Table>, Vec<Seen>) = (None, Vec::new());
+    let mut of_witnesses: Vec<u64> = Vec::new();
     for chunk in source.chunks(CHUNK_ROWS)? {
         let chunk = chunk?;
         found.resize_with(chunk.columns().len(), Seen::default);
@@ -46,6 +50,7 @@ pub fn sample_rows(source: &dyn TableSource, n_rows: usize, seed: u64) -> Result
         }
         rows.sort_unstable();
         rows.dedup();
+        of_witnesses.extend(rows.iter().map(|&row| reservoir.n_seen() + row as u64));
         let new = chunk.select(&rows);
         witnesses = Some(match witnesses {
             Some(witnesses) => witnesses.concat(&new)?,
@@ -53,11 +58,13 @@ pub fn sample_rows(source: &dyn TableSource, n_rows: usize, seed: u64) -> Result
         });
         reservoir.add(&chunk)?;
     }
-    let (sample, _) = reservoir.finish()?;
-    match witnesses {
-        Some(witnesses) => sample.concat(&witnesses),
-        None => Ok(sample),
-    }
+    let (sample, indices) = reservoir.finish()?;
+    let Some(witnesses) = witnesses else { return Ok(sample) };
+    // Those that were not drawn as well.
+    let drawn: HashSet<u64> = indices.into_iter().collect();
+    let others = of_witnesses.iter().enumerate().filter(|(_, index)| !drawn.contains(index));
+    let others: Vec<usize> = others.map(|(row, _)| row).collect();
+    sample.concat(&witnesses.select(&others))
 }
 
 /// What a column has shown so far.
@@ -66,7 +73,7 @@ struct Seen {
     max: f64,
     /// Whether a number that is not whole was among them.
     has_fraction: bool,
-    categories: std::collections::HashSet<String>,
+    categories: HashSet<String>,
 }
 
 impl Default for Seen {

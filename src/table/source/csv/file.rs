@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use csv::{ByteRecord, WriterBuilder};
 
 use super::format::CsvFormat;
-use super::layout::{Layout, SAMPLE_BYTES, is_missing, layout};
+use super::layout::{Layout, SAMPLE_BYTES, layout};
 use super::records::{BLANK, LINE_ENDS, Records, cell, reader, utf8};
 use crate::error::Error;
 use crate::io::container::{atomically, problem, unwritten, write_atomically};
@@ -19,8 +19,9 @@ impl Table {
     /// so on, as is that of an empty cell. [`read_csv_as`](Self::read_csv_as) is told instead.
     ///
     /// A column is of numbers if most of its cells are. Between semicolons numbers may have a comma for
-    /// the point, if no number of the first lines has a point. Empty cells (also `NA`, `NaN`, `null` and
-    /// `?`) become NaN in such a column, and empty text in others.
+    /// the point, if no number of the first lines has a point. Empty cells (also `NA`, `N/A`, `#N/A`, `<NA>`,
+    /// `NaN`, `null` and `?`, in any case) become NaN in such a column, and so do `None`, `NaT`, `nil`, `-`,
+    /// `--` and `.`; in others the former become empty text.
     ///
     /// # Errors
     ///
@@ -104,6 +105,11 @@ impl CsvChunks {
         let is_text = |name: &String| format.text.contains(name).then_some(true);
         let is_text = layout.names.iter().map(is_text).collect();
         Self { path, records, layout, chunk_rows, is_text }
+    }
+
+    /// Whether the file has a line of names.
+    pub fn has_names(&self) -> bool {
+        self.layout.line_of_names.is_some()
     }
 
     /// With text or numbers in the columns of which that is known, whatever the first chunk looks
@@ -213,10 +219,11 @@ fn text_columns(text: &str, layout: &Layout) -> Vec<bool> {
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).unwrap_or(false) {
         for (balance, bytes) in balance.iter_mut().zip(&record) {
-            let cell = cell(bytes);
-            if !is_missing(cell) {
-                *balance += if layout.decimal.number(cell).is_some() { -1 } else { 1 };
-            }
+            *balance += match layout.number(cell(bytes)) {
+                Some(number) if number.is_nan() => 0,
+                Some(_) => -1,
+                None => 1,
+            };
         }
     }
     balance.into_iter().map(|balance| balance > 0).collect()
@@ -248,11 +255,9 @@ fn table(text: &str, lines: Vec<u64>, layout: &Layout, is_text: &[bool]) -> Resu
         for ((values, bytes), name) in columns.iter_mut().zip(&record).zip(&layout.names) {
             let cell = cell(bytes);
             match values {
-                Values::Text(values) if is_missing(cell) => values.push(String::new()),
-                Values::Text(values) => values.push(cell.to_owned()),
-                Values::Numbers(values) => values.push(match layout.decimal.number(cell) {
+                Values::Text(values) => values.push(layout.text(cell).to_owned()),
+                Values::Numbers(values) => values.push(match layout.number(cell) {
                     Some(number) => number,
-                    None if is_missing(cell) => f64::NAN,
                     None => {
                         return Err(format!(
                             "line {line}, column `{name}`: {cell:?} is no number, and the other cells \
@@ -419,6 +424,37 @@ mod tests {
         assert!(a[1].is_nan() && a[2].is_nan());
         // The empty line is none of the rows.
         assert_eq!(table.place_of(1), "line 4");
+    }
+
+    #[test]
+    fn what_stands_for_a_missing_number_is_no_text() {
+        let table =
+            parse("a,b,kind\n1,2,None\nNone,#N/A,-\n3,<NA>,oak\n-,4,NA\n.,5,elm\nNaT,6,elm\n");
+        let table = table.expect("most are numbers");
+        let is_missing = |name: &str| -> Vec<bool> {
+            table.numbers(name).expect("numbers").iter().map(|x| x.is_nan()).collect()
+        };
+        assert_eq!(is_missing("a"), [false, true, false, true, true, true]);
+        assert_eq!(is_missing("b"), [false, true, true, false, false, false]);
+        // Among text they may be categories.
+        let kind = &table.column("kind").expect("it is there").values;
+        let expected = ["None", "-", "oak", "", "elm", "elm"].map(str::to_owned).to_vec();
+        assert_eq!(*kind, Values::Text(expected));
+        let codes = CsvFormat::new().with_missing(vec!["-999".to_owned(), "unknown".to_owned()]);
+        let text = "a,kind\n1,unknown\n-999.0,oak\nunknown,elm\n";
+        let tables = chunks_as(text, 9, &codes).expect("two columns");
+        let a = tables[0].numbers("a").expect("numbers");
+        assert!(a[0] == 1.0 && a[1].is_nan() && a[2].is_nan(), "{a:?}");
+        let kind = &tables[0].column("kind").expect("it is there").values;
+        assert_eq!(*kind, Values::Text(["", "oak", "elm"].map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn names_may_look_like_infinities() {
+        let table = parse("inf,nan\n1,2\n3,4\n").expect("two columns");
+        assert_eq!(table.numbers("inf"), Ok(&[1.0, 3.0][..]));
+        assert_eq!(parse("NaN,1\n3,4\n").map(|table| table.n_rows()), Ok(2));
+        assert_eq!(parse("NaN,NaN\n3,4\n").map(|table| table.n_rows()), Ok(2));
     }
 
     #[test]

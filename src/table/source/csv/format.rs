@@ -37,6 +37,9 @@ pub struct CsvFormat {
     /// The columns that hold text, whatever it looks like.
     #[config(default = "Vec::new()")]
     pub text: Vec<String>,
+    /// What stands for a missing value, such as `-999`, beside what is known anyway.
+    #[config(default = "Vec::new()")]
+    pub missing: Vec<String>,
 }
 
 impl Default for CsvFormat {

@@ -12,8 +12,10 @@ const DELIMITERS: [u8; 4] = *b"\t;|,";
 /// The lines that the delimiter is found by, and their length at most.
 const SAMPLE_LINES: usize = 50;
 pub(super) const SAMPLE_BYTES: u64 = 1 << 20;
-/// What stands for an empty cell, in lower case.
-const MISSING: [&str; 6] = ["", "na", "n/a", "nan", "null", "?"];
+/// What stands for an empty cell, in lower case; and what does so among numbers, and may be a category
+/// among text.
+const MISSING: [&str; 8] = ["", "na", "n/a", "nan", "null", "?", "<na>", "#n/a"];
+const MISSING_NUMBERS: [&str; 6] = ["none", "nat", "nil", "-", "--", "."];
 
 /// How a CSV file is laid out.
 pub(super) struct Layout {
@@ -22,6 +24,32 @@ pub(super) struct Layout {
     pub names: Vec<String>,
     /// The line of names as it stands in the file, if there is one.
     pub line_of_names: Option<Vec<u8>>,
+    /// What stands for a missing value beside what always does.
+    missing: Vec<String>,
+}
+
+impl Layout {
+    /// The number in a cell of a column of numbers, NaN for one that is missing; `None` for text.
+    pub fn number(&self, cell: &str) -> Option<f64> {
+        let is_missing = || is_missing(cell) || is_one_of(&MISSING_NUMBERS, cell);
+        match self.decimal.number(cell) {
+            // Codes are compared as numbers: -999 is -999.0.
+            Some(number) if self.is_coded(number) => Some(f64::NAN),
+            Some(number) => Some(number),
+            None if self.missing.iter().any(|code| code == cell) || is_missing() => Some(f64::NAN),
+            None => None,
+        }
+    }
+
+    /// The text in a cell of a column of text, empty for one that is missing.
+    pub fn text<'c>(&self, cell: &'c str) -> &'c str {
+        let is_missing = is_missing(cell) || self.missing.iter().any(|code| code == cell);
+        if is_missing { "" } else { cell }
+    }
+
+    fn is_coded(&self, number: f64) -> bool {
+        self.missing.iter().any(|code| self.decimal.number(code) == Some(number))
+    }
 }
 
 /// The decimal separator.
@@ -91,10 +119,10 @@ pub(super) fn layout(
         .read_byte_record(&mut first)
         .map_err(|error| format!("is no CSV: {error}"))?;
     let cells: Vec<&str> = first.iter().map(cell).collect();
-    let look_like_names = || {
-        cells.iter().all(|cell| decimal.number(cell).is_none())
-            && cells.iter().any(|cell| !cell.is_empty())
-    };
+    // `inf` and `nan` may be names.
+    let is_number = |cell: &str| decimal.number(cell).is_some_and(f64::is_finite);
+    let look_like_names =
+        || cells.iter().all(|cell| !is_number(cell)) && cells.iter().any(|cell| !is_missing(cell));
     let has_names = format.has_names.unwrap_or_else(look_like_names);
     let name = |(index, cell): (usize, &&str)| {
         if has_names && !cell.is_empty() { (*cell).to_owned() } else { format!("c{index}") }
@@ -104,7 +132,8 @@ pub(super) fn layout(
         records.first = Some((bytes.clone(), line));
     }
     let line_of_names = has_names.then_some(bytes);
-    Ok(Layout { delimiter: records.delimiter, decimal, names, line_of_names })
+    let (delimiter, missing) = (records.delimiter, format.missing.clone());
+    Ok(Layout { delimiter, decimal, names, line_of_names, missing })
 }
 
 /// The delimiter that cuts all lines of the sample into the same number of cells, at least two and the
@@ -159,6 +188,10 @@ fn are_numbers(records: &[ByteRecord]) -> bool {
     !records.is_empty() && records.iter().flatten().map(cell).all(is_number)
 }
 
-pub(super) fn is_missing(cell: &str) -> bool {
-    MISSING.iter().any(|missing| cell.eq_ignore_ascii_case(missing))
+fn is_missing(cell: &str) -> bool {
+    is_one_of(&MISSING, cell)
+}
+
+fn is_one_of(codes: &[&str], cell: &str) -> bool {
+    codes.iter().any(|code| cell.eq_ignore_ascii_case(code))
 }
