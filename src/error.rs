@@ -37,6 +37,8 @@ pub enum Error {
     },
     /// A model that takes no context was called with one.
     UnwantedContext,
+    /// A layer that is set by data (such as an ActNorm) was used before it was calibrated.
+    Uncalibrated,
     /// A tensor has another float type than the parameters of the model.
     FloatType {
         /// What the tensor is: the input or the context.
@@ -99,6 +101,10 @@ impl fmt::Display for Error {
             ),
             Self::UnwantedContext => f.write_str(
                 "nothing in this model takes a context (`d_context` is 0): call it without one",
+            ),
+            Self::Uncalibrated => f.write_str(
+                "this model has a layer that the first batch sets, as ActNorm, and it is not set yet: call \
+                 `model.calibrate(batch)` before, as `fit` does by itself",
             ),
             Self::FloatType { what, expected, found } => write!(
                 f,

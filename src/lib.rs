@@ -54,11 +54,12 @@
 //! | [`Flow`], [`Sequential`], [`Inverse`], [`Layer`] | the trait, and how flows compose |
 //! | [`coupling`] | masks and the coupling layer, over any conditioner and any univariate map |
 //! | [`elementwise`] | layers that transform each feature by itself |
-//! | [`linear`] | layers that mix the features by a matrix |
+//! | [`linear`] | layers that put the features in another order, or mix them by a matrix |
+//! | [`normalization`] | layers that standardise features by the first batch |
 //! | [`conditioner`] | the networks: perceptrons, residual ones |
 //! | [`univariate`] | the monotone scalar maps: affine, additive, rational quadratic splines |
 //! | [`distribution`] | bases, [`NormalizingFlow`] (base and flow), mixtures, ensembles, a checked view |
-//! | [`preset`] | RealNVP, NICE and neural spline flows in one line |
+//! | [`preset`] | RealNVP, NICE, Glow and neural spline flows in one line |
 //! | [`train`] | maximum likelihood training in one call, with a report and checkpoints |
 //! | [`io`] | a model in one file |
 //! | [`table`] | a density of named columns in one call: CSV files, supports, scales, tails |
@@ -111,6 +112,7 @@ mod flow;
 pub mod io;
 mod kernel;
 pub mod linear;
+pub mod normalization;
 mod order;
 mod parameters;
 pub mod preset;
@@ -133,7 +135,7 @@ pub use flow::{Flow, Inverse, InverseConfig, Layer, LayerConfig, Sequential, Seq
 pub use kernel::Program;
 pub use order::Order;
 pub use parameters::{Settings, cast, with_fresh_ids};
-pub use preset::{NiceConfig, NsfConfig, RealNvpConfig};
+pub use preset::{GlowConfig, NiceConfig, NsfConfig, RealNvpConfig};
 
 /// The README's snippets, compiled and run.
 #[cfg(doctest)]

@@ -6,20 +6,21 @@
 mod common;
 
 use normalizing_flows::burn::nn::activation::ActivationConfig;
-use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor};
+use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use normalizing_flows::conditioner::{
     MlpConfig, NetworkConfig, PeriodicMlpConfig, ResidualMlpConfig, SeparateMlpsConfig,
 };
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::elementwise::ConditionalElementwiseConfig;
 use normalizing_flows::linear::{LuLinear, LuLinearConfig, Permutation, PermutationConfig};
+use normalizing_flows::normalization::{ActNorm, ActNormConfig};
 use normalizing_flows::testing::Laws;
 use normalizing_flows::univariate::{
     AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
 };
 use normalizing_flows::{
-    Elementwise, ElementwiseConfig, Flow, Inverse, Layer, MaskedCoupling, MaskedCouplingConfig,
-    Order, Sequential,
+    Direction, Elementwise, ElementwiseConfig, Flow, Inverse, Layer, MaskedCoupling,
+    MaskedCouplingConfig, Order, Sequential,
 };
 use rand::rngs::ChaCha8Rng;
 
@@ -117,6 +118,12 @@ registry! {
         let log_det = z.clone().narrow(1, 0, 1).squeeze_dim(1).zeros_like();
         (z.flip([1]), log_det)
     });
+    act_norm_one_feature: act_norm(1);
+    act_norm_three_features: act_norm(3);
+    act_norm_inverse: Laws::new(3, |device, rng| {
+        let layer = Inverse::new(ActNormConfig::new(3).init(device, rng));
+        layer.calibrate(calibration(3, device), None, Direction::Inverse)
+    }).with_start(act_norm_start).with_rounded_start(4);
     sequential: Laws::new(3, stack);
     sequential_empty: Laws::new(2, |_, _| Sequential::<MaskedCoupling>::new(vec![]));
     inverse: Laws::new(3, |device, rng| Inverse::new(stack(device, rng)));
@@ -197,6 +204,27 @@ fn elementwise(d_features: usize) -> Laws<Elementwise> {
 
 fn lu(d_features: usize) -> Laws<LuLinear> {
     Laws::new(d_features, move |device, rng| LuLinearConfig::new(d_features).init(device, rng))
+}
+
+fn act_norm(d_features: usize) -> Laws<ActNorm> {
+    let laws = Laws::new(d_features, move |device, rng| {
+        let layer = ActNormConfig::new(d_features).init(device, rng);
+        layer.calibrate(calibration(d_features, device), None, Direction::Inverse)
+    });
+    // Sums with the mean are rounded.
+    laws.with_start(act_norm_start).with_rounded_start(4)
+}
+
+/// What the batch below makes of one; on either side, with or without an inverse around it.
+fn act_norm_start(z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    let log_det = z.clone().narrow(1, 0, 1).squeeze_dim(1).zeros_like();
+    (z + 2.0, log_det)
+}
+
+/// A batch of a mean of 2 and a standard deviation of 1, whose logarithm is no rounding in f32.
+fn calibration(d_features: usize, device: &Device) -> Tensor<2> {
+    let rows = [vec![1.0_f32; d_features], vec![3.0; d_features]].concat();
+    Tensor::from_data(TensorData::new(rows, [2, d_features]), device)
 }
 
 fn permutation(order: Order) -> Laws<Permutation> {

@@ -16,7 +16,7 @@ use normalizing_flows::distribution::{Checked, DiagonalNormalConfig, Ensemble, M
 use normalizing_flows::testing::perturb;
 use normalizing_flows::univariate::{AffineConfig, RationalQuadraticSplineConfig, ScaleBound};
 use normalizing_flows::{
-    Base, Distribution, ElementwiseConfig, Error, Flow, FlowConfig, LayerConfig,
+    Base, Distribution, ElementwiseConfig, Error, Flow, FlowConfig, GlowConfig, LayerConfig,
     MaskedCouplingConfig, NiceConfig, NormalizingFlow, NsfConfig, RealNvpConfig, Sequential,
     StandardNormal, cast, with_fresh_ids,
 };
@@ -25,6 +25,7 @@ use normalizing_flows::{
 fn presets() -> Vec<(&'static str, FlowConfig)> {
     let network = || MlpConfig::new().with_d_hidden(vec![8]).into();
     let presets: Vec<(&str, FlowConfig)> = vec![
+        ("GlowConfig", GlowConfig::new(2).with_n_steps(2).with_conditioner(network()).into()),
         ("NiceConfig", NiceConfig::new(2).with_n_layers(2).with_conditioner(network()).into()),
         ("NsfConfig", NsfConfig::new(2).with_n_layers(2).with_conditioner(network()).into()),
         (
@@ -59,8 +60,9 @@ fn l_bfgs_trains_over_fixed_and_learnable_bases() {
 fn l_bfgs_trains(name: &str, config: &FlowConfig) {
     let device = cpu().autodiff();
     // The output layers start at zero: perturbed, the loss has a slope by every parameter.
-    let model = perturb(config.init(&device, &mut rng(0)), 0.1, &mut rng(1));
     let x = TwoMoons::new(0.1).sample(64, &device, &mut rng(2));
+    let model = config.init(&device, &mut rng(0)).calibrate(x.clone());
+    let model = perturb(model, 0.1, &mut rng(1));
     let nll = |model: &NormalizingFlow| -model.log_prob(x.clone()).mean();
     let before = nll(&model).into_scalar::<f32>();
     let (model, _) = LBFGSConfig::new().init().step(0.1, model, |model: NormalizingFlow| {
@@ -98,7 +100,9 @@ fn a_quantised_model_samples_and_scores() {
     let device = cpu();
     let scheme = device.settings().quantization.scheme.with_value(QuantValue::Q8S);
     for (name, preset) in presets() {
-        let model = perturb(preset.init(&device, &mut rng(0)), 0.1, &mut rng(2));
+        let batch = TwoMoons::new(0.1).sample(64, &device, &mut rng(2));
+        let model = preset.init(&device, &mut rng(0)).calibrate(batch);
+        let model = perturb(model, 0.1, &mut rng(2));
         let quantised =
             model.clone().quantize_weights(&mut Quantizer::new(Calibration::MinMax, scheme));
         let (x, log_prob) = quantised.sample_with_log_prob(20, &mut rng(1));

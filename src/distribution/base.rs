@@ -80,6 +80,10 @@ impl Distribution for Base {
         on_base!(self, base => base.draw_with_log_density(n, context, noise))
     }
 
+    fn is_calibrated(&self) -> bool {
+        on_base!(self, base => base.is_calibrated())
+    }
+
     fn place(&self) -> Option<Place> {
         on_base!(self, base => base.place())
     }

@@ -91,6 +91,16 @@ impl<'a, D: Distribution> Checked<'a, D> {
 
     /// The context for the rows of an input, after all checks; one of one row repeated.
     fn context_for(&self, input: &Tensor<2>) -> Result<Option<Tensor<2>>, Error> {
+        self.check_calibrated()?;
+        self.context_of(input)
+    }
+
+    fn check_calibrated(&self) -> Result<(), Error> {
+        if self.distribution.is_calibrated() { Ok(()) } else { Err(Error::Uncalibrated) }
+    }
+
+    /// The same for one that calibrates: nothing may be set yet.
+    pub(crate) fn context_of(&self, input: &Tensor<2>) -> Result<Option<Tensor<2>>, Error> {
         let d_features = self.distribution.d_features();
         let [batch, d_input] = input.dims();
         check_columns("input", d_features, d_input)?;
@@ -106,6 +116,7 @@ impl<'a, D: Distribution> Checked<'a, D> {
 
     /// The rows to draw and the context of each, `n` for each row of the context.
     fn repeated_context(&self, n: usize) -> Result<(usize, Option<Tensor<2>>), Error> {
+        self.check_calibrated()?;
         let place = self.context.and_then(|_| self.distribution.place());
         Ok(match self.wanted_context(place.as_ref())? {
             Some(context) => (n * context.dims()[0], Some(repeat_rows(context.clone(), n))),
@@ -182,7 +193,7 @@ impl<B: Distribution, F: Flow> Checked<'_, NormalizingFlow<B, F>> {
     ///
     /// All of [`Error`] but [`Error::Config`].
     pub fn calibrate(&self, x: Tensor<2>) -> Result<NormalizingFlow<B, F>, Error> {
-        let context = self.context_for(&x)?;
+        let context = self.context_of(&x)?;
         Ok(self.distribution.clone().calibrated(x, context.as_ref()))
     }
 }

@@ -107,6 +107,10 @@ impl<D: Distribution> Distribution for Ensemble<D> {
         })
     }
 
+    fn is_calibrated(&self) -> bool {
+        self.models.iter().all(Distribution::is_calibrated)
+    }
+
     fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
         let models = self.models.into_iter();
         Self { models: calibrate_all(models, &x, context), ..self }

@@ -110,6 +110,12 @@ pub trait Distribution: Module + ModuleDisplay {
         self
     }
 
+    /// Whether everything that initialises itself by data has done so, in the same sense as
+    /// [`Flow::is_calibrated`](crate::Flow::is_calibrated).
+    fn is_calibrated(&self) -> bool {
+        true
+    }
+
     /// Where the parameters are. A composition looks no further than the first.
     #[doc(hidden)]
     fn place(&self) -> Option<Place> {

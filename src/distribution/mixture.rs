@@ -85,6 +85,10 @@ impl<D: Distribution> Distribution for Mixture<D> {
         })
     }
 
+    fn is_calibrated(&self) -> bool {
+        self.components.iter().all(Distribution::is_calibrated)
+    }
+
     fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
         let components = self.components.into_iter();
         Self { components: calibrate_all(components, &x, context), ..self }

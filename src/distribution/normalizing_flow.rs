@@ -149,6 +149,10 @@ impl<B: Distribution, F: Flow> Distribution for NormalizingFlow<B, F> {
         self.base.log_density(z, self.base_context(context)) + log_det
     }
 
+    fn is_calibrated(&self) -> bool {
+        self.base.is_calibrated() && self.flow.is_calibrated()
+    }
+
     fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
         let context = context.filter(|_| self.flow.d_context() > 0);
         let flow = self.flow.calibrate(x, context, Direction::Inverse);

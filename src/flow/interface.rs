@@ -113,6 +113,13 @@ pub trait Flow: Module + ModuleDisplay {
         self
     }
 
+    /// Whether every layer that initialises itself by data has done so. A layer of your own that does
+    /// says no until [`calibrate`](Flow::calibrate) was called, and a composition of your own asks its
+    /// parts.
+    fn is_calibrated(&self) -> bool {
+        true
+    }
+
     /// Where the parameters are. A composition looks no further than the first.
     #[doc(hidden)]
     fn place(&self) -> Option<Place> {

@@ -127,6 +127,10 @@ impl<F: Flow> Flow for Inverse<F> {
         Self { flow: self.flow.calibrate(input, context, direction.reversed()) }
     }
 
+    fn is_calibrated(&self) -> bool {
+        self.flow.is_calibrated()
+    }
+
     fn place(&self) -> Option<Place> {
         self.flow.place()
     }

@@ -14,6 +14,7 @@ use crate::elementwise::{
 };
 use crate::kernel::Program;
 use crate::linear::{LuLinear, LuLinearConfig, Permutation, PermutationConfig};
+use crate::normalization::{ActNorm, ActNormConfig};
 use crate::parameters::Place;
 
 closed_enum! {
@@ -51,6 +52,8 @@ closed_enum! {
         Permutation(Permutation) from PermutationConfig;
         /// A matrix by its triangular factors.
         LuLinear(LuLinear) from LuLinearConfig;
+        /// A shift and a scale per feature, set by the first batch.
+        ActNorm(ActNorm) from ActNormConfig;
         /// A stack of layers.
         Sequential(Sequential<Layer>) from SequentialConfig;
         /// A stack of layers with its directions swapped.
@@ -106,6 +109,10 @@ impl Flow for Layer {
         direction: Direction,
     ) -> Self {
         on_layer!(self, layer => layer.calibrate(input, context, direction).into())
+    }
+
+    fn is_calibrated(&self) -> bool {
+        on_layer!(self, layer => layer.is_calibrated())
     }
 
     fn place(&self) -> Option<Place> {

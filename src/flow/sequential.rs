@@ -197,6 +197,10 @@ impl<F: Flow> Flow for Sequential<F> {
         Self { layers }
     }
 
+    fn is_calibrated(&self) -> bool {
+        self.layers.iter().all(Flow::is_calibrated)
+    }
+
     fn place(&self) -> Option<Place> {
         Place::first(self.layers.iter().map(Flow::place))
     }

@@ -38,6 +38,10 @@ macro_rules! impl_flow_for_tuple {
                 or_panic(common_d_context([$(self.$index.d_context()),+]))
             }
 
+            fn is_calibrated(&self) -> bool {
+                $(self.$index.is_calibrated())&&+
+            }
+
             fn lower<'a>(&'a self, program: &mut Program<'a>) {
                 $(self.$index.lower(program);)+
             }

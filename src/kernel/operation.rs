@@ -89,6 +89,8 @@ pub enum Reason {
     FloatType,
     /// It has more weights than an operation may have.
     Weights,
+    /// It is set by data, and was not calibrated.
+    Uncalibrated,
 }
 
 impl fmt::Display for Reason {
@@ -102,6 +104,7 @@ impl fmt::Display for Reason {
             Self::Backend => "not on the flex backend",
             Self::FloatType => "neither all f32 nor all f64",
             Self::Weights => "too many weights",
+            Self::Uncalibrated => "not calibrated yet",
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, ensure, or_panic};
 use crate::flow::run::directions_by_transform;
 use crate::flow::{Flow, zero_log_det};
 use crate::kernel::{Operation, Program};
-use crate::parameters::{Settings, int_parameter};
+use crate::parameters::{Settings, full, int_parameter, with_values};
 use crate::univariate::ScaleBound;
 
 /// Configuration of a [`LuLinear`].
@@ -239,12 +239,7 @@ impl LuLinear {
             factors
         };
         let raw = factors.into_iter().enumerate().flat_map(raw).collect();
-        let like = self.factors.val();
-        let factors = Tensor::from_data(
-            TensorData::new::<f64, _>(raw, [d, d]),
-            (&like.device(), like.dtype()),
-        );
-        Ok(Self { factors: self.factors.map(|_| factors), ..self })
+        Ok(Self { factors: with_values(self.factors, raw), ..self })
     }
 
     fn product(&self, direction: Direction) -> Product {
@@ -257,7 +252,7 @@ impl LuLinear {
 
     /// The product for the mixed features alone.
     fn of_mixed(&self, direction: Direction) -> Product {
-        let (factors, shift) = (self.factors.val(), self.shift.val());
+        let (factors, shift) = (full(&self.factors), full(&self.shift));
         let [d, _] = factors.dims();
         let one = identity(d, &factors);
         let (below, above) = (factors.clone().tril(-1), factors.clone().triu(1));

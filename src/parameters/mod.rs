@@ -5,6 +5,7 @@ mod cast;
 mod fresh_ids;
 mod place;
 mod settings;
+mod values;
 
 pub use cast::cast;
 pub(crate) use fresh_ids::assert_distinct;
@@ -12,3 +13,4 @@ pub use fresh_ids::with_fresh_ids;
 pub use place::Place;
 pub use settings::Settings;
 pub(crate) use settings::int_parameter;
+pub(crate) use values::{full, with_values};

@@ -2,10 +2,12 @@
 //! and adds no maths.
 
 mod alternate;
+mod glow;
 mod nice;
 mod nsf;
 mod real_nvp;
 
+pub use glow::GlowConfig;
 pub use nice::NiceConfig;
 pub use nsf::NsfConfig;
 pub use real_nvp::RealNvpConfig;
@@ -70,4 +72,4 @@ macro_rules! presets {
     };
 }
 
-presets! { NiceConfig NsfConfig RealNvpConfig }
+presets! { GlowConfig NiceConfig NsfConfig RealNvpConfig }

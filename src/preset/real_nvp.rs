@@ -54,20 +54,20 @@ pub struct RealNvpConfig {
 
 impl RealNvpConfig {
     pub(super) fn build(&self) -> Result<FlowConfig, Error> {
-        let affine = self.affine.clone().unwrap_or_else(|| self.shared_bound());
+        let affine = self.affine.clone().unwrap_or_else(|| shared_bound(self.n_layers));
         let layer = MaskedCouplingConfig::new(alternating_mask(self.d_features)?)
             .with_d_context(self.d_context)
             .with_conditioner(self.conditioner.clone())
             .with_univariate(affine.into());
         Ok(FlowConfig::standard(self.d_features, alternate(layer, self.n_layers)?))
     }
+}
 
-    /// A bound that the layers share. With the bound of one layer in each of them, a deep stack is
-    /// tame where it was trained and overflows a few standard deviations farther out, where the
-    /// conditioners extrapolate: each layer feeds the next one values a thousand times larger.
-    fn shared_bound(&self) -> AffineConfig {
-        let layers_per_feature = self.n_layers.div_ceil(2).max(1) as f64;
-        let bound = LN_1000 / layers_per_feature;
-        AffineConfig::new().with_bound(ScaleBound::SoftClip { bound })
-    }
+/// A bound that so many layers share. With the bound of one layer in each of them, a deep stack is tame
+/// where it was trained and overflows a few standard deviations farther out, where the conditioners
+/// extrapolate: each layer feeds the next one values a thousand times larger.
+pub(super) fn shared_bound(n_layers: usize) -> AffineConfig {
+    let layers_per_feature = n_layers.div_ceil(2).max(1) as f64;
+    let bound = LN_1000 / layers_per_feature;
+    AffineConfig::new().with_bound(ScaleBound::SoftClip { bound })
 }

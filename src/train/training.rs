@@ -12,7 +12,7 @@ use super::report::{Epoch, StopReason};
 use super::rows::{Rows, epoch_rng};
 use super::step::step;
 use crate::data::Dataset;
-use crate::distribution::Distribution;
+use crate::distribution::{Checked, Distribution};
 use crate::error::Error;
 
 /// burn's default of 1e-5 is large beside the gradients of a nearly trained model.
@@ -88,8 +88,10 @@ impl<D: Distribution> Training<D> {
     pub fn start(model: D, rows: &Rows, config: &FitConfig, plan: &Plan) -> Result<Self, Error> {
         let model = model.valid();
         // Shapes and float types, before anything is computed.
-        evaluate(&model, &rows.validation.select(&[0]))?;
-        evaluate(&model, &rows.train.select(&[0]))?;
+        for rows in [&rows.validation, &rows.train] {
+            let first = rows.select(&[0]);
+            Checked::new(&model, first.context()).context_of(first.x())?;
+        }
         if !is_trainable(&model) {
             return Err(Error::Data("the model has no parameter that is trained".to_owned()));
         }

@@ -1,0 +1,5 @@
+//! Layers that standardise features by what they have met.
+
+mod act_norm;
+
+pub use act_norm::{ActNorm, ActNormConfig};
