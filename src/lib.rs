@@ -100,6 +100,8 @@
 pub use burn;
 pub use rand;
 
+mod adjacency;
+pub mod autoregressive;
 mod closed_enum;
 pub mod conditioner;
 pub mod coupling;
@@ -124,6 +126,8 @@ pub mod univariate;
 #[doc = include_str!("../docs/guide.md")]
 pub mod guide {}
 
+pub use adjacency::Adjacency;
+pub use autoregressive::{MaskedAutoregressive, MaskedAutoregressiveConfig};
 pub use coupling::{MaskedCoupling, MaskedCouplingConfig};
 pub use direction::Direction;
 pub use distribution::{

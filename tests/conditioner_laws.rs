@@ -7,13 +7,14 @@ mod common;
 
 use normalizing_flows::burn;
 use normalizing_flows::burn::module::{Module, Param};
-use normalizing_flows::burn::nn::activation::ActivationConfig;
+use normalizing_flows::burn::nn::activation::{ActivationConfig, SwiGluConfig};
 use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use normalizing_flows::conditioner::{
-    AutoregressiveConditioner, Conditioner, ConditionerShape, MlpConfig, Network, NetworkConfig,
-    PeriodicMlpConfig, ResidualMlpConfig, SeparateMlpsConfig,
+    AutoregressiveConditioner, Conditioner, ConditionerShape, Made, MadeConfig, MlpConfig, Network,
+    NetworkConfig, PeriodicMlpConfig, ResidualMlpConfig, SeparateMlpsConfig,
 };
 use normalizing_flows::testing::{AutoregressiveLaws, ConditionerLaws, assert_close, perturb};
+use normalizing_flows::{Adjacency, Order};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
@@ -157,6 +158,93 @@ impl AutoregressiveConditioner for Triangular {
     fn d_context(&self) -> usize {
         2
     }
+}
+
+/// A `Made` of so many context features, which gives 2 parameters of each feature.
+fn made(
+    network: impl Into<NetworkConfig>,
+    adjacency: Adjacency,
+    d_context: usize,
+) -> AutoregressiveLaws<Made> {
+    let config = MadeConfig::from(network.into());
+    AutoregressiveLaws::new(2, move |device, rng| {
+        config.init(&adjacency, d_context, 2, device, rng)
+    })
+}
+
+macro_rules! autoregressive_registry {
+    ($($name:ident: $laws:expr;)+) => {
+        $(mod $name {
+            mod in_f32 {
+                use super::super::*;
+                normalizing_flows::autoregressive_laws!(
+                    $laws.with_dtype(FloatDType::F32), common::cpu());
+            }
+            mod in_f64 {
+                use super::super::*;
+                normalizing_flows::autoregressive_laws!(
+                    $laws.with_dtype(FloatDType::F64), common::cpu());
+            }
+        })+
+    };
+}
+
+autoregressive_registry! {
+    made_of_an_mlp: made(mlp(), Adjacency::autoregressive(&Order::natural(4)), 0);
+    made_linear: made(mlp().with_d_hidden(vec![]), Adjacency::autoregressive(&Order::reversed(4)), 0);
+    made_context: made(mlp(), Adjacency::autoregressive(&Order::custom(vec![2, 0, 1])), 2);
+    made_in_two_passes: made(mlp(), Adjacency::in_passes(&Order::natural(5), 2), 0);
+    made_in_one_pass: made(mlp(), Adjacency::in_passes(&Order::natural(3), 1), 1);
+    made_of_one_feature: made(mlp(), Adjacency::autoregressive(&Order::natural(1)), 1);
+    made_residual: made(residual(), Adjacency::autoregressive(&Order::natural(4)), 0);
+    made_residual_context: made(residual(), Adjacency::in_passes(&Order::reversed(5), 3), 2);
+}
+
+/// The first feature feeds the other two, which do not see each other; the context feeds the last alone.
+#[test]
+fn an_adjacency_of_ones_own_is_kept_to_exactly() {
+    let rows: Vec<Vec<bool>> = ["0000", "1000", "1001"]
+        .iter()
+        .map(|row| row.chars().map(|x| x == '1').collect())
+        .collect();
+    let device = common::cpu().autodiff();
+    for network in [NetworkConfig::from(mlp()), residual().into()] {
+        let mut rng = common::rng(0);
+        let config = MadeConfig::from(network);
+        let made = config.init(&Adjacency::custom(rows.clone()), 1, 1, &device, &mut rng);
+        let made = perturb(made, 0.5, &mut rng);
+        for feature in 0..3 {
+            let x = Tensor::<2>::ones([2, 3], &device).require_grad();
+            let context = Tensor::<2>::ones([2, 1], &device).require_grad();
+            let column = made.forward(x.clone(), Some(&context)).narrow(1, feature, 1).sum();
+            let anchor = (x.clone() * 0.0).sum() + (context.clone() * 0.0).sum();
+            let gradients = (column + anchor).backward();
+            let depends = |tensor: &Tensor<2>| {
+                let gradient = common::host(tensor.grad(&gradients).expect("on the graph"));
+                let d = gradient.len() / 2;
+                gradient[..d].iter().map(|x| *x != 0.0).collect::<Vec<_>>()
+            };
+            let found = [depends(&x), depends(&context)].concat();
+            assert_eq!(found, rows[feature], "feature {feature}");
+        }
+    }
+}
+
+#[test]
+fn a_made_refuses_what_would_break_its_order() {
+    let refused =
+        |network: NetworkConfig| MadeConfig::from(network).validate().unwrap_err().to_string();
+    let swiglu = ActivationConfig::SwiGlu(SwiGluConfig::new(1, 1));
+    assert!(refused(mlp().with_activation(swiglu).into()).contains("takes no `SwiGlu`"));
+    let separate = SeparateMlpsConfig::new().into();
+    assert!(refused(separate).contains("must be of an `Mlp` or a `ResidualMlp`, got SeparateMlps"));
+}
+
+#[test]
+#[should_panic(expected = "a column for each of 2 context features or for none, got 1")]
+fn an_adjacency_of_another_context_is_refused() {
+    let adjacency = Adjacency::custom(vec![vec![false, true]]);
+    MadeConfig::new().init(&adjacency, 2, 1, &common::cpu(), &mut common::rng(0));
 }
 
 mod an_autoregressive_network {

@@ -19,8 +19,9 @@ use normalizing_flows::univariate::{
     AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
 };
 use normalizing_flows::{
-    Direction, Elementwise, ElementwiseConfig, Flow, Inverse, Layer, MaskedCoupling,
-    MaskedCouplingConfig, Order, Sequential,
+    Adjacency, Direction, Elementwise, ElementwiseConfig, Flow, Inverse, Layer,
+    MaskedAutoregressive, MaskedAutoregressiveConfig, MaskedCoupling, MaskedCouplingConfig, Order,
+    Sequential,
 };
 use rand::rngs::ChaCha8Rng;
 
@@ -87,6 +88,19 @@ registry! {
     coupling_residual: coupling(4, coupling_config(Mask::half(4)).with_conditioner(residual()));
     coupling_residual_context: coupling(
         4, coupling_config(Mask::half(4)).with_d_context(2).with_conditioner(residual()));
+    autoregressive: autoregressive(natural(4));
+    autoregressive_one_feature: autoregressive(natural(1));
+    autoregressive_context: autoregressive(made(Adjacency::autoregressive(&Order::reversed(3)))
+        .with_d_context(2));
+    autoregressive_in_two_passes: autoregressive(made(Adjacency::in_passes(&Order::natural(4), 2)));
+    autoregressive_tree: autoregressive(made(Adjacency::custom(vec![
+        vec![false, false, true], vec![true, false, false], vec![false, false, false]])));
+    autoregressive_residual: autoregressive(
+        natural(3).with_d_context(2).with_conditioner(residual().into()));
+    autoregressive_spline: autoregressive(
+        natural(3).with_univariate(spline_config(BoundarySlopes::One).into()))
+        .with_rounded_start(ROUNDINGS);
+    autoregressive_inverse: Laws::new(3, |device, rng| Inverse::new(natural(3).init(device, rng)));
     elementwise_spline: Laws::new(2, |device, rng| {
         let config = ElementwiseConfig::new(2);
         config.with_univariate(spline_config(BoundarySlopes::One).into()).init(device, rng)
@@ -195,6 +209,19 @@ fn nflows_start(z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
 }
 
 fn coupling(d_features: usize, config: MaskedCouplingConfig) -> Laws<MaskedCoupling> {
+    Laws::new(d_features, move |device, rng| config.init(device, rng))
+}
+
+fn made(adjacency: Adjacency) -> MaskedAutoregressiveConfig {
+    MaskedAutoregressiveConfig::new(adjacency).with_conditioner(smooth().into())
+}
+
+fn natural(d_features: usize) -> MaskedAutoregressiveConfig {
+    made(Adjacency::autoregressive(&Order::natural(d_features)))
+}
+
+fn autoregressive(config: MaskedAutoregressiveConfig) -> Laws<MaskedAutoregressive> {
+    let d_features = config.adjacency.d_features();
     Laws::new(d_features, move |device, rng| config.init(device, rng))
 }
 

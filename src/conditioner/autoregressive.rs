@@ -3,6 +3,8 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
+use super::network_layers::NetworkLayers;
+
 /// A network that gives the parameters of every feature from the features before it in some order.
 ///
 /// It is no [`Conditioner`](super::Conditioner): that one sees features which its layer does not
@@ -66,5 +68,11 @@ pub trait AutoregressiveConditioner: Module + ModuleDisplay {
     /// The number of context features that the network takes; 0 when it takes none.
     fn d_context(&self) -> usize {
         0
+    }
+
+    /// The layers of the crate's network that this one is, with their masks: those have fused kernels.
+    #[doc(hidden)]
+    fn network_layers(&self) -> Option<NetworkLayers<'_>> {
+        None
     }
 }

@@ -140,6 +140,7 @@ impl Conditioner for Mlp {
             activations: &self.activations,
             blocks: &[],
             output: &self.output,
+            masks: None,
         }])
     }
 }

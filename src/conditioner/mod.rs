@@ -10,9 +10,11 @@ mod activation;
 mod autoregressive;
 mod interface;
 mod linear;
+mod made;
 mod mlp;
 mod network;
 mod network_layers;
+mod network_masks;
 mod periodic_mlp;
 mod residual;
 mod residual_block;
@@ -20,10 +22,13 @@ mod separate;
 
 pub use autoregressive::AutoregressiveConditioner;
 pub use interface::{Conditioner, ConditionerShape};
+pub use made::{Made, MadeConfig};
 pub use mlp::{Mlp, MlpConfig};
 pub use network::{Network, NetworkConfig};
 #[doc(hidden)]
 pub use network_layers::NetworkLayers;
+#[cfg(feature = "flex")]
+pub(crate) use network_masks::{NetworkMasks, WeightMask};
 pub use periodic_mlp::{PeriodicMlp, PeriodicMlpConfig};
 pub use residual::{ResidualMlp, ResidualMlpConfig};
 pub use residual_block::ResidualBlock;

@@ -1,10 +1,13 @@
 //! [`NetworkLayers`]: a network as the fused kernels see it.
 
+use std::sync::Arc;
+
 use burn::module::Param;
 use burn::nn::Linear;
 use burn::nn::activation::Activation;
 use burn::tensor::{Int, Tensor};
 
+use super::network_masks::NetworkMasks;
 use super::residual_block::ResidualBlock;
 
 /// The layers of a network. It takes its input (and the context after it) through the hidden
@@ -24,4 +27,6 @@ pub struct NetworkLayers<'a> {
     pub(crate) activations: &'a [Activation],
     pub(crate) blocks: &'a [ResidualBlock],
     pub(crate) output: &'a Linear,
+    /// Which weights connect, if not all do.
+    pub(crate) masks: Option<&'a Arc<NetworkMasks>>,
 }

@@ -147,6 +147,7 @@ impl Conditioner for ResidualMlp {
             activations: &[],
             blocks: &self.blocks,
             output: &self.output,
+            masks: None,
         }])
     }
 }

@@ -6,6 +6,7 @@ use rand::Rng;
 use super::interface::Flow;
 use super::inverse::{Inverse, InverseConfig};
 use super::sequential::{Sequential, SequentialConfig};
+use crate::autoregressive::{MaskedAutoregressive, MaskedAutoregressiveConfig};
 use crate::closed_enum::closed_enum;
 use crate::coupling::{MaskedCoupling, MaskedCouplingConfig};
 use crate::direction::Direction;
@@ -44,6 +45,8 @@ closed_enum! {
     pub enum Layer as on_layer($) {
         /// A coupling layer.
         MaskedCoupling(MaskedCoupling) from MaskedCouplingConfig;
+        /// A univariate map of every feature given those before it.
+        MaskedAutoregressive(MaskedAutoregressive) from MaskedAutoregressiveConfig;
         /// A univariate map of every feature by itself.
         Elementwise(Elementwise) from ElementwiseConfig;
         /// A univariate map of every feature by itself, by parameters from the context.

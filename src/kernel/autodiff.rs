@@ -130,7 +130,7 @@ impl Recorded {
 /// there is one, then those of the weights), and which of them want gradients.
 fn take_apart<C: CheckpointStrategy>(
     input: Tracked<C>,
-    flow: FlowTensors<Autodiff<Flex, C>>,
+    mut flow: FlowTensors<Autodiff<Flex, C>>,
 ) -> (Inputs, Vec<NodeGuard>, WantedGradients) {
     let wanted = WantedGradients {
         input: input.is_tracked(),
@@ -144,9 +144,10 @@ fn take_apart<C: CheckpointStrategy>(
         primitive
     };
     let input = take(input);
-    let context = flow.context.map(&mut take);
-    let floats = flow.floats.into_iter().map(&mut take).collect();
-    let flow = FlowTensors { layers: flow.layers, floats, ints: flow.ints, context };
+    let context = flow.context.take().map(&mut take);
+    let floats = std::mem::take(&mut flow.floats).into_iter().map(&mut take).collect();
+    let FlowTensors { layers, arrangements, ints, .. } = flow;
+    let flow = FlowTensors { layers, floats, arrangements, ints, context };
     (Inputs { input, flow }, guards, wanted)
 }
 

@@ -1,15 +1,18 @@
 //! From what a layer tells about itself to what the kernels apply: constants and tensors apart.
 
+use std::sync::Arc;
+
 use burn::backend::{DispatchTensor, DispatchTensorKind, TensorMetadata};
 use burn::nn::Linear;
 use burn::nn::activation::Activation as BurnActivation;
 use burn::tensor::{DType, Int, Tensor};
 
+use super::arrangement::{Arrangement, MaskedLayer};
 use super::row::affine::Bound;
 use super::row::spline::Spline;
 use super::row::{Activation, Map};
 use super::{KernelMap, Operation, Reason};
-use crate::conditioner::{NetworkLayers, ResidualBlock};
+use crate::conditioner::{NetworkLayers, NetworkMasks, ResidualBlock};
 use crate::direction::Direction;
 use crate::univariate::ScaleBound;
 
@@ -19,6 +22,8 @@ pub(crate) struct Lowered {
     pub(super) operation: OperationSpec,
     /// Weights, biases and shared parameters, in the order of the operation.
     pub(super) floats: Vec<DispatchTensor>,
+    /// How each of them is put before a call, if not as it is.
+    pub(super) arrangements: Vec<Option<Arrangement>>,
     /// Kept and transformed features.
     pub(super) ints: Vec<DispatchTensor>,
     /// The number of context features that it takes; 0 for none.
@@ -46,6 +51,13 @@ pub(super) enum OperationSpec {
     /// Two of the ints, a third if some kept features are angles, and a weight and perhaps a bias of
     /// the floats for each linear layer.
     Coupling { map: Map<f64>, takes_context: bool, has_angles: bool, networks: Vec<NetworkSpec> },
+    /// A weight and perhaps a bias of the floats for each linear layer.
+    Autoregressive {
+        map: Map<f64>,
+        takes_context: bool,
+        network: NetworkSpec,
+        masks: Arc<NetworkMasks>,
+    },
     /// One of the floats.
     Elementwise { map: Map<f64> },
     /// One of the ints.
@@ -61,6 +73,29 @@ pub(super) struct NetworkSpec {
     pub hidden: Vec<LinearSpec>,
     pub blocks: Vec<BlockSpec>,
     pub output: LinearSpec,
+}
+
+impl NetworkSpec {
+    /// Those of all weights and biases, in their order.
+    fn arrangements(&self, masks: &Arc<NetworkMasks>) -> Vec<Option<Arrangement>> {
+        let of_hidden = |(i, spec)| (MaskedLayer::Hidden(i), spec);
+        let hidden = self.hidden.iter().enumerate().map(of_hidden);
+        let blocks = self.blocks.iter().flat_map(|block| {
+            let gate = block.gate.iter().map(|gate| (MaskedLayer::Gate, gate));
+            [&block.first, &block.second]
+                .map(|spec| (MaskedLayer::Block, spec))
+                .into_iter()
+                .chain(gate)
+        });
+        let output = [(MaskedLayer::Output, &self.output)];
+        let of_layer = |(layer, spec): (MaskedLayer, &LinearSpec)| {
+            let biases = if spec.bias { &[false, true][..] } else { &[false] };
+            biases.iter().map(move |&is_bias| (layer, is_bias))
+        };
+        let all = hidden.chain(blocks).chain(output).flat_map(of_layer);
+        all.map(|(layer, is_bias)| Some(Arrangement { masks: masks.clone(), layer, is_bias }))
+            .collect()
+    }
 }
 
 /// A residual block without its weights and biases.
@@ -87,11 +122,18 @@ pub(crate) fn lower(
     d_features: usize,
     dtype: DType,
 ) -> Result<Lowered, Reason> {
-    let mut lowering =
-        Lowering { dtype, floats: Vec::with_capacity(8), ints: Vec::with_capacity(2) };
+    let mut lowering = Lowering {
+        dtype,
+        floats: Vec::with_capacity(8),
+        arrangements: Vec::new(),
+        ints: Vec::with_capacity(2),
+    };
     let (operation, d_context) = match operation {
         Operation::Coupling { kept, transformed, networks, map } => {
             lowering.coupling([kept, transformed], &networks, &map, d_features)?
+        }
+        Operation::Autoregressive { network, map } => {
+            lowering.autoregressive(&network, &map, d_features)?
         }
         Operation::Elementwise { parameters, map } => {
             let map = lower_map(&map);
@@ -112,7 +154,8 @@ pub(crate) fn lower(
             (OperationSpec::Matrix, 0)
         }
     };
-    let Lowering { floats, ints, .. } = lowering;
+    let Lowering { floats, mut arrangements, ints, .. } = lowering;
+    arrangements.resize(floats.len(), None);
     let int = |tensor: &DispatchTensor| matches!(tensor.dtype(), DType::I32 | DType::I64);
     require(floats.iter().chain(&ints).all(on_flex), Reason::Backend)?;
     require(
@@ -122,7 +165,7 @@ pub(crate) fn lower(
         Reason::FloatType,
     )?;
     require(floats.len() <= super::program::MAX_WEIGHTS, Reason::Weights)?;
-    Ok(Lowered { operation, floats, ints, d_context })
+    Ok(Lowered { operation, floats, arrangements, ints, d_context })
 }
 
 fn require(condition: bool, reason: Reason) -> Result<(), Reason> {
@@ -137,6 +180,7 @@ fn fits(condition: bool) -> Result<(), Reason> {
 struct Lowering {
     dtype: DType,
     floats: Vec<DispatchTensor>,
+    arrangements: Vec<Option<Arrangement>>,
     ints: Vec<DispatchTensor>,
 }
 
@@ -170,6 +214,31 @@ impl Lowering {
         self.ints.extend(first.angles.map(|angles| angles.val().into_dispatch()));
         let (takes_context, has_angles) = (d_context > 0, first.angles.is_some());
         let operation = OperationSpec::Coupling { map, takes_context, has_angles, networks: specs };
+        Ok((operation, d_context))
+    }
+
+    /// The operation, and the number of context features.
+    fn autoregressive(
+        &mut self,
+        network: &NetworkLayers<'_>,
+        map: &KernelMap,
+        d_features: usize,
+    ) -> Result<(OperationSpec, usize), Reason> {
+        let map = lower_map(map);
+        let masks = network.masks.ok_or(Reason::Conditioner)?;
+        require(network.angles.is_none(), Reason::Conditioner)?;
+        let d_context = network.d_context;
+        let (spec, n_outputs) = self.network(network, d_features + d_context)?;
+        fits(masks.adjacency.d_features() == d_features)?;
+        fits(n_outputs == map.n_parameters() * d_features)?;
+        fits(spec.hidden.len() == masks.hidden.len())?;
+        self.arrangements = spec.arrangements(masks);
+        let mut placed = self.floats.iter().zip(&self.arrangements);
+        fits(placed.all(|(tensor, arrangement)| {
+            arrangement.as_ref().is_none_or(|arrangement| arrangement.fits(&tensor.shape()))
+        }))?;
+        let (takes_context, masks) = (d_context > 0, masks.clone());
+        let operation = OperationSpec::Autoregressive { map, takes_context, network: spec, masks };
         Ok((operation, d_context))
     }
 

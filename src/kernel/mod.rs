@@ -9,11 +9,14 @@
 //! - `lower`: from an operation to constants and tensors; `runs`: the runs of layers, each applied
 //!   in one pass, and the layers between them; `unavailable`: both without a backend that has
 //!   kernels
+//! - `arrangement`: weights of masked networks in the order of their passes
 //! - `ops`, `flex`, `autodiff`: the operations as burn's backends see them
 //! - `threads`: work shared between threads
 //! - `tile`: a tile of rows through all layers of a run, and gradients back
 //! - `row`: the arithmetic, on slices
 
+#[cfg(feature = "flex")]
+mod arrangement;
 #[cfg(feature = "flex")]
 mod autodiff;
 #[cfg(feature = "flex")]

@@ -25,6 +25,15 @@ pub enum Operation<'a> {
         /// The map.
         map: KernelMap,
     },
+    /// A map of every feature, whose parameters a network with masks gives from the features before it
+    /// and the context, if it takes one. It sees data: what comes in in the inverse direction, and what
+    /// goes out in the forward one.
+    Autoregressive {
+        /// The network, with its masks.
+        network: NetworkLayers<'a>,
+        /// The map.
+        map: KernelMap,
+    },
     /// A map of every feature, whose parameters, `[n_parameters, d_features]`, are the same for all
     /// rows.
     Elementwise {

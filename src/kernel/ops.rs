@@ -8,6 +8,7 @@ use burn::backend::{
     ExtensionType, backend_extension,
 };
 
+use super::arrangement::Arrangement;
 use super::lower::{LayerSpec, OperationSpec};
 use crate::direction::Direction;
 
@@ -36,6 +37,8 @@ pub(super) struct FlowTensors<B: Backend> {
     pub layers: Arc<Vec<LayerSpec>>,
     /// Weights, biases and shared parameters, in the order of the layers.
     pub floats: Vec<FloatTensor<B>>,
+    /// How each of them is put before a call, if not as it is.
+    pub arrangements: Vec<Option<Arrangement>>,
     /// Kept and transformed features, in the order of the layers.
     pub ints: Vec<IntTensor<B>>,
     /// `[batch, d_context]`, if the flow takes one.
@@ -45,7 +48,13 @@ pub(super) struct FlowTensors<B: Backend> {
 impl<B: Backend> FlowTensors<B> {
     /// No layers yet.
     pub(super) fn new() -> Self {
-        Self { layers: Arc::default(), floats: Vec::new(), ints: Vec::new(), context: None }
+        Self {
+            layers: Arc::default(),
+            floats: Vec::new(),
+            arrangements: Vec::new(),
+            ints: Vec::new(),
+            context: None,
+        }
     }
 
     /// Adds a layer after those that there are; `forward` applies it in this direction.
@@ -54,10 +63,12 @@ impl<B: Backend> FlowTensors<B> {
         direction: Direction,
         operation: OperationSpec,
         floats: Vec<FloatTensor<B>>,
+        arrangements: Vec<Option<Arrangement>>,
         ints: Vec<IntTensor<B>>,
     ) {
         Arc::make_mut(&mut self.layers).push(LayerSpec { direction, operation });
         self.floats.extend(floats);
+        self.arrangements.extend(arrangements);
         self.ints.extend(ints);
     }
 }
@@ -73,6 +84,7 @@ impl<B: Backend> ExtensionType<B> for FlowTensors<B> {
         let wrap = |tensor| DispatchTensor { kind: map_kind(tensor), autodiff };
         FlowTensors {
             layers: self.layers,
+            arrangements: self.arrangements,
             floats: self.floats.into_iter().map(|x| wrap(BackendTensor::Float(x))).collect(),
             ints: self.ints.into_iter().map(|x| wrap(BackendTensor::Int(x))).collect(),
             context: self.context.map(|x| wrap(BackendTensor::Float(x))),
@@ -85,6 +97,7 @@ impl<B: Backend> ExtensionType<B> for FlowTensors<B> {
     {
         FlowTensors {
             layers: target.layers,
+            arrangements: target.arrangements,
             floats: target.floats.into_iter().map(|x| unwrap_kind(x).float()).collect(),
             ints: target.ints.into_iter().map(|x| unwrap_kind(x).int()).collect(),
             context: target.context.map(|x| unwrap_kind(x).float()),

@@ -154,13 +154,14 @@ fn push_fused(
     swapped: bool,
     context: Option<&Tensor<2>>,
 ) {
-    let Lowered { operation, floats, ints, d_context } = lowered;
+    let Lowered { operation, floats, arrangements, ints, d_context } = lowered;
     let room = |tensors: &FlowTensors<Dispatch>| fits_in_run(tensors.floats.len(), floats.len());
     if !matches!(runs.last(), Some(Run::Fused(tensors)) if room(tensors)) {
         runs.push(Run::Fused(FlowTensors::new()));
     }
     let Some(Run::Fused(tensors)) = runs.last_mut() else { unreachable!("it was just made sure") };
-    tensors.push_layer(turned(Direction::Forward, swapped), operation, floats, ints);
+    let direction = turned(Direction::Forward, swapped);
+    tensors.push_layer(direction, operation, floats, arrangements, ints);
     if d_context > 0 && tensors.context.is_none() {
         tensors.context = context.map(|context| context.clone().into_dispatch());
     }

@@ -6,7 +6,7 @@ pub mod files;
 
 use normalizing_flows::burn::module::{Module, Param};
 use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use normalizing_flows::conditioner::{Conditioner, MlpConfig, Network};
+use normalizing_flows::conditioner::{AutoregressiveConditioner, Conditioner, MlpConfig, Network};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::univariate::{UnivariateConfig, UnivariateMap};
 use normalizing_flows::{MaskedCoupling, MaskedCouplingConfig, cast};
@@ -67,13 +67,27 @@ pub fn normal_cdf(x: f64) -> f64 {
 /// A conditioner that the fused kernels do not know, so that its layer is computed by tensor
 /// operations.
 #[derive(Module, Debug)]
-pub struct Opaque<C: Conditioner> {
+pub struct Opaque<C: Module> {
     pub inner: C,
 }
 
 impl<C: Conditioner> Conditioner for Opaque<C> {
     fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
         self.inner.forward(input, context)
+    }
+
+    fn d_context(&self) -> usize {
+        self.inner.d_context()
+    }
+}
+
+impl<C: AutoregressiveConditioner> AutoregressiveConditioner for Opaque<C> {
+    fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
+        self.inner.forward(input, context)
+    }
+
+    fn order(&self) -> Vec<usize> {
+        self.inner.order()
     }
 
     fn d_context(&self) -> usize {

@@ -6,6 +6,7 @@
 
 #![cfg(feature = "flex")]
 
+mod autoregressive;
 #[path = "../common/mod.rs"]
 mod common;
 mod layers;

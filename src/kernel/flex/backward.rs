@@ -3,6 +3,7 @@
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::Shape;
 
+use super::super::arrangement::Arrangement;
 use super::super::ops::FlowTensors;
 use super::super::row::Real;
 use super::super::threads::share;
@@ -118,15 +119,22 @@ fn pass<R: Stored>(
         })
     });
 
-    let sums = |shape: &Shape, offset: Option<usize>| {
+    let sums = |shape: &Shape, arrangement: &Option<Arrangement>, offset: Option<usize>| {
         let range = offset?..offset? + shape.num_elements();
-        Some(R::tensor(sum_in_order(&shards, range), shape.as_slice()))
+        let mut sums = sum_in_order(&shards, range);
+        if let Some(arrangement) = arrangement {
+            let arranged = sums;
+            sums = vec![R::ZERO; arranged.len()];
+            arrangement.restore(&arranged, &mut sums);
+        }
+        Some(R::tensor(sums, shape.as_slice()))
     };
-    let weights: Vec<_> = shapes.iter().zip(offsets).collect();
+    let weights: Vec<_> = shapes.iter().zip(&flow.arrangements).zip(offsets).collect();
+    let sums = |((shape, arrangement), offset)| sums(shape, arrangement, offset);
     let floats = if n_wanted < SMALL {
-        weights.into_iter().map(|(shape, offset)| sums(shape, offset)).collect()
+        weights.into_iter().map(sums).collect()
     } else {
-        share(weights, |_, (shape, offset)| sums(shape, offset))
+        share(weights, |_, weight| sums(weight))
     };
     give_back(shards);
     let gradients = Gradients {

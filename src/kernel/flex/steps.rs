@@ -4,13 +4,15 @@ use burn::backend::tensor::IntTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{DType, Shape};
 
-use super::super::lower::{LayerSpec, LinearSpec, OperationSpec};
+use super::super::arrangement::Arrangement;
+use super::super::lower::{LayerSpec, LinearSpec, NetworkSpec, OperationSpec};
 use super::super::ops::FlowTensors;
 use super::super::row::linear::{copies_weight, transpose};
 use super::super::row::{Activation, Linear};
 use super::super::threads::share;
 use super::super::tile::{
-    Block, Coupling, Elementwise, Matrix, Network, Operation, Permutation, Step, Steps, relabelled,
+    Autoregressive, Block, Coupling, Elementwise, Matrix, Network, Operation, Permutation, Step,
+    Steps, relabelled,
 };
 use super::buffers::{give_back, take_buffer};
 use super::{FlexTensor, Stored, tile_rows};
@@ -40,20 +42,29 @@ pub(super) fn with_steps<R: Stored, T>(
         .iter()
         .map(|tensor| Weight { data: numbers(tensor), shape: tensor.shape(), columns: None })
         .collect();
-    with_columns(weights, batch, |weights| {
-        let mut weights = weights.into_iter();
-        let mut ints = flow.ints.iter().map(indices);
-        let layers = flow.layers.iter();
-        let mut steps: Vec<_> =
-            layers.map(|layer| step(layer, direction, &mut weights, &mut ints)).collect();
-        if direction == Direction::Inverse {
-            steps.reverse();
-        }
-        let steps = relabelled(steps);
-        let d_features = steps.first().map_or(0, Step::d_features);
-        let d_context = flow.context.as_ref().map_or(0, |context| context.shape()[1]);
-        f(&Steps { d_features, d_context, steps })
+    with_arranged(weights, &flow.arrangements, |weights| {
+        with_columns(weights, batch, |weights| run_steps(flow, direction, weights, f))
     })
+}
+
+fn run_steps<R: Stored, T>(
+    flow: &FlowTensors<Flex>,
+    direction: Direction,
+    weights: Vec<Weight<'_, R>>,
+    f: impl FnOnce(&Steps<'_, R>) -> T,
+) -> T {
+    let mut weights = weights.into_iter();
+    let mut ints = flow.ints.iter().map(indices);
+    let layers = flow.layers.iter();
+    let mut steps: Vec<_> =
+        layers.map(|layer| step(layer, direction, &mut weights, &mut ints)).collect();
+    if direction == Direction::Inverse {
+        steps.reverse();
+    }
+    let steps = relabelled(steps);
+    let d_features = steps.first().map_or(0, Step::d_features);
+    let d_context = flow.context.as_ref().map_or(0, |context| context.shape()[1]);
+    f(&Steps { d_features, d_context, steps })
 }
 
 /// A weight, a bias or shared parameters.
@@ -79,6 +90,49 @@ impl<'a, R: Stored> Weight<'a, R> {
         transpose(self.data, self.shape[0], place);
         self.columns = Some(place);
     }
+}
+
+/// Runs `f` on the weights, those of masked networks as their arrangements put them.
+fn with_arranged<R: Stored, T>(
+    weights: Vec<Weight<'_, R>>,
+    arrangements: &[Option<Arrangement>],
+    f: impl FnOnce(Vec<Weight<'_, R>>) -> T,
+) -> T {
+    let pairs = || weights.iter().zip(arrangements);
+    let arranged = pairs().filter(|(_, arrangement)| arrangement.is_some());
+    let len = arranged.map(|(weight, _)| weight.data.len()).sum();
+    if len == 0 {
+        return f(weights);
+    }
+    let mut buffer = take_buffer::<R>(len);
+    // Bound again, so that their lifetime may shrink to that of the buffer.
+    let mut weights: Vec<Weight<'_, R>> = weights;
+    let mut rest = &mut buffer[..];
+    let mut places = Vec::new();
+    for (weight, arrangement) in weights.iter_mut().zip(arrangements) {
+        if let Some(arrangement) = arrangement {
+            let (place, others) = std::mem::take(&mut rest).split_at_mut(weight.data.len());
+            rest = others;
+            places.push((weight, arrangement, place));
+        }
+    }
+    let put = |(weight, arrangement, place): (&mut Weight<'_, R>, &Arrangement, &mut [R])| {
+        arrangement.arrange(weight.data, place);
+    };
+    if len < SHARE_FROM_LEN {
+        places.into_iter().for_each(put);
+    } else {
+        share(places, |_, place| put(place));
+    }
+    let mut rest = &buffer[..];
+    for (weight, _) in weights.iter_mut().zip(arrangements).filter(|(_, a)| a.is_some()) {
+        let (place, others) = rest.split_at(weight.data.len());
+        rest = others;
+        weight.data = place;
+    }
+    let result = f(weights);
+    give_back(vec![buffer]);
+    result
 }
 
 /// Runs `f` on the weights, with some also column after column where it pays.
@@ -125,6 +179,18 @@ fn step<'a, R: Stored>(
         Direction::Inverse => layer.direction.reversed(),
     };
     let operation = match &layer.operation {
+        OperationSpec::Autoregressive { map, takes_context, network: spec, masks } => {
+            let adjacency = &masks.adjacency;
+            let mut features: Vec<usize> = (0..adjacency.d_features()).collect();
+            features.sort_by_key(|&feature| adjacency.passes()[feature]);
+            Operation::Autoregressive(Autoregressive {
+                map: map.cast(R::from_f64),
+                masks: masks.clone(),
+                features,
+                takes_context: *takes_context,
+                network: network(spec, &mut weight),
+            })
+        }
         OperationSpec::Elementwise { map } => {
             let map = map.cast(R::from_f64);
             let Weight { data: parameters, shape, .. } = weight();
@@ -153,25 +219,7 @@ fn step<'a, R: Stored>(
         }
         OperationSpec::Coupling { map, takes_context, has_angles, networks } => {
             let map = map.cast(R::from_f64);
-            let mut linear = |layer: &LinearSpec| {
-                let Weight { data, shape, columns } = weight();
-                let bias = layer.bias.then(|| weight().data);
-                let activation = layer.activation.cast(R::from_f64);
-                let (d_input, d_output) = (shape[0], shape[1]);
-                Linear { weight: data, columns, bias, d_input, d_output, activation }
-            };
-            let networks = networks.iter().map(|network| {
-                let hidden = network.hidden.iter().map(&mut linear).collect();
-                let blocks = network.blocks.iter().map(|block| Block {
-                    activation: block.activation.cast(R::from_f64),
-                    first: linear(&block.first),
-                    second: linear(&block.second),
-                    gate: block.gate.as_ref().map(&mut linear),
-                });
-                let blocks = blocks.collect();
-                Network { hidden, blocks, output: linear(&network.output) }
-            });
-            let networks = networks.collect();
+            let networks = networks.iter().map(|spec| network(spec, &mut weight)).collect();
             let (seen, transformed, takes_context) = (int(), int(), *takes_context);
             let places = if *has_angles { int() } else { Vec::new() };
             let angles = places.iter().map(|&place| seen[place]).collect();
@@ -188,6 +236,29 @@ fn step<'a, R: Stored>(
         }
     };
     Step { direction, operation }
+}
+
+/// A network, with the weights that come next.
+fn network<'a, R: Stored>(
+    spec: &NetworkSpec,
+    weight: &mut impl FnMut() -> Weight<'a, R>,
+) -> Network<'a, R> {
+    let mut linear = |layer: &LinearSpec| {
+        let Weight { data, shape, columns } = weight();
+        let bias = layer.bias.then(|| weight().data);
+        let activation = layer.activation.cast(R::from_f64);
+        let (d_input, d_output) = (shape[0], shape[1]);
+        Linear { weight: data, columns, bias, d_input, d_output, activation }
+    };
+    let hidden = spec.hidden.iter().map(&mut linear).collect();
+    let blocks = spec.blocks.iter().map(|block| Block {
+        activation: block.activation.cast(R::from_f64),
+        first: linear(&block.first),
+        second: linear(&block.second),
+        gate: block.gate.as_ref().map(&mut linear),
+    });
+    let blocks = blocks.collect();
+    Network { hidden, blocks, output: linear(&spec.output) }
 }
 
 /// The numbers of a contiguous tensor.

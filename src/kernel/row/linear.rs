@@ -11,6 +11,8 @@
 //! The order in which products are summed depends on the sizes and the machine, never on threads.
 //! The error of a sum of `n` products is below `n ε Σ |x y|`, whatever the order.
 
+use std::ops::Range;
+
 use super::Loop;
 use super::activation::Activation;
 use super::product::{Matrix, Order, copies_rows, product};
@@ -28,6 +30,13 @@ pub(crate) struct Linear<'a, R> {
     pub d_input: usize,
     pub d_output: usize,
     pub activation: Activation<R>,
+}
+
+/// A part of a linear layer: some of the outputs, of which the first inputs make all.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub n_inputs: usize,
+    pub outputs: Range<usize>,
 }
 
 impl<R: Real> Linear<'_, R> {
@@ -65,10 +74,10 @@ impl<R: Real> Linear<'_, R> {
             OneRow { weight: self.weight, input, output }.run();
         } else {
             let weight = match self.columns {
-                Some(data) => Matrix { data, order: Order::Columns },
-                None => Matrix { data: self.weight, order: Order::Rows },
+                Some(data) => Matrix::new(data, Order::Columns),
+                None => Matrix::new(self.weight, Order::Rows),
             };
-            let input = Matrix { data: input, order: Order::Columns };
+            let input = Matrix::new(input, Order::Columns);
             product([rows, self.d_output, self.d_input], output, input, weight, accumulate);
         }
     }
@@ -84,10 +93,75 @@ impl<R: Real> Linear<'_, R> {
         product(
             [rows, self.d_input, self.d_output],
             input_gradient,
-            Matrix { data: gradient, order: Order::Columns },
-            Matrix { data: self.weight, order: Order::Columns },
+            Matrix::new(gradient, Order::Columns),
+            Matrix::new(self.weight, Order::Columns),
             accumulate,
         );
+    }
+
+    /// As [`forward`](Self::forward) for a part of the layer; `input`, `output` and `slope` are those of
+    /// the part.
+    pub(crate) fn forward_part(
+        &self,
+        part: Part,
+        input: &[R],
+        output: &mut [R],
+        slope: Option<&mut [R]>,
+        rows: usize,
+    ) {
+        self.part_products(&part, input, output, rows, false);
+        let bias = self.bias.map(|bias| &bias[part.outputs]);
+        self.activation.forward(bias, output, slope, rows);
+    }
+
+    /// As [`add_to`](Self::add_to) for a part of the layer.
+    pub(crate) fn add_part_to(&self, part: Part, sum: &mut [R], input: &[R], rows: usize) {
+        debug_assert_eq!(self.activation, Activation::Identity);
+        self.part_products(&part, input, sum, rows, true);
+        self.activation.forward(self.bias.map(|bias| &bias[part.outputs]), sum, None, rows);
+    }
+
+    fn part_products(
+        &self,
+        part: &Part,
+        input: &[R],
+        output: &mut [R],
+        rows: usize,
+        accumulate: bool,
+    ) {
+        let sizes = [rows, part.outputs.len(), part.n_inputs];
+        if sizes.contains(&0) {
+            if !accumulate {
+                output.fill(R::ZERO);
+            }
+            return;
+        }
+        let first = part.outputs.start;
+        let weight = match self.columns {
+            Some(columns) => {
+                Matrix::part(&columns[first * self.d_input..], Order::Columns, self.d_input)
+            }
+            None => Matrix::part(&self.weight[first..], Order::Rows, self.d_output),
+        };
+        product(sizes, output, Matrix::new(input, Order::Columns), weight, accumulate);
+    }
+
+    /// Adds to the gradient of the inputs of a part, from that of its outputs before the activation.
+    pub(crate) fn add_part_input_gradient(
+        &self,
+        part: Part,
+        gradient: &[R],
+        input_gradient: &mut [R],
+        rows: usize,
+    ) {
+        let sizes = [rows, part.n_inputs, part.outputs.len()];
+        if sizes.contains(&0) {
+            return;
+        }
+        let weight =
+            Matrix::part(&self.weight[part.outputs.start..], Order::Columns, self.d_output);
+        let gradient = Matrix::new(gradient, Order::Columns);
+        product(sizes, input_gradient, gradient, weight, true);
     }
 
     /// The gradient of the weight, from the inputs and the gradient of the outputs before the
@@ -103,8 +177,8 @@ impl<R: Real> Linear<'_, R> {
         product(
             [self.d_output, self.d_input, rows],
             weight_gradient,
-            Matrix { data: gradient, order: Order::Rows },
-            Matrix { data: input, order: Order::Columns },
+            Matrix::new(gradient, Order::Rows),
+            Matrix::new(input, Order::Columns),
             accumulate,
         );
     }
@@ -258,6 +332,46 @@ mod tests {
                 let expected: Vec<_> = sums.iter().zip(&output).map(|(a, b)| a + b).collect();
                 linear.add_to(&mut sums, &input, rows);
                 assert_eq!(sums, expected, "{d_input} {d_output} {rows}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_gives_what_the_layer_gives_where_the_other_inputs_have_no_say() {
+        let (d_input, d_output) = (17, 35);
+        for (n_inputs, outputs) in [(0, 3..9), (5, 0..1), (9, 4..20), (17, 20..35), (17, 7..7)] {
+            let mut weight = numbers(d_input * d_output, 11);
+            for input in n_inputs..d_input {
+                weight[input * d_output..][outputs.clone()].fill(0.0);
+            }
+            let bias = numbers(d_output, 5);
+            let mut columns = vec![0.0; weight.len()];
+            transpose(&weight, d_input, &mut columns);
+            for (rows, columns) in [(1, None), (6, Some(&columns[..])), (40, None), (200, None)] {
+                let (activation, bias) = (Activation::Identity, Some(&bias[..]));
+                let layer =
+                    Linear { weight: &weight, columns, bias, d_input, d_output, activation };
+                let part = Part { n_inputs, outputs: outputs.clone() };
+                let input = numbers(d_input * rows, 13);
+                let mut whole = vec![f32::NAN; d_output * rows];
+                layer.forward(&input, &mut whole, None, rows);
+                let whole = &whole[outputs.start * rows..outputs.end * rows];
+                let seen = &input[..n_inputs * rows];
+                let mut output = vec![f32::NAN; outputs.len() * rows];
+                layer.forward_part(part.clone(), seen, &mut output, None, rows);
+                assert_eq!(output, whole);
+                let mut sum = vec![1.0; output.len()];
+                layer.add_part_to(part.clone(), &mut sum, seen, rows);
+                assert!(sum.iter().zip(whole).all(|(sum, whole)| *sum == whole + 1.0));
+
+                let mut gradient = vec![0.0; d_output * rows];
+                let of_part = numbers(outputs.len() * rows, 7);
+                gradient[outputs.start * rows..outputs.end * rows].copy_from_slice(&of_part);
+                let mut expected = vec![f32::NAN; d_input * rows];
+                layer.input_gradient(&gradient, &mut expected, rows, false);
+                let mut found = vec![0.0; n_inputs * rows];
+                layer.add_part_input_gradient(part, &of_part, &mut found, rows);
+                assert_eq!(found, expected[..n_inputs * rows]);
             }
         }
     }

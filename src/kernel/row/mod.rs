@@ -21,7 +21,7 @@ mod real;
 pub(crate) mod spline;
 
 pub(crate) use activation::Activation;
-pub(crate) use linear::Linear;
+pub(crate) use linear::{Linear, Part};
 pub(crate) use map::Map;
 pub(crate) use real::Real;
 

@@ -16,15 +16,41 @@ pub(super) enum Order {
 /// A matrix to read.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a, R> {
-    pub data: &'a [R],
-    pub order: Order,
+    data: &'a [R],
+    order: Order,
+    /// How far it is from one column, or row, to the next; `None` without gaps.
+    stride: Option<usize>,
 }
 
-impl<R> Matrix<'_, R> {
+impl<'a, R> Matrix<'a, R> {
+    pub fn new(data: &'a [R], order: Order) -> Self {
+        Self { data, order, stride: None }
+    }
+
+    /// A part of a larger matrix, of which one column, or row, is this far from the next.
+    pub fn part(data: &'a [R], order: Order, stride: usize) -> Self {
+        Self { data, order, stride: Some(stride) }
+    }
+
+    /// Whether a matrix of this size lies in the slice.
+    fn is_of(&self, rows: usize, columns: usize) -> bool {
+        let (lines, len) = match self.order {
+            Order::Columns => (columns, rows),
+            Order::Rows => (rows, columns),
+        };
+        match self.stride {
+            None => self.data.len() == rows * columns,
+            Some(stride) => {
+                let last = lines.saturating_sub(1) * stride;
+                stride >= len && self.data.len() >= last + len
+            }
+        }
+    }
+
     fn operand(&self, rows: usize, columns: usize) -> Operand<R> {
         let (column, row) = match self.order {
-            Order::Columns => (rows as isize, 1),
-            Order::Rows => (1, columns as isize),
+            Order::Columns => (self.stride.unwrap_or(rows) as isize, 1),
+            Order::Rows => (1, self.stride.unwrap_or(columns) as isize),
         };
         Operand { data: self.data.as_ptr(), column, row }
     }
@@ -35,7 +61,7 @@ impl<R> Matrix<'_, R> {
 ///
 /// # Panics
 ///
-/// If a slice does not have the size of its matrix.
+/// If a slice does not have the size of its matrix, or a part is not inside of it.
 #[expect(unsafe_code, reason = "the rows of a matrix are reached by pointers")]
 pub(super) fn product<R: Real>(
     [m, n, k]: [usize; 3],
@@ -44,9 +70,8 @@ pub(super) fn product<R: Real>(
     rhs: Matrix<'_, R>,
     accumulate: bool,
 ) {
-    assert_eq!(
-        (product.len(), lhs.data.len(), rhs.data.len()),
-        (m * n, m * k, k * n),
+    assert!(
+        product.len() == m * n && lhs.is_of(m, k) && rhs.is_of(k, n),
         "a matrix of another size"
     );
     let in_place = match rhs.order {
@@ -58,8 +83,8 @@ pub(super) fn product<R: Real>(
     let (lhs, rhs) = (lhs.operand(m, k), rhs.operand(k, n));
     for first in (0..m).step_by(strip) {
         let sizes = [strip.min(m - first), n, k];
-        // SAFETY: the slices have the sizes of the matrices, which lie in them without gaps, so
-        // every row is inside of its slice; the product is borrowed mutably, so it overlaps with
+        // SAFETY: it was checked that the matrices lie in their slices, so every row is inside of its
+        // slice; the product is borrowed mutably, so it overlaps with
         // neither operand.
         unsafe {
             let lhs = Operand { data: lhs.data.offset(first as isize * lhs.row), ..lhs };

@@ -2,9 +2,10 @@
 
 use super::super::row::linear::sum_rows;
 use super::super::row::{Linear, Real};
+use super::autoregressive::Autoregressive;
 use super::layout::{Layout, StepLayout};
 use super::network::NetworkLayout;
-use super::steps::{Operation, Steps, Widths};
+use super::steps::{Operation, Step, Steps, Widths};
 use crate::direction::Direction;
 
 /// Where the gradients of a step's weights go: an offset for each weight, bias or shared parameter,
@@ -40,6 +41,16 @@ pub(super) struct Scratch<'t, R> {
     pub buffers: [&'t mut [R]; NetworkLayout::N_BUFFERS],
 }
 
+impl<'t, R> Scratch<'t, R> {
+    fn new(buffer: &'t mut [R], widths: &Widths, rows: usize) -> Self {
+        let hidden = widths.hidden * rows;
+        let (input_gradient, buffer) = buffer.split_at_mut(widths.input * rows);
+        let (first, buffer) = buffer.split_at_mut(hidden);
+        let (second, third) = buffer.split_at_mut(hidden);
+        Self { input_gradient, buffers: [first, second, third] }
+    }
+}
+
 /// What the backward pass of one step is told.
 #[derive(Clone, Copy)]
 pub(super) struct StepBackward<'s> {
@@ -54,7 +65,10 @@ impl<R: Real> Steps<'_, R> {
     /// How many numbers per row the scratch of [`backward`](Self::backward) needs.
     pub(in super::super) fn backward_per_row(&self) -> usize {
         let Widths { input, hidden, .. } = self.widths();
-        input + NetworkLayout::N_BUFFERS * hidden
+        let at_once = input + NetworkLayout::N_BUFFERS * hidden;
+        let pass_by_pass = self.steps.iter().filter_map(Step::pass_by_pass);
+        let pass_by_pass = pass_by_pass.map(Autoregressive::sequential_backward_per_row).max();
+        at_once.max(pass_by_pass.unwrap_or(0))
     }
 
     /// Takes the gradients of a tile back through all steps. `tape` is as
@@ -69,12 +83,7 @@ impl<R: Real> Steps<'_, R> {
         scratch: &mut [R],
         back: &mut Backward<'_, R>,
     ) {
-        let rows = back.log_det.len();
-        let Widths { input, hidden, .. } = self.widths();
-        let (input_gradient, scratch) = scratch.split_at_mut(input * rows);
-        let (first, scratch) = scratch.split_at_mut(hidden * rows);
-        let (second, third) = scratch.split_at_mut(hidden * rows);
-        let mut scratch = Scratch { input_gradient, buffers: [first, second, third] };
+        let widths = self.widths();
         if let Some(context) = &mut back.context {
             context.fill(R::ZERO);
         }
@@ -82,9 +91,17 @@ impl<R: Real> Steps<'_, R> {
         for (position, ((step, layout), offsets)) in steps {
             let direction = step.direction;
             let of_step = StepBackward { direction, layout, offsets, is_first: position == 0 };
+            if let Some(autoregressive) = step.pass_by_pass() {
+                autoregressive.backward_pass_by_pass(of_step, tape, scratch, back);
+                continue;
+            }
+            let mut scratch = Scratch::new(&mut *scratch, &widths, back.log_det.len());
             match &step.operation {
                 Operation::Coupling(coupling) => {
                     coupling.backward(of_step, tape, &mut scratch, back);
+                }
+                Operation::Autoregressive(autoregressive) => {
+                    autoregressive.backward(of_step, tape, &mut scratch, back);
                 }
                 Operation::Elementwise(elementwise) => elementwise.backward(of_step, tape, back),
                 Operation::Matrix(matrix) => matrix.backward(of_step, tape, &mut scratch, back),

@@ -69,7 +69,7 @@ impl<R: Real> Coupling<'_, R> {
             network.run(network_layout, input, output, tile.work, rows, layout.is_tape);
             output += network.output.d_output;
         }
-        self.features(direction).forward(self.transformed.iter().copied(), layout, tile);
+        self.features(direction).forward(&self.transformed, layout, tile);
     }
 
     /// The gradients of [`forward`](Self::forward).
@@ -82,9 +82,9 @@ impl<R: Real> Coupling<'_, R> {
     ) {
         let StepBackward { direction, layout, offsets, is_first } = step;
         let rows = back.log_det.len();
-        let transformed = self.transformed.iter().copied();
-        let (tape, mut parameters) =
-            self.features(direction).backward(transformed, layout, tape, back.state, back.log_det);
+        let features = self.features(direction);
+        features.backward(&self.transformed, layout, tape, back.state, back.log_det);
+        let (tape, mut parameters) = tape.split_at(layout.parameters * rows);
         // What comes before the first step is needed only by who asks for it.
         let context_wanted = self.takes_context && back.context.is_some();
         let goes_on = !is_first || back.input_wanted || context_wanted;
@@ -134,7 +134,8 @@ impl<R: Real> Coupling<'_, R> {
     }
 
     fn features(&self, direction: Direction) -> Features<'_, R> {
-        Features { map: &self.map, direction, n_features: self.transformed.len() }
+        let n_features = self.transformed.len();
+        Features { map: &self.map, direction, group: 0..n_features, n_features }
     }
 
     fn input(&self, layout: &StepLayout) -> Input {

@@ -28,7 +28,7 @@ impl<R: Real> Elementwise<'_, R> {
         for (row, &value) in parameters.chunks_exact_mut(rows).zip(self.parameters) {
             row.fill(value);
         }
-        self.map(direction).forward(self.features.iter().copied(), layout, tile);
+        self.map(direction).forward(&self.features, layout, tile);
     }
 
     /// The gradients of [`forward`](Self::forward).
@@ -39,13 +39,14 @@ impl<R: Real> Elementwise<'_, R> {
         back: &mut Backward<'_, R>,
     ) {
         let StepBackward { direction, layout, offsets, .. } = step;
-        let map = self.map(direction);
-        let features = self.features.iter().copied();
-        let (_, parameters) = map.backward(features, layout, tape, back.state, back.log_det);
-        back.weights.add_rows(offsets[0], parameters, back.log_det.len());
+        let rows = back.log_det.len();
+        self.map(direction).backward(&self.features, layout, tape, back.state, back.log_det);
+        let parameters = &tape[layout.parameters * rows..][..self.parameters.len() * rows];
+        back.weights.add_rows(offsets[0], parameters, rows);
     }
 
     fn map(&self, direction: Direction) -> Features<'_, R> {
-        Features { map: &self.map, direction, n_features: self.features.len() }
+        let n_features = self.features.len();
+        Features { map: &self.map, direction, group: 0..n_features, n_features }
     }
 }

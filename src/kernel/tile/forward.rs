@@ -23,6 +23,9 @@ impl<R: Real> Steps<'_, R> {
         for (step, layout) in self.steps.iter().zip(&layout.steps) {
             match &step.operation {
                 Operation::Coupling(coupling) => coupling.forward(step.direction, layout, tile),
+                Operation::Autoregressive(autoregressive) => {
+                    autoregressive.forward(step.direction, layout, tile);
+                }
                 Operation::Elementwise(elementwise) => {
                     elementwise.forward(step.direction, layout, tile);
                 }

@@ -22,23 +22,31 @@ pub(in super::super) struct Layout {
 }
 
 impl<R: Real> Steps<'_, R> {
-    /// A layout in which every step uses the same room.
+    /// A layout in which all steps use the same room.
     pub(in super::super) fn scratch_layout(&self) -> Layout {
         let Widths { input, hidden, parameters } = self.widths();
         let buffers = std::array::from_fn(|i| input + i * hidden);
         let parameters_start = input + NetworkLayout::N_BUFFERS * hidden;
-        let steps = self.steps.iter().map(|step| StepLayout {
-            input: 0,
-            networks: step
-                .networks()
-                .iter()
-                .map(|network| NetworkLayout::scratch(network, buffers))
-                .collect(),
-            parameters: parameters_start,
-            is_tape: false,
+        let mut per_row = parameters_start + parameters;
+        let steps = self.steps.iter().map(|step| {
+            let networks = step.networks().iter();
+            if step.pass_by_pass().is_some() {
+                let mut end = step.d_input(self.d_context);
+                let mut reserve = |n: usize| {
+                    end += n;
+                    end - n
+                };
+                let networks =
+                    networks.map(|network| NetworkLayout::tape(network, &mut reserve)).collect();
+                per_row = per_row.max(end + step.n_parameters());
+                return StepLayout { input: 0, networks, parameters: end, is_tape: false };
+            }
+            let networks =
+                networks.map(|network| NetworkLayout::scratch(network, buffers)).collect();
+            StepLayout { input: 0, networks, parameters: parameters_start, is_tape: false }
         });
         let steps = steps.collect();
-        Layout { steps, per_row: parameters_start + parameters }
+        Layout { steps, per_row }
     }
 
     /// A layout in which every value of every step has room of its own.

@@ -3,8 +3,9 @@
 //! [`Steps::forward`] takes a tile through. With the [`Layout`] of a tape it leaves what
 //! [`Steps::backward`] needs: the inputs of every linear layer, the parameters of every map, and
 //! what its gradient asks for. Each operation has its file: `coupling`, `elementwise`,
-//! `matrix`, `permutation`.
+//! `autoregressive`, `matrix`, `permutation`.
 
+mod autoregressive;
 mod backward;
 mod coupling;
 mod elementwise;
@@ -16,6 +17,7 @@ mod network;
 mod permutation;
 mod steps;
 
+pub(super) use autoregressive::Autoregressive;
 pub(super) use backward::{Backward, Offsets, WeightSums};
 pub(super) use coupling::Coupling;
 pub(super) use elementwise::Elementwise;

@@ -64,6 +64,10 @@ pub(in super::super) fn relabelled<'a, R: Real>(steps: Vec<Step<'a, R>>) -> Vec<
                 let all = [&mut coupling.kept, &mut coupling.angles, &mut coupling.transformed];
                 all.into_iter().flatten().for_each(|feature| *feature = places[*feature]);
             }
+            Operation::Autoregressive(autoregressive) => {
+                let features = &mut autoregressive.features;
+                features.iter_mut().for_each(|feature| *feature = places[*feature]);
+            }
             Operation::Elementwise(elementwise) => elementwise.features.clone_from(&places),
             Operation::Matrix(matrix) => {
                 matrix.features = std::mem::replace(&mut places, natural.clone());

@@ -1,6 +1,7 @@
 //! The layers of a flow in the order in which the rows meet them, with their weights as slices.
 
 use super::super::row::{Map, Real};
+use super::autoregressive::Autoregressive;
 use super::coupling::Coupling;
 use super::elementwise::Elementwise;
 use super::matrix::Matrix;
@@ -25,6 +26,7 @@ pub(in super::super) struct Step<'a, R> {
 /// What a layer does.
 pub(in super::super) enum Operation<'a, R> {
     Coupling(Coupling<'a, R>),
+    Autoregressive(Autoregressive<'a, R>),
     Elementwise(Elementwise<'a, R>),
     Matrix(Matrix<'a, R>),
     Permutation(Permutation),
@@ -35,6 +37,7 @@ impl<'a, R: Real> Step<'a, R> {
     pub(super) fn d_input(&self, d_context: usize) -> usize {
         match &self.operation {
             Operation::Coupling(coupling) => coupling.d_input(d_context),
+            Operation::Autoregressive(autoregressive) => autoregressive.d_input(d_context),
             Operation::Elementwise(_) => 0,
             Operation::Matrix(matrix) => matrix.linear.d_input,
             Operation::Permutation(permutation) => permutation.order.len(),
@@ -45,6 +48,7 @@ impl<'a, R: Real> Step<'a, R> {
     pub(in super::super) fn d_features(&self) -> usize {
         match &self.operation {
             Operation::Coupling(coupling) => coupling.d_features(),
+            Operation::Autoregressive(autoregressive) => autoregressive.features.len(),
             Operation::Elementwise(elementwise) => elementwise.features.len(),
             Operation::Matrix(matrix) => matrix.linear.d_input,
             Operation::Permutation(permutation) => permutation.order.len(),
@@ -55,6 +59,7 @@ impl<'a, R: Real> Step<'a, R> {
     pub(in super::super) fn n_weights(&self) -> usize {
         match &self.operation {
             Operation::Coupling(coupling) => coupling.n_weights(),
+            Operation::Autoregressive(autoregressive) => autoregressive.network.n_weights(),
             Operation::Elementwise(_) => 1,
             Operation::Matrix(matrix) => matrix.linear.n_weights() + 1,
             Operation::Permutation(_) => 0,
@@ -74,7 +79,19 @@ impl<'a, R: Real> Step<'a, R> {
     pub(super) fn networks(&self) -> &[Network<'a, R>] {
         match &self.operation {
             Operation::Coupling(coupling) => &coupling.networks,
+            Operation::Autoregressive(autoregressive) => {
+                std::slice::from_ref(&autoregressive.network)
+            }
             Operation::Elementwise(_) | Operation::Matrix(_) | Operation::Permutation(_) => &[],
+        }
+    }
+
+    /// The layer, if it goes pass by pass: each value of its network has a place of its own then, since
+    /// later passes read it.
+    pub(super) fn pass_by_pass(&self) -> Option<&Autoregressive<'a, R>> {
+        match (&self.operation, self.direction) {
+            (Operation::Autoregressive(autoregressive), Direction::Forward) => Some(autoregressive),
+            _ => None,
         }
     }
 
@@ -82,6 +99,9 @@ impl<'a, R: Real> Step<'a, R> {
     fn map(&self) -> Option<(&Map<R>, usize)> {
         match &self.operation {
             Operation::Coupling(coupling) => Some((&coupling.map, coupling.transformed.len())),
+            Operation::Autoregressive(autoregressive) => {
+                Some((&autoregressive.map, autoregressive.features.len()))
+            }
             Operation::Elementwise(elementwise) => {
                 Some((&elementwise.map, elementwise.features.len()))
             }

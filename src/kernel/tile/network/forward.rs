@@ -16,11 +16,11 @@ pub(in super::super) struct Input {
 }
 
 /// A tile's buffer.
-struct Work<'w, R> {
-    values: &'w mut [R],
-    rows: usize,
+pub(super) struct Work<'w, R> {
+    pub values: &'w mut [R],
+    pub rows: usize,
     /// Whether slopes are saved.
-    is_tape: bool,
+    pub is_tape: bool,
 }
 
 impl<R: Real> Network<'_, R> {
@@ -48,17 +48,17 @@ impl<R: Real> Network<'_, R> {
 }
 
 impl<R: Real> Work<'_, R> {
-    fn range(&self, start: usize, width: usize) -> Range<usize> {
+    pub(super) fn range(&self, start: usize, width: usize) -> Range<usize> {
         start * self.rows..(start + width) * self.rows
     }
 
     /// How many numbers per row the slopes of an activation take.
-    fn slopes(&self, activation: &Activation<R>, width: usize) -> usize {
+    pub(super) fn slopes(&self, activation: &Activation<R>, width: usize) -> usize {
         if self.is_tape && activation.saves_slope() { width } else { 0 }
     }
 
     /// Disjoint parts of the buffer.
-    fn parts<const N: usize>(&mut self, ranges: [Range<usize>; N]) -> [&mut [R]; N] {
+    pub(super) fn parts<const N: usize>(&mut self, ranges: [Range<usize>; N]) -> [&mut [R]; N] {
         self.values.get_disjoint_mut(ranges).expect("parts that are used together are disjoint")
     }
 
