@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Prints a line of JSON for each workload and each of two ways: `normalizing-flows` is what a user
-//! gets, `normalizing-flows-composed` the same model by tensor operations alone. A flag makes it
-//! print something else:
+//! gets, `normalizing-flows-composed` the same couplings or autoregressive layers by tensor operations. A
+//! flag makes it print something else:
 //!
 //! - `--way=normalizing-flows` only one of the ways
 //! - `--memory` the memory that training adds, each measured in a process of its own
@@ -27,28 +27,45 @@ use common::{Timed, Training, timings};
 use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::tensor::{Device, Tensor};
 use normalizing_flows::conditioner::{
-    Conditioner, ConditionerShape, MlpConfig, Network, NetworkConfig,
+    AutoregressiveConditioner, Conditioner, ConditionerShape, Made, MlpConfig, Network,
+    NetworkConfig, ResidualMlpConfig,
 };
 use normalizing_flows::coupling::Mask;
+use normalizing_flows::preset::Mixing;
 use normalizing_flows::univariate::{
     AffineConfig, RationalQuadraticSplineConfig, ScaleBound, Univariate, UnivariateConfig,
     UnivariateMap,
 };
 use normalizing_flows::{
-    Distribution, MaskedCoupling, NormalizingFlow, NsfConfig, RealNvpConfig, Sequential,
-    StandardNormal,
+    Distribution, Layer, MafConfig, MaskedAutoregressive, MaskedCoupling, NormalizingFlow,
+    NsfConfig, RealNvpConfig, Sequential, StandardNormal,
 };
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 use serde_json::json;
 
-const N_LAYERS: usize = 8;
-/// The map of the transformed coordinates.
+/// The layers of a model.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
+    /// Eight affine couplings.
     Affine,
-    /// A rational quadratic spline of 8 bins over the interval from -5 to 5, which are its
-    /// defaults.
+    /// Eight couplings of rational quadratic splines of 8 bins over the interval from -5 to 5, which are
+    /// their defaults.
     Spline,
+    /// Five affine autoregressive layers.
+    Maf,
+    /// The neural spline flow of the paper: ten such couplings over residual networks, with a random
+    /// permutation and a linear layer between them.
+    Nsf,
+}
+
+impl Kind {
+    fn n_layers(self) -> usize {
+        match self {
+            Self::Affine | Self::Spline => 8,
+            Self::Maf => 5,
+            Self::Nsf => 10,
+        }
+    }
 }
 
 struct Workload {
@@ -62,7 +79,7 @@ struct Workload {
 }
 
 #[rustfmt::skip]
-const WORKLOADS: [Workload; 8] = [
+const WORKLOADS: [Workload; 11] = [
     Workload { name: "affine-2d",     kind: Kind::Affine, d_features: 2,  d_hidden: 64,  batch: 256,  repetitions: 200 },
     Workload { name: "affine-2d-xl",  kind: Kind::Affine, d_features: 2,  d_hidden: 128, batch: 1024, repetitions: 80 },
     Workload { name: "affine-64d",    kind: Kind::Affine, d_features: 64, d_hidden: 256, batch: 1024, repetitions: 30 },
@@ -71,36 +88,55 @@ const WORKLOADS: [Workload; 8] = [
     Workload { name: "spline-2d",     kind: Kind::Spline, d_features: 2,  d_hidden: 64,  batch: 256,  repetitions: 150 },
     Workload { name: "spline-16d",    kind: Kind::Spline, d_features: 16, d_hidden: 128, batch: 1024, repetitions: 30 },
     Workload { name: "spline-64d",    kind: Kind::Spline, d_features: 64, d_hidden: 256, batch: 1024, repetitions: 10 },
+    Workload { name: "maf-64d",       kind: Kind::Maf,    d_features: 64, d_hidden: 256, batch: 1000, repetitions: 20 },
+    Workload { name: "nsf-16d",       kind: Kind::Nsf,    d_features: 16, d_hidden: 256, batch: 512,  repetitions: 10 },
+    Workload { name: "nsf-64d",       kind: Kind::Nsf,    d_features: 64, d_hidden: 256, batch: 512,  repetitions: 10 },
 ];
 
 impl Workload {
     /// Billions of additions and multiplications of the matrix products of one pass, of the
-    /// coordinates that count: half of them are kept and the other half has its parameters each.
+    /// coordinates that count: of a coupling half of them are kept and the other half has its
+    /// parameters each.
     fn forward_gflop(&self) -> f64 {
-        let (half, h) = (self.d_features / 2, self.d_hidden);
+        let (d, h) = (self.d_features, self.d_hidden);
         let n_parameters = self.univariate(&Device::default()).n_parameters();
-        (2 * N_LAYERS * self.batch * (half * h + h * h + h * n_parameters * half)) as f64 / 1e9
+        let per_row = match self.kind {
+            Kind::Affine | Kind::Spline => d / 2 * h + h * h + h * n_parameters * d / 2,
+            Kind::Maf => d * h + h * h + h * n_parameters * d,
+            // Two blocks of two products each.
+            Kind::Nsf => d / 2 * h + 4 * h * h + h * n_parameters * d / 2 + d * d,
+        };
+        (2 * self.kind.n_layers() * self.batch * per_row) as f64 / 1e9
     }
 
     fn univariate(&self, device: &Device) -> UnivariateMap {
         let config: UnivariateConfig = match self.kind {
-            // As in `RealNvpConfig`: the layers that transform a feature share one bound.
-            Kind::Affine => {
-                let bound = 1000f64.ln() / N_LAYERS.div_ceil(2) as f64;
-                AffineConfig::new().with_bound(ScaleBound::SoftClip { bound }).into()
-            }
-            Kind::Spline => RationalQuadraticSplineConfig::new().into(),
+            Kind::Affine => shared_bound(self.kind.n_layers().div_ceil(2)),
+            Kind::Maf => shared_bound(self.kind.n_layers()),
+            Kind::Spline | Kind::Nsf => RationalQuadraticSplineConfig::new().into(),
         };
         // The maps hold no weights: they draw nothing.
         config.init(device, &mut ChaCha8Rng::seed_from_u64(0))
     }
 
+    /// Of a stack with linear layers between there is one way only.
+    fn ways(&self) -> &'static [&'static str] {
+        if self.kind == Kind::Nsf { &[FUSED] } else { &[FUSED, COMPOSED] }
+    }
+
     /// The same of a training step: each product has two gradients, but for the one that reads the
     /// data, of which nobody wants the gradient.
     fn train_gflop(&self) -> f64 {
-        let of_data = 2 * self.batch * self.d_features / 2 * self.d_hidden;
+        let d_seen = if self.kind == Kind::Maf { self.d_features } else { self.d_features / 2 };
+        let of_data = 2 * self.batch * d_seen * self.d_hidden;
         3.0 * self.forward_gflop() - of_data as f64 / 1e9
     }
+}
+
+/// As in the presets: so many layers that transform a feature share one bound.
+fn shared_bound(n_layers: usize) -> UnivariateConfig {
+    let bound = 1000f64.ln() / n_layers as f64;
+    AffineConfig::new().with_bound(ScaleBound::SoftClip { bound }).into()
 }
 
 const FUSED: &str = "normalizing-flows";
@@ -147,7 +183,7 @@ fn main() -> Result<(), String> {
             print_peak(way, workload);
             continue;
         }
-        let ways = [FUSED, COMPOSED].into_iter().filter(|this| way.is_none_or(|way| way == *this));
+        let ways = workload.ways().into_iter().filter(|this| way.is_none_or(|way| way == **this));
         if memory {
             for way in ways {
                 // A process has one peak.
@@ -179,6 +215,9 @@ fn main() -> Result<(), String> {
 fn training(way: &str, workload: &Workload) -> Box<dyn Timed> {
     match way {
         FUSED => Box::new(Training::new(fused(workload), workload.batch)),
+        _ if workload.kind == Kind::Maf => {
+            Box::new(Training::new(composed_autoregressive(workload), workload.batch))
+        }
         _ => Box::new(Training::new(composed(workload), workload.batch)),
     }
 }
@@ -188,12 +227,23 @@ fn fused(workload: &Workload) -> NormalizingFlow {
     let (device, mut rng) = (Device::default().autodiff(), ChaCha8Rng::seed_from_u64(0));
     match workload.kind {
         Kind::Affine => RealNvpConfig::new(workload.d_features)
-            .with_n_layers(N_LAYERS)
+            .with_n_layers(workload.kind.n_layers())
             .with_conditioner(conditioner(workload))
+            .with_mixing(Mixing::Off)
             .init(&device, &mut rng),
         Kind::Spline => NsfConfig::new(workload.d_features)
-            .with_n_layers(N_LAYERS)
+            .with_n_layers(workload.kind.n_layers())
             .with_conditioner(conditioner(workload))
+            .with_mixing(Mixing::Off)
+            .init(&device, &mut rng),
+        Kind::Maf => MafConfig::new(workload.d_features)
+            .with_n_layers(workload.kind.n_layers())
+            .with_conditioner(conditioner(workload).into())
+            .init(&device, &mut rng),
+        Kind::Nsf => NsfConfig::new(workload.d_features)
+            .with_n_layers(workload.kind.n_layers())
+            .with_conditioner(ResidualMlpConfig::new().with_d_hidden(workload.d_hidden).into())
+            .with_mixing(Mixing::Lu)
             .init(&device, &mut rng),
     }
 }
@@ -204,13 +254,23 @@ fn conditioner(workload: &Workload) -> NetworkConfig {
 
 /// A conditioner that the kernels do not know: its layer is computed by tensor operations.
 #[derive(Module, Debug)]
-struct Opaque {
-    network: Network,
+struct Opaque<N: Module> {
+    network: N,
 }
 
-impl Conditioner for Opaque {
+impl Conditioner for Opaque<Network> {
     fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
         self.network.forward(input, context)
+    }
+}
+
+impl AutoregressiveConditioner for Opaque<Made> {
+    fn forward(&self, input: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<2> {
+        self.network.forward(input, context)
+    }
+
+    fn order(&self) -> Vec<usize> {
+        self.network.order()
     }
 }
 
@@ -220,7 +280,7 @@ fn composed(workload: &Workload) -> impl Distribution + use<> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let univariate = workload.univariate(&device);
     let mut mask = Mask::alternating(workload.d_features);
-    let layers: Vec<MaskedCoupling<Opaque>> = (0..N_LAYERS)
+    let layers: Vec<MaskedCoupling<Opaque<Network>>> = (0..workload.kind.n_layers())
         .map(|_| {
             let shape = ConditionerShape {
                 d_input: mask.n_kept(),
@@ -236,6 +296,20 @@ fn composed(workload: &Workload) -> impl Distribution + use<> {
         .collect();
     let base = StandardNormal::new(workload.d_features, &device);
     NormalizingFlow::new(base, Sequential::new(layers))
+}
+
+/// The same for autoregressive layers.
+fn composed_autoregressive(workload: &Workload) -> impl Distribution + use<> {
+    let device = Device::default().autodiff();
+    let model = fused(workload);
+    let layers = model.flow.layers.into_iter().map(|layer| {
+        let Layer::MaskedAutoregressive(layer) = layer else {
+            unreachable!("the preset has no other")
+        };
+        MaskedAutoregressive::new(Opaque { network: layer.conditioner }, layer.univariate)
+    });
+    let base = StandardNormal::new(workload.d_features, &device);
+    NormalizingFlow::new(base, Sequential::new(layers.collect()))
 }
 
 /// Billions of additions and multiplications per second of matrix products, all cores at it at the

@@ -139,7 +139,7 @@ pub use flow::{Flow, Inverse, InverseConfig, Layer, LayerConfig, Sequential, Seq
 pub use kernel::Program;
 pub use order::Order;
 pub use parameters::{Settings, cast, with_fresh_ids};
-pub use preset::{GlowConfig, NiceConfig, NsfConfig, RealNvpConfig};
+pub use preset::{GlowConfig, IafConfig, MafConfig, NiceConfig, NsfConfig, RealNvpConfig};
 
 /// The README's snippets, compiled and run.
 #[cfg(doctest)]

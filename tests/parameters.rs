@@ -16,16 +16,19 @@ use normalizing_flows::distribution::{Checked, DiagonalNormalConfig, Ensemble, M
 use normalizing_flows::testing::perturb;
 use normalizing_flows::univariate::{AffineConfig, RationalQuadraticSplineConfig, ScaleBound};
 use normalizing_flows::{
-    Base, Distribution, ElementwiseConfig, Error, Flow, FlowConfig, GlowConfig, LayerConfig,
-    MaskedCouplingConfig, NiceConfig, NormalizingFlow, NsfConfig, RealNvpConfig, Sequential,
-    StandardNormal, cast, with_fresh_ids,
+    Base, Distribution, ElementwiseConfig, Error, Flow, FlowConfig, GlowConfig, IafConfig,
+    LayerConfig, MafConfig, MaskedCouplingConfig, NiceConfig, NormalizingFlow, NsfConfig,
+    RealNvpConfig, Sequential, StandardNormal, cast, with_fresh_ids,
 };
 
 /// Every preset, small, one line each.
 fn presets() -> Vec<(&'static str, FlowConfig)> {
     let network = || MlpConfig::new().with_d_hidden(vec![8]).into();
+    let made = || MlpConfig::new().with_d_hidden(vec![8]).into();
     let presets: Vec<(&str, FlowConfig)> = vec![
         ("GlowConfig", GlowConfig::new(2).with_n_steps(2).with_conditioner(network()).into()),
+        ("IafConfig", IafConfig::new(2).with_n_layers(2).with_conditioner(made()).into()),
+        ("MafConfig", MafConfig::new(2).with_n_layers(2).with_conditioner(made()).into()),
         ("NiceConfig", NiceConfig::new(2).with_n_layers(2).with_conditioner(network()).into()),
         ("NsfConfig", NsfConfig::new(2).with_n_layers(2).with_conditioner(network()).into()),
         (

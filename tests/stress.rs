@@ -10,6 +10,7 @@ use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
 use normalizing_flows::conditioner::ResidualMlpConfig;
+use normalizing_flows::preset::Mixing;
 use normalizing_flows::testing::assert_close;
 use normalizing_flows::{Distribution, Flow, NormalizingFlow, NsfConfig, RealNvpConfig};
 use rand::{RngExt, SeedableRng, rngs::ChaCha8Rng};
@@ -36,7 +37,8 @@ fn sixty_four_layers_stay_finite_ten_standard_deviations_out() {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let device = common::cpu();
     let training = device.clone().autodiff();
-    let mut model = RealNvpConfig::new(D).with_n_layers(64).init(&training, &mut rng);
+    let mut model =
+        RealNvpConfig::new(D).with_n_layers(64).with_mixing(Mixing::Off).init(&training, &mut rng);
     let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
     let mut losses = Vec::new();
     for step in 0..200 {
@@ -107,6 +109,7 @@ fn trained_splines(learning_rate: f64) -> (NormalizingFlow, Vec<f32>) {
     let training = common::cpu().autodiff();
     let mut model = NsfConfig::new(D)
         .with_n_layers(8)
+        .with_mixing(Mixing::Off)
         .with_conditioner(ResidualMlpConfig::new().into())
         .init(&training, &mut rng);
     let mut adam = AdamConfig::new().with_epsilon(1e-8).init();

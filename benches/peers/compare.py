@@ -195,7 +195,7 @@ def main():
     for workload in workloads:
         lines = lines_of([bench, "--memory", workload])
         mib = {line["peer"]: line["train_peak_mib"] for line in lines}
-        rows.append([workload, *(f"{mib[name]:.1f}" for name in (OURS, COMPOSED))])
+        rows.append([workload, *(f"{mib[name]:.1f}" if name in mib else "-" for name in (OURS, COMPOSED))])
     table(rows)
 
 

@@ -38,7 +38,62 @@ def nflows_lu():
             "cases": cases}
 
 
-FILES = {"nflows_lu.json": nflows_lu}
+def zuko_autoregressive():
+    import torch
+    import zuko
+    from zuko.nn import MaskedLinear
+    cases = []
+    for name, build, passes, context in [("MAF", zuko.flows.MAF, None, 0), ("MAF", zuko.flows.MAF, None, 2),
+                                         ("MAF", zuko.flows.MAF, 2, 0), ("MAF", zuko.flows.MAF, 3, 2),
+                                         ("NSF", zuko.flows.NSF, 2, 0), ("NSF", zuko.flows.NSF, None, 1)]:
+        torch.manual_seed(len(cases))
+        features = 5
+        flow = build(features, context, transforms=2, hidden_features=(11, 9), passes=passes,
+                     **({"randperm": True} if len(cases) % 2 else {}), **({"bins": 6} if name == "NSF" else {}))
+        for parameter in flow.parameters():
+            torch.nn.init.normal_(parameter, std=0.4)
+        x, c = torch.randn(12, features), torch.randn(12, context) if context else None
+        transform = flow(c).transform
+        z, log_det = transform.call_and_ladj(x)
+        layers = []
+        for layer in flow.transform.transforms:
+            linears = [m for m in layer.hyper if isinstance(m, MaskedLinear)]
+            layers.append({"passes": layer.order.tolist(), "weights": [m.weight.tolist() for m in linears],
+                           "masks": [m.mask.int().tolist() for m in linears],
+                           "biases": [m.bias.tolist() for m in linears]})
+        cases.append({"flow": name, "bins": 6, "context": c.tolist() if context else None, "layers": layers,
+                      "x": x.tolist(), "z": z.tolist(), "log_det": log_det.tolist(),
+                      "log_prob": flow(c).log_prob(x).tolist()})
+    return {"source": f"zuko {version('zuko')}, flows.MAF and flows.NSF, float64",
+            "note": "layers from data to latent; weights are [out, in] and not masked yet",
+            "cases": cases}
+
+
+def nflows_autoregressive():
+    import torch
+    from nflows.transforms import MaskedAffineAutoregressiveTransform
+    cases = []
+    for features, residual in [(4, True), (4, False), (7, True)]:
+        torch.manual_seed(len(cases))
+        layer = MaskedAffineAutoregressiveTransform(features, hidden_features=10, num_blocks=2,
+                                                    use_residual_blocks=residual)
+        for parameter in layer.parameters():
+            torch.nn.init.normal_(parameter, std=0.4)
+        x = torch.randn(12, features)
+        z, log_det = layer(x)
+        made = layer.autoregressive_net
+        cases.append({"features": features, "residual": residual,
+                      "parameters": {name: value.tolist() for name, value in made.named_parameters()},
+                      "parameters_of_x": made(x).tolist(),
+                      "x": x.tolist(), "z": z.tolist(), "log_det": log_det.tolist()})
+    return {"source": f"nflows {version('nflows')}, MaskedAffineAutoregressiveTransform, float64",
+            "note": "z = x (softplus(a) + 0.001) + t with (a, t) of each feature in turn; weights are [out, in]"
+                    " and not masked yet",
+            "cases": cases}
+
+
+FILES = {"nflows_lu.json": nflows_lu, "nflows_autoregressive.json": nflows_autoregressive,
+         "zuko_autoregressive.json": zuko_autoregressive}
 
 
 def main():

@@ -19,7 +19,7 @@ pub struct Args {
     /// Training steps, each on 512 fresh points
     #[arg(long, default_value_t = 4000, value_parser = within(1, 1_000_000))]
     pub steps: usize,
-    /// Coupling layers
+    /// Layers
     #[arg(long, default_value_t = 8, value_parser = within(1, 128))]
     pub layers: usize,
     /// Width of the two hidden layers of each conditioner

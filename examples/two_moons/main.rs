@@ -50,7 +50,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let config = flow_config(args);
     let model = config.init(&device.clone().autodiff(), &mut rng);
     println!(
-        "{} of {} coupling layers, {} parameters, on {device_name}",
+        "{} of {} layers, {} parameters, on {device_name}",
         args.flow.in_words(),
         args.layers,
         model.num_params()

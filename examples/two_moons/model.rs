@@ -2,7 +2,9 @@
 
 use clap::ValueEnum;
 use normalizing_flows::conditioner::{MlpConfig, NetworkConfig};
-use normalizing_flows::{FlowConfig, NiceConfig, NsfConfig, RealNvpConfig};
+use normalizing_flows::{
+    FlowConfig, GlowConfig, IafConfig, MafConfig, NiceConfig, NsfConfig, RealNvpConfig,
+};
 
 use crate::args::Args;
 
@@ -13,8 +15,16 @@ pub enum FlowName {
     RealNvp,
     /// Additive couplings over a learnt scale: all of them together change no volume
     Nice,
+    /// Affine couplings, each with a linear layer and an activation normalisation
+    Glow,
+    /// Affine autoregressive layers
+    Maf,
+    /// The same the other way round: samples are the fast direction
+    Iaf,
     /// Couplings of rational quadratic splines
     Nsf,
+    /// Autoregressive layers of rational quadratic splines
+    NsfAr,
 }
 
 impl FlowName {
@@ -23,7 +33,11 @@ impl FlowName {
         match self {
             Self::RealNvp => "Real NVP",
             Self::Nice => "NICE",
+            Self::Glow => "Glow",
+            Self::Maf => "Masked autoregressive flow",
+            Self::Iaf => "Inverse autoregressive flow",
             Self::Nsf => "Neural spline flow",
+            Self::NsfAr => "Autoregressive neural spline flow",
         }
     }
 }
@@ -39,6 +53,20 @@ pub fn flow_config(args: &Args) -> FlowConfig {
         FlowName::Nice => {
             NiceConfig::new(2).with_n_layers(n_layers).with_conditioner(network).into()
         }
+        FlowName::Glow => {
+            GlowConfig::new(2).with_n_steps(n_layers).with_conditioner(network).into()
+        }
+        FlowName::Maf => {
+            MafConfig::new(2).with_n_layers(n_layers).with_conditioner(network.into()).into()
+        }
+        FlowName::Iaf => {
+            IafConfig::new(2).with_n_layers(n_layers).with_conditioner(network.into()).into()
+        }
         FlowName::Nsf => NsfConfig::new(2).with_n_layers(n_layers).with_conditioner(network).into(),
+        FlowName::NsfAr => NsfConfig::new(2)
+            .with_autoregressive(true)
+            .with_n_layers(n_layers)
+            .with_conditioner(network)
+            .into(),
     }
 }

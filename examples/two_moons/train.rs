@@ -47,6 +47,10 @@ pub fn train(
 ) -> Result<Outcome, String> {
     let mut optimizer = AdamConfig::new().with_epsilon(1e-8).init();
     let mut schedule = CosineAnnealingLrSchedulerConfig::new(LEARNING_RATE, steps).init()?;
+    // What a batch sets, such as an activation normalisation.
+    if !model.is_calibrated() {
+        model = model.calibrate(moons.sample(BATCH, &device.clone().autodiff(), rng));
+    }
     let (held_out, best) = held_out_points(moons, device, rng);
     let training_device = device.clone().autodiff();
     let bar = progress_bar(steps);

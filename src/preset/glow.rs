@@ -61,7 +61,7 @@ pub struct GlowConfig {
 
 impl GlowConfig {
     pub(super) fn build(&self) -> Result<FlowConfig, Error> {
-        let affine = self.affine.clone().unwrap_or_else(|| shared_bound(self.n_steps));
+        let affine = self.affine.clone().unwrap_or_else(|| shared_bound(self.n_steps.div_ceil(2)));
         let coupling = MaskedCouplingConfig::new(alternating_mask(self.d_features)?)
             .with_d_context(self.d_context)
             .with_conditioner(self.conditioner.clone())

@@ -3,11 +3,15 @@
 
 mod alternate;
 mod glow;
+mod maf;
+mod mixing;
 mod nice;
 mod nsf;
 mod real_nvp;
 
 pub use glow::GlowConfig;
+pub use maf::{IafConfig, MafConfig};
+pub use mixing::Mixing;
 pub use nice::NiceConfig;
 pub use nsf::NsfConfig;
 pub use real_nvp::RealNvpConfig;
@@ -72,4 +76,4 @@ macro_rules! presets {
     };
 }
 
-presets! { GlowConfig NiceConfig NsfConfig RealNvpConfig }
+presets! { GlowConfig IafConfig MafConfig NiceConfig NsfConfig RealNvpConfig }

@@ -3,6 +3,7 @@
 use burn::config::Config;
 
 use super::alternate::{alternate, alternating_mask};
+use super::mixing::Mixing;
 use crate::conditioner::NetworkConfig;
 use crate::coupling::MaskedCouplingConfig;
 use crate::distribution::FlowConfig;
@@ -50,24 +51,27 @@ pub struct RealNvpConfig {
     /// stack scales a feature by at most 1000, and by at least 1/1000: at `ln 1000` divided by the
     /// number of layers that transform the feature.
     pub affine: Option<AffineConfig>,
+    /// What stands between the layers.
+    #[config(default = "Mixing::Auto")]
+    pub mixing: Mixing,
 }
 
 impl RealNvpConfig {
     pub(super) fn build(&self) -> Result<FlowConfig, Error> {
-        let affine = self.affine.clone().unwrap_or_else(|| shared_bound(self.n_layers));
+        let affine = self.affine.clone().unwrap_or_else(|| shared_bound(self.n_layers.div_ceil(2)));
         let layer = MaskedCouplingConfig::new(alternating_mask(self.d_features)?)
             .with_d_context(self.d_context)
             .with_conditioner(self.conditioner.clone())
             .with_univariate(affine.into());
-        Ok(FlowConfig::standard(self.d_features, alternate(layer, self.n_layers)?))
+        let layers = self.mixing.between(alternate(layer, self.n_layers)?, self.d_features);
+        Ok(FlowConfig::standard(self.d_features, layers))
     }
 }
 
-/// A bound that so many layers share. With the bound of one layer in each of them, a deep stack is tame
+/// A bound that the layers share of which so many transform each feature. With the bound of one layer in each of them, a deep stack is tame
 /// where it was trained and overflows a few standard deviations farther out, where the conditioners
 /// extrapolate: each layer feeds the next one values a thousand times larger.
-pub(super) fn shared_bound(n_layers: usize) -> AffineConfig {
-    let layers_per_feature = n_layers.div_ceil(2).max(1) as f64;
-    let bound = LN_1000 / layers_per_feature;
+pub(super) fn shared_bound(layers_per_feature: usize) -> AffineConfig {
+    let bound = LN_1000 / layers_per_feature.max(1) as f64;
     AffineConfig::new().with_bound(ScaleBound::SoftClip { bound })
 }

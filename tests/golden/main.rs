@@ -2,6 +2,7 @@
 
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 
+mod autoregressive;
 #[path = "../common/mod.rs"]
 mod common;
 mod file;

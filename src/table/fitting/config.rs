@@ -12,7 +12,7 @@ use crate::elementwise::{ConditionalElementwiseConfig, ElementwiseConfig};
 use crate::error::{Error, ensure};
 use crate::flow::LayerConfig;
 use crate::linear::LuLinearConfig;
-use crate::preset::{NsfConfig, RealNvpConfig};
+use crate::preset::{Mixing, NsfConfig, RealNvpConfig};
 use crate::train::FitConfig;
 use crate::univariate::{
     AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, UnivariateConfig,
@@ -98,11 +98,13 @@ impl TableConfig {
                     .with_d_context(d_context)
                     .with_n_layers(n_layers)
                     .with_conditioner(network.into())
+                    .with_mixing(Mixing::Off)
                     .into(),
                 TableFlow::RealNvp => RealNvpConfig::new(d_features)
                     .with_d_context(d_context)
                     .with_n_layers(n_layers)
                     .with_conditioner(network.into())
+                    .with_mixing(Mixing::Off)
                     .into(),
             };
             with_matrices(with_other_masks(preset, rng), None)
