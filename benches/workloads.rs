@@ -89,8 +89,8 @@ const WORKLOADS: [Workload; 11] = [
     Workload { name: "spline-16d",    kind: Kind::Spline, d_features: 16, d_hidden: 128, batch: 1024, repetitions: 30 },
     Workload { name: "spline-64d",    kind: Kind::Spline, d_features: 64, d_hidden: 256, batch: 1024, repetitions: 10 },
     Workload { name: "maf-64d",       kind: Kind::Maf,    d_features: 64, d_hidden: 256, batch: 1000, repetitions: 20 },
-    Workload { name: "nsf-16d",       kind: Kind::Nsf,    d_features: 16, d_hidden: 256, batch: 512,  repetitions: 10 },
-    Workload { name: "nsf-64d",       kind: Kind::Nsf,    d_features: 64, d_hidden: 256, batch: 512,  repetitions: 10 },
+    Workload { name: "nsf-16d",       kind: Kind::Nsf,    d_features: 16, d_hidden: 256, batch: 1024, repetitions: 10 },
+    Workload { name: "nsf-64d",       kind: Kind::Nsf,    d_features: 64, d_hidden: 256, batch: 1024, repetitions: 10 },
 ];
 
 impl Workload {

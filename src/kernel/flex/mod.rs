@@ -31,7 +31,7 @@ pub(super) use tape::transform_with_tape;
 /// them, few enough that the activations stay in the cache, and that a small batch has a tile for
 /// every thread.
 fn tile_rows(batch: usize) -> usize {
-    if batch <= 512 { 64 } else { 128 }
+    if batch < 512 { 64 } else { 128 }
 }
 
 type FlexTensor = FloatTensor<Flex>;
