@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor};
 use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig};
+use normalizing_flows::preset::Mixing;
 use normalizing_flows::{Distribution, Flow, NormalizingFlow, NsfConfig, RealNvpConfig, cast};
 
 /// The system's allocator, counting.

@@ -213,7 +213,7 @@ fn an_adjacency_of_ones_own_is_kept_to_exactly() {
         let config = MadeConfig::from(network);
         let made = config.init(&Adjacency::custom(rows.clone()), 1, 1, &device, &mut rng);
         let made = perturb(made, 0.5, &mut rng);
-        for feature in 0..3 {
+        for (feature, expected) in rows.iter().enumerate() {
             let x = Tensor::<2>::ones([2, 3], &device).require_grad();
             let context = Tensor::<2>::ones([2, 1], &device).require_grad();
             let column = made.forward(x.clone(), Some(&context)).narrow(1, feature, 1).sum();
@@ -225,7 +225,7 @@ fn an_adjacency_of_ones_own_is_kept_to_exactly() {
                 gradient[..d].iter().map(|x| *x != 0.0).collect::<Vec<_>>()
             };
             let found = [depends(&x), depends(&context)].concat();
-            assert_eq!(found, rows[feature], "feature {feature}");
+            assert_eq!(found, *expected, "feature {feature}");
         }
     }
 }

@@ -59,7 +59,6 @@ def zuko_autoregressive():
         for layer in flow.transform.transforms:
             linears = [m for m in layer.hyper if isinstance(m, MaskedLinear)]
             layers.append({"passes": layer.order.tolist(), "weights": [m.weight.tolist() for m in linears],
-                           "masks": [m.mask.int().tolist() for m in linears],
                            "biases": [m.bias.tolist() for m in linears]})
         cases.append({"flow": name, "bins": 6, "context": c.tolist() if context else None, "layers": layers,
                       "x": x.tolist(), "z": z.tolist(), "log_det": log_det.tolist(),
