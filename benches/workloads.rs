@@ -183,7 +183,7 @@ fn main() -> Result<(), String> {
             print_peak(way, workload);
             continue;
         }
-        let ways = workload.ways().into_iter().filter(|this| way.is_none_or(|way| way == **this));
+        let ways = workload.ways().iter().filter(|this| way.is_none_or(|way| way == **this));
         if memory {
             for way in ways {
                 // A process has one peak.
