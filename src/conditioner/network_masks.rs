@@ -24,6 +24,10 @@ pub struct NetworkMasks {
 
 /// Which weights of a linear layer connect.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "flex"),
+    expect(dead_code, reason = "the order of the passes is for kernels, and no backend has any")
+)]
 pub struct WeightMask {
     /// `[d_input, d_output]`, row after row.
     pub(crate) connects: Vec<bool>,
@@ -34,6 +38,10 @@ pub struct WeightMask {
 
 /// Inputs or outputs of a layer in the order of their passes.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "flex"),
+    expect(dead_code, reason = "the order of the passes is for kernels, and no backend has any")
+)]
 pub struct Sorted {
     pub(crate) order: Vec<usize>,
     /// In that order.
@@ -260,6 +268,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "flex")]
     fn what_connects_is_known_in_time() {
         let adjacency = Adjacency::in_passes(&Order::custom(vec![2, 0, 3, 1]), 3);
         let masks = NetworkMasks::new(&adjacency, 2, 2, &[6, 5]);
