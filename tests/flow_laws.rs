@@ -11,7 +11,9 @@ use normalizing_flows::conditioner::{
     MlpConfig, NetworkConfig, PeriodicMlpConfig, ResidualMlpConfig, SeparateMlpsConfig,
 };
 use normalizing_flows::coupling::Mask;
-use normalizing_flows::elementwise::ConditionalElementwiseConfig;
+use normalizing_flows::elementwise::{
+    ConditionalElementwiseConfig, FixedMap, FixedMaps, FixedMapsConfig,
+};
 use normalizing_flows::linear::{LuLinear, LuLinearConfig, Permutation, PermutationConfig};
 use normalizing_flows::normalization::{ActNorm, ActNormConfig};
 use normalizing_flows::testing::Laws;
@@ -116,6 +118,17 @@ registry! {
             .with_univariate(spline_config(BoundarySlopes::One).into())
             .init(device, rng)
     }).with_rounded_start(ROUNDINGS);
+    fixed_maps: fixed(real_maps().to_vec()).with_start(real_start).with_rounded_start(16);
+    fixed_maps_of_one_kind: fixed(vec![FixedMap::Affine { shift: 0.0, scale: 1.0 }; 3]);
+    // To the half-line or an interval and back by another way, so that all numbers are in the domain; not
+    // so far that an end of an interval is reached in f32.
+    fixed_maps_there_and_back: Laws::new(3, there_and_back)
+        .with_start(scaled_start)
+        .with_rounded_start(64)
+        .with_max_abs_input(5.0);
+    fixed_maps_inverse: Laws::new(4, |device, rng| {
+        Inverse::new(FixedMapsConfig::new(real_maps().to_vec()).init(device, rng))
+    }).with_start(real_start_inverse).with_rounded_start(64);
     lu_one_feature: lu(1);
     lu_four_features: lu(4);
     lu_seven_features: lu(7);
@@ -227,6 +240,92 @@ fn autoregressive(config: MaskedAutoregressiveConfig) -> Laws<MaskedAutoregressi
 
 fn elementwise(d_features: usize) -> Laws<Elementwise> {
     Laws::new(d_features, move |device, rng| ElementwiseConfig::new(d_features).init(device, rng))
+}
+
+fn fixed(maps: Vec<FixedMap>) -> Laws<FixedMaps> {
+    Laws::new(maps.len(), move |device, rng| FixedMapsConfig::new(maps.clone()).init(device, rng))
+}
+
+/// Maps of all numbers to all numbers.
+fn real_maps() -> [FixedMap; 4] {
+    [
+        FixedMap::SinhArcsinh { skewness: 0.3, tail: 0.8 },
+        FixedMap::LeakyTanh { bound: 1.2 },
+        FixedMap::Affine { shift: -1.0, scale: -2.5 },
+        FixedMap::LeakyRelu { slope: 0.2 },
+    ]
+}
+
+/// The same by the standard library, value by value.
+fn real_start(z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    by_hand(&z, |column, z| match column {
+        0 => {
+            let x = (0.8 * z.asinh() - 0.3).sinh();
+            (x, 0.8 * (1.0 + x * x).sqrt() / (1.0 + z * z).sqrt())
+        }
+        1 => {
+            let (curved, slope) = (z.clamp(-1.2, 1.2), 1.0 - z.clamp(-1.2, 1.2).tanh().powi(2));
+            (curved.tanh() + slope * (z - curved), slope)
+        }
+        2 => (-1.0 - 2.5 * z, -2.5),
+        _ if z < 0.0 => (0.2 * z, 0.2),
+        _ => (z, 1.0),
+    })
+}
+
+fn real_start_inverse(x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    by_hand(&x, |column, x| match column {
+        0 => {
+            let z = ((x.asinh() + 0.3) / 0.8).sinh();
+            (z, (1.0 + z * z).sqrt() / (1.0 + x * x).sqrt() / 0.8)
+        }
+        1 => {
+            let (end, slope) = (1.2_f64.tanh(), 1.0 - 1.2_f64.tanh().powi(2));
+            let curved = x.clamp(-end, end);
+            let of_curved = if curved == x { 1.0 - x * x } else { slope };
+            (curved.atanh() + (x - curved) / slope, 1.0 / of_curved)
+        }
+        2 => ((x + 1.0) / -2.5, -0.4),
+        _ if x < 0.0 => (x / 0.2, 5.0),
+        _ => (x, 1.0),
+    })
+}
+
+/// Values and slopes by a function of the column and the value.
+fn by_hand(input: &Tensor<2>, f: impl Fn(usize, f64) -> (f64, f64)) -> (Tensor<2>, Tensor<1>) {
+    let [batch, d] = input.dims();
+    let values = common::host(input.clone());
+    let mapped: Vec<(f64, f64)> =
+        values.into_iter().enumerate().map(|(i, value)| f(i % d, value)).collect();
+    let log_dets: Vec<f64> =
+        mapped.chunks(d).map(|row| row.iter().map(|(_, slope)| slope.abs().ln()).sum()).collect();
+    let outputs: Vec<f64> = mapped.into_iter().map(|(value, _)| value).collect();
+    let options = (&input.device(), input.dtype());
+    (
+        Tensor::from_data(TensorData::new(outputs, [batch, d]), options),
+        Tensor::from_data(TensorData::new(log_dets, [batch]), options),
+    )
+}
+
+/// `log(exp(z)^2.5)`, the softplus and its inverse, and the area hyperbolic tangent of a sigmoid.
+fn there_and_back(device: &Device, rng: &mut ChaCha8Rng) -> Sequential<Layer> {
+    let sigmoid = FixedMap::Sigmoid { low: -1.0, high: 1.0 };
+    let (exp, softplus, identity) = (FixedMap::Exp, FixedMap::Softplus, FixedMap::Identity);
+    let power = FixedMap::Power { exponent: 2.5 };
+    let mut layer = |maps: [FixedMap; 3]| -> Layer {
+        FixedMapsConfig::new(maps.to_vec()).init(device, rng).into()
+    };
+    let back = layer([exp, softplus, FixedMap::Tanh]);
+    let there = [layer([exp, softplus, sigmoid]), layer([power, identity, identity])];
+    let back = Layer::from(Inverse::new(Sequential::new(vec![back])));
+    Sequential::new(there.into_iter().chain([back]).collect())
+}
+
+fn scaled_start(z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    by_hand(&z, |column, z| {
+        let scale = [2.5, 1.0, 0.5][column];
+        (scale * z, scale)
+    })
 }
 
 fn lu(d_features: usize) -> Laws<LuLinear> {

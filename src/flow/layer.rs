@@ -12,6 +12,7 @@ use crate::coupling::{MaskedCoupling, MaskedCouplingConfig};
 use crate::direction::Direction;
 use crate::elementwise::{
     ConditionalElementwise, ConditionalElementwiseConfig, Elementwise, ElementwiseConfig,
+    FixedMaps, FixedMapsConfig,
 };
 use crate::kernel::Program;
 use crate::linear::{LuLinear, LuLinearConfig, Permutation, PermutationConfig};
@@ -51,6 +52,8 @@ closed_enum! {
         Elementwise(Elementwise) from ElementwiseConfig;
         /// A univariate map of every feature by itself, by parameters from the context.
         ConditionalElementwise(ConditionalElementwise) from ConditionalElementwiseConfig;
+        /// A map of every feature that is chosen, not learnt.
+        FixedMaps(FixedMaps) from FixedMapsConfig;
         /// The features in another order.
         Permutation(Permutation) from PermutationConfig;
         /// A matrix by its triangular factors.

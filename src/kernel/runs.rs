@@ -182,14 +182,14 @@ mod tests {
     use crate::conditioner::{MlpConfig, NetworkConfig, ResidualMlpConfig, SeparateMlpsConfig};
     use crate::coupling::Mask;
     use crate::elementwise::ConditionalElementwiseConfig;
-    use crate::preset::{NiceConfig, RealNvpConfig};
+    use crate::preset::{IafConfig, MafConfig, Mixing, NiceConfig, NsfConfig, RealNvpConfig};
     use crate::univariate::{
         AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
         UnivariateConfig,
     };
     use crate::{
-        Distribution, ElementwiseConfig, Flow, Inverse, Layer, MaskedCouplingConfig, Sequential,
-        cast,
+        Distribution, ElementwiseConfig, Flow, FlowConfig, Inverse, Layer, MaskedCouplingConfig,
+        Sequential, cast,
     };
 
     fn rng() -> ChaCha8Rng {
@@ -219,6 +219,15 @@ mod tests {
             assert!(in_one_pass(&real_nvp.flow, &x, None));
             assert!(in_one_pass(&nice.flow, &x, None));
             assert!(in_one_pass(&Inverse::new(real_nvp.flow), &x, None));
+            let presets: [FlowConfig; 3] = [
+                MafConfig::new(4).into(),
+                IafConfig::new(4).into(),
+                NsfConfig::new(4).with_mixing(Mixing::Lu).into(),
+            ];
+            for preset in presets {
+                let flow = preset.init(&device, &mut rng()).flow;
+                assert!(in_one_pass(&flow, &x, None), "{preset:?}");
+            }
         }
     }
 
@@ -302,7 +311,8 @@ mod tests {
     #[test]
     fn contexts_go_through_and_missing_ones_are_left_to_the_layers() {
         let device = Device::flex();
-        let flow = RealNvpConfig::new(4).with_d_context(2).init(&device, &mut rng()).flow;
+        let config = RealNvpConfig::new(4).with_d_context(2).with_mixing(Mixing::Off);
+        let flow = config.init(&device, &mut rng()).flow;
         let x = Tensor::ones([3, 4], &device);
         assert!(in_one_pass(&flow, &x, Some(&Tensor::ones([3, 2], &device))));
         assert!(runs(&flow, &x, Some(&Tensor::ones([2, 2], &device))).is_none());
@@ -315,12 +325,14 @@ mod tests {
         let device = Device::flex();
         let swiglu = ActivationConfig::SwiGlu(SwiGluConfig::new(1, 1));
         let flow = RealNvpConfig::new(4)
+            .with_mixing(Mixing::Off)
             .with_conditioner(MlpConfig::new().with_activation(swiglu).into())
             .init(&device, &mut rng())
             .flow;
         assert!(runs(&flow, &Tensor::ones([3, 4], &device), None).is_none());
 
-        let flow = RealNvpConfig::new(4).init(&device, &mut rng()).flow;
+        let config = RealNvpConfig::new(4).with_mixing(Mixing::Off);
+        let flow = config.init(&device, &mut rng()).flow;
         assert!(runs(&flow, &Tensor::ones([3, 5], &device), None).is_none());
         assert!(runs(&flow, &Tensor::ones([0, 4], &device), None).is_none());
         let x = Tensor::ones([3, 4], (&device, DType::F64));

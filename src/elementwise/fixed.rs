@@ -1,0 +1,183 @@
+//! [`FixedMaps`]: a map of each feature that is chosen, not learnt.
+
+use burn::config::Config;
+use burn::module::{Content, Module, ModuleDisplay, Param};
+use burn::tensor::{Device, Int, Tensor, assert_shape};
+use rand::Rng;
+
+use super::fixed_map::FixedMap;
+use crate::direction::Direction;
+use crate::error::{Error, ensure, or_panic};
+use crate::flow::run::directions_by_transform;
+use crate::flow::{Flow, zero_log_det};
+use crate::parameters::{Settings, int_parameter};
+
+/// Configuration of a [`FixedMaps`] layer.
+#[derive(Config, Debug)]
+pub struct FixedMapsConfig {
+    /// The map of each feature.
+    pub maps: Vec<FixedMap>,
+}
+
+impl FixedMapsConfig {
+    /// The same map for so many features.
+    pub fn of_all(d_features: usize, map: FixedMap) -> Self {
+        Self { maps: vec![map; d_features] }
+    }
+
+    /// Builds the layer on a device.
+    ///
+    /// # Panics
+    ///
+    /// With the sentence of [`validate`](Self::validate).
+    pub fn init<R: Rng + ?Sized>(&self, device: &Device, _: &mut R) -> FixedMaps {
+        or_panic(self.validate());
+        let mut distinct: Vec<FixedMap> = Vec::new();
+        for map in &self.maps {
+            if !distinct.contains(map) {
+                distinct.push(*map);
+            }
+        }
+        let features_of = |map: &FixedMap| -> Vec<usize> {
+            (0..self.maps.len()).filter(|&feature| self.maps[feature] == *map).collect()
+        };
+        // Group after group, and where each feature is then.
+        let grouped: Vec<usize> = distinct.iter().flat_map(features_of).collect();
+        let mut places = vec![0; grouped.len()];
+        grouped.iter().enumerate().for_each(|(place, &feature)| places[feature] = place);
+        let groups = distinct
+            .iter()
+            .map(|map| Group { features: int_parameter(&features_of(map), device), map: *map });
+        FixedMaps {
+            groups: groups.collect(),
+            places: int_parameter(&places, device),
+            settings: Settings::new([format!("maps = {:?}", self.maps)], device),
+        }
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if there is no map, or a value of one is out of its range.
+    pub fn validate(&self) -> Result<(), Error> {
+        ensure!(!self.maps.is_empty(), "`maps` must have a map for at least 1 feature, got none");
+        self.maps.iter().try_for_each(FixedMap::validate)
+    }
+
+    /// The number of features.
+    pub(crate) fn d_features(&self) -> Option<usize> {
+        Some(self.maps.len())
+    }
+
+    /// The number of context features: none.
+    pub(crate) fn d_context(&self) -> usize {
+        0
+    }
+}
+
+/// Transforms each feature by a [`FixedMap`] of its own, such as from the real line to the interval or
+/// half-line on which the feature lives.
+///
+/// ```text
+/// x_i = f_i(z_i)        log |det ∂x/∂z| = Σ_i log |f_i'(z_i)|
+/// ```
+///
+/// A row with a value outside of the range of its map has a log-determinant of minus infinity, so its
+/// log-density is minus infinity; other rows, and their gradients, do not notice. Each direction costs
+/// `O(d_features)`; it runs by tensor operations.
+///
+/// # Shapes
+///
+/// As for [`Flow`].
+///
+/// # Panics
+///
+/// If the input has the wrong number of features.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::Flow;
+/// use normalizing_flows::elementwise::{FixedMap, FixedMapsConfig};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let device = Device::default();
+/// let maps = vec![FixedMap::Exp, FixedMap::Sigmoid { low: 0.0, high: 10.0 }];
+/// let layer = FixedMapsConfig::new(maps).init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+/// let (x, _) = layer.forward(Tensor::zeros([1, 2], &device), None);
+/// assert_eq!(x.into_data().try_into_vec::<f32>().unwrap(), [1.0, 5.0]);
+/// // No number maps to minus one.
+/// let (_, log_det) = layer.inverse(Tensor::from_data([[-1.0, 5.0]], &device), None);
+/// assert_eq!(log_det.into_scalar::<f32>(), f32::NEG_INFINITY);
+/// ```
+///
+/// # References
+///
+/// Sinh-arcsinh: Jones, Pewsey: *Sinh-arcsinh distributions*, Biometrika 96, 2009.
+#[derive(Module, Debug)]
+#[module(custom_display)]
+pub struct FixedMaps {
+    groups: Vec<Group>,
+    /// Where each feature is when the groups stand one after another.
+    places: Param<Tensor<1, Int>>,
+    settings: Settings,
+}
+
+/// Features of the same map.
+#[derive(Module, Debug)]
+struct Group {
+    features: Param<Tensor<1, Int>>,
+    #[module(skip)]
+    map: FixedMap,
+}
+
+impl FixedMaps {
+    fn transform(
+        &self,
+        direction: Direction,
+        input: Tensor<2>,
+        _: Option<&Tensor<2>>,
+    ) -> (Tensor<2>, Tensor<1>) {
+        let [d_features] = self.places.dims();
+        assert_shape!(input, [_, d_features]);
+        if input.dims()[0] == 0 {
+            let log_det = zero_log_det(&input);
+            return (input, log_det);
+        }
+        if let [Group { map, .. }] = &self.groups[..] {
+            let (output, log_slope) = map.apply(direction, input);
+            return (output, log_slope.sum_dim(1).squeeze_dim(1));
+        }
+        let of_group = |Group { features, map }: &Group| {
+            map.apply(direction, input.clone().select(1, features.val()))
+        };
+        let (outputs, log_slopes): (Vec<_>, Vec<_>) = self.groups.iter().map(of_group).unzip();
+        let output = Tensor::cat(outputs, 1).select(1, self.places.val());
+        (output, Tensor::cat(log_slopes, 1).sum_dim(1).squeeze_dim(1))
+    }
+}
+
+impl Flow for FixedMaps {
+    directions_by_transform!();
+
+    fn d_features(&self) -> Option<usize> {
+        Some(self.places.dims()[0])
+    }
+}
+
+/// As "fixed maps, 3 features: Exp 2, Tanh 1".
+impl ModuleDisplay for FixedMaps {
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        let groups = self.groups.iter().map(|Group { features, map }| {
+            let map = format!("{map:?}");
+            let name = map.split(' ').next().unwrap_or_default();
+            format!("{name} {}", features.dims()[0])
+        });
+        let groups: Vec<String> = groups.collect();
+        let [d_features] = self.places.dims();
+        let text = format!("fixed maps, {d_features} features: {}", groups.join(", "));
+        content.add_formatted(&text).optional()
+    }
+}
