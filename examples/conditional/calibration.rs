@@ -27,9 +27,9 @@ pub struct Calibration {
 impl Calibration {
     pub fn measure(model: &NormalizingFlow, rng: &mut impl Rng) -> Self {
         let simulations: Vec<_> = (0..N_SIMULATIONS).map(|_| draw(rng)).collect();
-        let contexts: Vec<_> =
-            simulations.iter().flat_map(|(_, readings)| vec![*readings; N_SAMPLES]).collect();
-        let samples = model.given(&rows(&contexts)).sample(contexts.len(), rng);
+        let readings: Vec<_> = simulations.iter().map(|(_, readings)| *readings).collect();
+        // The samples of one simulation follow one another.
+        let samples = model.given(&rows(&readings)).sample(N_SAMPLES, rng);
         let samples: Vec<f64> = samples.into_data().iter::<f64>().collect();
         let mut counts = [[0; N_BINS]; 2];
         for ((truth, _), samples) in simulations.iter().zip(samples.chunks_exact(2 * N_SAMPLES)) {

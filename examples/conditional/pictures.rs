@@ -1,6 +1,7 @@
 //! What is drawn.
 
 use std::error::Error;
+use std::ops::Range;
 use std::path::Path;
 
 use normalizing_flows::{Distribution, NormalizingFlow};
@@ -65,18 +66,22 @@ pub fn turned_moons(path: &Path, model: &NormalizingFlow) -> Result {
     Ok(())
 }
 
-/// Samples of the posterior for four simulations, and what their readings were made with.
+/// Samples of the posterior for four simulations, each in a window of its own, and what their readings were
+/// made with.
 pub fn posteriors(path: &Path, model: &NormalizingFlow, rng: &mut impl Rng) -> Result {
-    for panel in panels(path, 4)? {
+    for (panel, simulation) in panels(path, 4)?.into_iter().zip(1..) {
         let (truth, readings) = draw(rng);
         let samples = model.given(&rows(&[readings])).sample(1500, rng);
         let samples: Vec<f64> = samples.into_data().iter::<f64>().collect();
+        let points: Vec<[f64; 2]> =
+            samples.chunks_exact(2).map(|point| [point[0], point[1]]).collect();
+        let [x, y] = [0, 1].map(|parameter| window(&points, parameter, truth[parameter]));
         let mut chart = ChartBuilder::on(&panel)
-            .caption("posterior samples, and the truth", (FONT, 20))
+            .caption(format!("simulation {simulation}: posterior and truth"), (FONT, 20))
             .margin(10)
             .x_label_area_size(40)
             .y_label_area_size(48)
-            .build_cartesian_2d(-3.5..1.0, -0.5..1.9)?;
+            .build_cartesian_2d(x.clone(), y.clone())?;
         chart
             .configure_mesh()
             .disable_mesh()
@@ -85,15 +90,22 @@ pub fn posteriors(path: &Path, model: &NormalizingFlow, rng: &mut impl Rng) -> R
             .y_desc(PARAMETERS[1])
             .draw()?;
         let blue = RGBColor(30, 90, 160).mix(0.35);
-        chart.draw_series(
-            samples
-                .chunks_exact(2)
-                .map(|point| Circle::new((point[0], point[1]), 2, blue.filled())),
-        )?;
+        let inside = points.iter().filter(|[a, b]| x.contains(a) && y.contains(b));
+        chart.draw_series(inside.map(|&[a, b]| Circle::new((a, b), 2, blue.filled())))?;
         chart.draw_series([Cross::new((truth[0], truth[1]), 8, RED.stroke_width(3))])?;
         panel.present()?;
     }
     Ok(())
+}
+
+/// The middle 99 % of a parameter's samples with a margin, and the truth.
+fn window(points: &[[f64; 2]], parameter: usize, truth: f64) -> Range<f64> {
+    let mut values: Vec<f64> = points.iter().map(|point| point[parameter]).collect();
+    values.sort_by(f64::total_cmp);
+    let [low, high] = [0.005, 0.995].map(|share| values[(share * values.len() as f64) as usize]);
+    let (low, high) = (low.min(truth), high.max(truth));
+    let margin = 0.3 * (high - low);
+    low - margin..high + margin
 }
 
 /// The ranks of each parameter, and the band that holds a bin of uniform ones in 99 of 100 cases.
@@ -106,7 +118,7 @@ pub fn ranks(path: &Path, calibration: &Calibration) -> Result {
         let most = counts.iter().max().map_or(0.0, |&most| most as f64).max(band[1]);
         let mut chart = ChartBuilder::on(&panel)
             .caption(format!("ranks of the {name}"), (FONT, 20))
-            .margin(10)
+            .margin(14)
             .x_label_area_size(40)
             .y_label_area_size(40)
             .build_cartesian_2d(0.0..100.0, 0.0..1.15 * most)?;
@@ -114,6 +126,8 @@ pub fn ranks(path: &Path, calibration: &Calibration) -> Result {
             .configure_mesh()
             .disable_mesh()
             .label_style((FONT, 14))
+            .x_label_formatter(&|rank| format!("{rank:.0}"))
+            .y_label_formatter(&|count| format!("{count:.0}"))
             .x_desc("rank among 99 samples of the posterior")
             .draw()?;
         let width = 100.0 / N_BINS as f64;
