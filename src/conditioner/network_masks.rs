@@ -140,6 +140,12 @@ impl Sorted {
         Self { order, passes }
     }
 
+    /// The pass of the one at a place in the order.
+    #[cfg(feature = "flex")]
+    pub(crate) fn pass(&self, place: usize) -> usize {
+        self.passes[place]
+    }
+
     /// How many are known before so many passes are over.
     #[cfg(feature = "flex")]
     pub(crate) fn before(&self, pass: usize) -> usize {

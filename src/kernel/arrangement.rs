@@ -1,8 +1,9 @@
-//! [`Arrangement`]: a weight or a bias of a masked network as the kernels take it.
+//! [`Arrangement`]: a weight or a bias of a masked network as the kernels take it, and the [`parts`] of a
+//! layer whose weights are zero beyond some of their inputs.
 
 use std::sync::Arc;
 
-use super::row::Real;
+use super::row::{Part, Real};
 use crate::conditioner::{NetworkMasks, WeightMask};
 
 /// How a weight or a bias of a masked network is put before a call: its inputs and outputs in the order of
@@ -73,4 +74,24 @@ impl Arrangement {
             }
         }
     }
+}
+
+/// A product of so many outputs is no slower for each than one of more.
+const LEAST_OUTPUTS: usize = 64;
+
+/// The outputs of a layer in parts, and what each sees; none if there is nothing to leave out.
+pub(super) fn parts(mask: &WeightMask) -> Vec<Part> {
+    let (n_inputs, n_outputs) = (mask.inputs.order.len(), mask.outputs.order.len());
+    let n = (n_outputs / LEAST_OUTPUTS).max(1);
+    let mut parts: Vec<Part> = Vec::with_capacity(n);
+    for i in 0..n {
+        let outputs = i * n_outputs / n..(i + 1) * n_outputs / n;
+        let seen = outputs.end.checked_sub(1).map_or(0, |last| mask.outputs.pass(last) + 1);
+        let n_inputs = mask.inputs.before(seen);
+        match parts.last_mut() {
+            Some(before) if before.n_inputs == n_inputs => before.outputs.end = outputs.end,
+            _ => parts.push(Part { n_inputs, outputs }),
+        }
+    }
+    if parts.iter().all(|part| part.n_inputs == n_inputs) { Vec::new() } else { parts }
 }

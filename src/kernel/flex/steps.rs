@@ -1,10 +1,12 @@
 //! The steps of a flow, made of its tensors.
 
+use std::sync::Arc;
+
 use burn::backend::tensor::IntTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{DType, Shape};
 
-use super::super::arrangement::Arrangement;
+use super::super::arrangement::{Arrangement, parts};
 use super::super::lower::{LayerSpec, LinearSpec, NetworkSpec, OperationSpec};
 use super::super::ops::FlowTensors;
 use super::super::row::linear::{copies_weight, transpose};
@@ -16,6 +18,7 @@ use super::super::tile::{
 };
 use super::buffers::{give_back, take_buffer};
 use super::{FlexTensor, Stored, tile_rows};
+use crate::conditioner::{NetworkMasks, WeightMask};
 use crate::direction::Direction;
 
 /// From so many rows on it pays to put a weight of so many numbers column after column first, since
@@ -188,7 +191,7 @@ fn step<'a, R: Stored>(
                 masks: masks.clone(),
                 features,
                 takes_context: *takes_context,
-                network: network(spec, &mut weight),
+                network: network(spec, Some(masks), &mut weight),
             })
         }
         OperationSpec::Elementwise { map } => {
@@ -212,6 +215,7 @@ fn step<'a, R: Stored>(
                     d_input: shape[0],
                     d_output: shape[1],
                     activation: Activation::Identity,
+                    parts: Vec::new(),
                 },
                 log_det: log_det.data[0],
                 features: (0..shape[0]).collect(),
@@ -219,7 +223,7 @@ fn step<'a, R: Stored>(
         }
         OperationSpec::Coupling { map, takes_context, has_angles, networks } => {
             let map = map.cast(R::from_f64);
-            let networks = networks.iter().map(|spec| network(spec, &mut weight)).collect();
+            let networks = networks.iter().map(|spec| network(spec, None, &mut weight)).collect();
             let (seen, transformed, takes_context) = (int(), int(), *takes_context);
             let places = if *has_angles { int() } else { Vec::new() };
             let angles = places.iter().map(|&place| seen[place]).collect();
@@ -241,24 +245,29 @@ fn step<'a, R: Stored>(
 /// A network, with the weights that come next.
 fn network<'a, R: Stored>(
     spec: &NetworkSpec,
+    masks: Option<&Arc<NetworkMasks>>,
     weight: &mut impl FnMut() -> Weight<'a, R>,
 ) -> Network<'a, R> {
-    let mut linear = |layer: &LinearSpec| {
+    let mut linear = |layer: &LinearSpec, mask: Option<&WeightMask>| {
         let Weight { data, shape, columns } = weight();
         let bias = layer.bias.then(|| weight().data);
         let activation = layer.activation.cast(R::from_f64);
         let (d_input, d_output) = (shape[0], shape[1]);
-        Linear { weight: data, columns, bias, d_input, d_output, activation }
+        let parts = mask.map_or_else(Vec::new, parts);
+        Linear { weight: data, columns, bias, d_input, d_output, activation, parts }
     };
-    let hidden = spec.hidden.iter().map(&mut linear).collect();
+    let hidden = spec.hidden.iter().enumerate();
+    let hidden = hidden.map(|(i, layer)| linear(layer, masks.map(|masks| &masks.hidden[i])));
+    let hidden = hidden.collect();
+    let [of_block, of_gate] = [masks.map(|masks| &masks.block), masks.map(|masks| &masks.gate)];
     let blocks = spec.blocks.iter().map(|block| Block {
         activation: block.activation.cast(R::from_f64),
-        first: linear(&block.first),
-        second: linear(&block.second),
-        gate: block.gate.as_ref().map(&mut linear),
+        first: linear(&block.first, of_block),
+        second: linear(&block.second, of_block),
+        gate: block.gate.as_ref().map(|gate| linear(gate, of_gate)),
     });
     let blocks = blocks.collect();
-    Network { hidden, blocks, output: linear(&spec.output) }
+    Network { hidden, blocks, output: linear(&spec.output, masks.map(|masks| &masks.output)) }
 }
 
 /// The numbers of a contiguous tensor.

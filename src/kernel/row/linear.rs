@@ -15,11 +15,11 @@ use std::ops::Range;
 
 use super::Loop;
 use super::activation::Activation;
-use super::product::{Matrix, Order, copies_rows, product};
+use super::product::{Matrix, Order, copies_rows, product, product_in_part};
 use super::real::Real;
 
 /// A linear layer with the activation that follows it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Linear<'a, R> {
     /// `d_input × d_output`, row after row.
     pub weight: &'a [R],
@@ -30,6 +30,9 @@ pub(crate) struct Linear<'a, R> {
     pub d_input: usize,
     pub d_output: usize,
     pub activation: Activation<R>,
+    /// All outputs in parts, where the weights beyond the inputs of each are zero: products leave them
+    /// out, and their gradients are left as they are. None for a layer whose weights all count.
+    pub parts: Vec<Part>,
 }
 
 /// A part of a linear layer: some of the outputs, of which the first inputs make all.
@@ -72,6 +75,12 @@ impl<R: Real> Linear<'_, R> {
                 output.fill(R::ZERO);
             }
             OneRow { weight: self.weight, input, output }.run();
+        } else if !self.parts.is_empty() {
+            for part in &self.parts {
+                let input = &input[..part.n_inputs * rows];
+                let output = &mut output[part.outputs.start * rows..part.outputs.end * rows];
+                self.part_products(part, input, output, rows, accumulate);
+            }
         } else {
             let weight = match self.columns {
                 Some(data) => Matrix::new(data, Order::Columns),
@@ -90,13 +99,26 @@ impl<R: Real> Linear<'_, R> {
         rows: usize,
         accumulate: bool,
     ) {
-        product(
-            [rows, self.d_input, self.d_output],
-            input_gradient,
-            Matrix::new(gradient, Order::Columns),
-            Matrix::new(self.weight, Order::Columns),
-            accumulate,
-        );
+        // The last part sees most.
+        let Some((last, others)) = self.parts.split_last() else {
+            return product(
+                [rows, self.d_input, self.d_output],
+                input_gradient,
+                Matrix::new(gradient, Order::Columns),
+                Matrix::new(self.weight, Order::Columns),
+                accumulate,
+            );
+        };
+        let of_part = |part: &Part| &gradient[part.outputs.start * rows..part.outputs.end * rows];
+        let (seen, unseen) = input_gradient.split_at_mut(last.n_inputs * rows);
+        if !accumulate {
+            unseen.fill(R::ZERO);
+        }
+        self.part_input_gradient(last, of_part(last), seen, rows, accumulate);
+        for part in others {
+            let seen = &mut seen[..part.n_inputs * rows];
+            self.part_input_gradient(part, of_part(part), seen, rows, true);
+        }
     }
 
     /// As [`forward`](Self::forward) for a part of the layer; `input`, `output` and `slope` are those of
@@ -149,19 +171,33 @@ impl<R: Real> Linear<'_, R> {
     /// Adds to the gradient of the inputs of a part, from that of its outputs before the activation.
     pub(crate) fn add_part_input_gradient(
         &self,
-        part: Part,
+        part: &Part,
         gradient: &[R],
         input_gradient: &mut [R],
         rows: usize,
     ) {
+        self.part_input_gradient(part, gradient, input_gradient, rows, true);
+    }
+
+    fn part_input_gradient(
+        &self,
+        part: &Part,
+        gradient: &[R],
+        input_gradient: &mut [R],
+        rows: usize,
+        accumulate: bool,
+    ) {
         let sizes = [rows, part.n_inputs, part.outputs.len()];
         if sizes.contains(&0) {
+            if !accumulate {
+                input_gradient.fill(R::ZERO);
+            }
             return;
         }
         let weight =
             Matrix::part(&self.weight[part.outputs.start..], Order::Columns, self.d_output);
         let gradient = Matrix::new(gradient, Order::Columns);
-        product(sizes, input_gradient, gradient, weight, true);
+        product(sizes, input_gradient, gradient, weight, accumulate);
     }
 
     /// The gradient of the weight, from the inputs and the gradient of the outputs before the
@@ -174,13 +210,26 @@ impl<R: Real> Linear<'_, R> {
         rows: usize,
         accumulate: bool,
     ) {
-        product(
-            [self.d_output, self.d_input, rows],
-            weight_gradient,
-            Matrix::new(gradient, Order::Rows),
-            Matrix::new(input, Order::Columns),
-            accumulate,
-        );
+        if self.parts.is_empty() {
+            return product(
+                [self.d_output, self.d_input, rows],
+                weight_gradient,
+                Matrix::new(gradient, Order::Rows),
+                Matrix::new(input, Order::Columns),
+                accumulate,
+            );
+        }
+        for part in self.parts.iter().filter(|part| part.n_inputs > 0) {
+            let gradient = &gradient[part.outputs.start * rows..part.outputs.end * rows];
+            product_in_part(
+                [part.outputs.len(), part.n_inputs, rows],
+                &mut weight_gradient[part.outputs.start..],
+                self.d_output,
+                Matrix::new(gradient, Order::Rows),
+                Matrix::new(&input[..part.n_inputs * rows], Order::Columns),
+                accumulate,
+            );
+        }
     }
 }
 
@@ -317,8 +366,15 @@ mod tests {
             {
                 let activation = Activation::Identity;
                 let bias = Some(&bias[..]);
-                let linear =
-                    Linear { weight: &weight, columns, bias, d_input, d_output, activation };
+                let linear = Linear {
+                    weight: &weight,
+                    columns,
+                    bias,
+                    d_input,
+                    d_output,
+                    activation,
+                    parts: Vec::new(),
+                };
                 let input = numbers(d_input * rows, 13);
                 let mut output = vec![f32::NAN; d_output * rows];
                 linear.forward(&input, &mut output, None, rows);
@@ -348,9 +404,15 @@ mod tests {
             let mut columns = vec![0.0; weight.len()];
             transpose(&weight, d_input, &mut columns);
             for (rows, columns) in [(1, None), (6, Some(&columns[..])), (40, None), (200, None)] {
-                let (activation, bias) = (Activation::Identity, Some(&bias[..]));
-                let layer =
-                    Linear { weight: &weight, columns, bias, d_input, d_output, activation };
+                let layer = Linear {
+                    weight: &weight,
+                    columns,
+                    bias: Some(&bias[..]),
+                    d_input,
+                    d_output,
+                    activation: Activation::Identity,
+                    parts: Vec::new(),
+                };
                 let part = Part { n_inputs, outputs: outputs.clone() };
                 let input = numbers(d_input * rows, 13);
                 let mut whole = vec![f32::NAN; d_output * rows];
@@ -370,8 +432,69 @@ mod tests {
                 let mut expected = vec![f32::NAN; d_input * rows];
                 layer.input_gradient(&gradient, &mut expected, rows, false);
                 let mut found = vec![0.0; n_inputs * rows];
-                layer.add_part_input_gradient(part, &of_part, &mut found, rows);
+                layer.add_part_input_gradient(&part, &of_part, &mut found, rows);
                 assert_eq!(found, expected[..n_inputs * rows]);
+            }
+        }
+    }
+
+    #[test]
+    fn in_parts_it_gives_what_it_gives_as_a_whole() {
+        let (d_input, d_output) = (17, 35);
+        let parts = [(0, 0..4), (5, 4..20), (16, 20..35)];
+        let parts = parts.map(|(n_inputs, outputs)| Part { n_inputs, outputs }).to_vec();
+        let mut weight = numbers(d_input * d_output, 11);
+        for part in &parts {
+            for input in part.n_inputs..d_input {
+                weight[input * d_output..][part.outputs.clone()].fill(0.0);
+            }
+        }
+        let bias = numbers(d_output, 5);
+        let mut columns = vec![0.0; weight.len()];
+        transpose(&weight, d_input, &mut columns);
+        for (rows, columns) in [(1, None), (6, Some(&columns[..])), (40, None), (200, None)] {
+            let (activation, bias) = (Activation::Identity, Some(&bias[..]));
+            let whole = Linear {
+                weight: &weight,
+                columns,
+                bias,
+                d_input,
+                d_output,
+                activation,
+                parts: Vec::new(),
+            };
+            let in_parts = Linear { parts: parts.clone(), ..whole.clone() };
+            let (input, gradient) = (numbers(d_input * rows, 13), numbers(d_output * rows, 7));
+            let same = |apply: &dyn Fn(&Linear<'_, f32>, &mut [f32]), before: Vec<f32>| {
+                let [mut expected, mut found] = [before.clone(), before];
+                apply(&whole, &mut expected);
+                apply(&in_parts, &mut found);
+                assert_eq!(found, expected, "{rows} rows");
+            };
+            let forward = |linear: &Linear<'_, f32>, output: &mut [f32]| {
+                linear.forward(&input, output, None, rows);
+            };
+            same(&forward, vec![f32::NAN; d_output * rows]);
+            same(&|linear, sum| linear.add_to(sum, &input, rows), numbers(d_output * rows, 3));
+            for accumulate in [false, true] {
+                let below = |linear: &Linear<'_, f32>, below: &mut [f32]| {
+                    linear.input_gradient(&gradient, below, rows, accumulate);
+                };
+                same(&below, numbers(d_input * rows, 5));
+                let mut found = numbers(d_input * d_output, 5);
+                let mut expected = found.clone();
+                in_parts.weight_gradient(&input, &gradient, &mut found, rows, accumulate);
+                whole.weight_gradient(&input, &gradient, &mut expected, rows, accumulate);
+                for part in &parts {
+                    for input in part.n_inputs..d_input {
+                        let unused = input * d_output + part.outputs.start..;
+                        let unused = &unused.take(part.outputs.len()).collect::<Vec<_>>();
+                        unused.iter().for_each(|&place| expected[place] = found[place]);
+                    }
+                }
+                assert_eq!(found, expected, "{rows} rows");
+                let left = numbers(d_input * d_output, 5);
+                assert_eq!(found[16 * d_output..], left[16 * d_output..], "{rows} rows");
             }
         }
     }

@@ -62,7 +62,6 @@ impl<'a, R> Matrix<'a, R> {
 /// # Panics
 ///
 /// If a slice does not have the size of its matrix, or a part is not inside of it.
-#[expect(unsafe_code, reason = "the rows of a matrix are reached by pointers")]
 pub(super) fn product<R: Real>(
     [m, n, k]: [usize; 3],
     product: &mut [R],
@@ -70,10 +69,26 @@ pub(super) fn product<R: Real>(
     rhs: Matrix<'_, R>,
     accumulate: bool,
 ) {
-    assert!(
-        product.len() == m * n && lhs.is_of(m, k) && rhs.is_of(k, n),
-        "a matrix of another size"
-    );
+    assert!(product.len() == m * n, "a product of another size");
+    product_in_part([m, n, k], product, m, lhs, rhs, accumulate);
+}
+
+/// As [`product()`] into a part of a larger matrix, of which one column is this far from the next.
+///
+/// # Panics
+///
+/// If a slice does not have the size of its matrix, or a part is not inside of it.
+#[expect(unsafe_code, reason = "the rows of a matrix are reached by pointers")]
+pub(super) fn product_in_part<R: Real>(
+    [m, n, k]: [usize; 3],
+    product: &mut [R],
+    column: usize,
+    lhs: Matrix<'_, R>,
+    rhs: Matrix<'_, R>,
+    accumulate: bool,
+) {
+    let is_inside = column >= m && product.len() >= n.saturating_sub(1) * column + m;
+    assert!(is_inside && lhs.is_of(m, k) && rhs.is_of(k, n), "a matrix of another size");
     let in_place = match rhs.order {
         Order::Columns => usize::MAX,
         Order::Rows => max_rows_in_place::<R>([n, k]),
@@ -91,7 +106,7 @@ pub(super) fn product<R: Real>(
             multiply(Call {
                 sizes,
                 product: product.add(first),
-                column: m as isize,
+                column: column as isize,
                 accumulate,
                 lhs,
                 rhs,

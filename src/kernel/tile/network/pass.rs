@@ -182,7 +182,7 @@ impl<'g, 'n, R: Real> PassGradients<'g, 'n, R> {
         let of_output = part(&masks.output, pass);
         let gradient = &outputs[of_output.outputs.start * rows..][..of_output.outputs.len() * rows];
         let below = self.range(last, of_output.n_inputs);
-        network.output.add_part_input_gradient(of_output, gradient, &mut self.values[below], rows);
+        network.output.add_part_input_gradient(&of_output, gradient, &mut self.values[below], rows);
         for (i, block) in network.blocks.iter().enumerate().rev() {
             self.block(i, block, part(&masks.block, pass), &layout.blocks[i], tape);
         }
@@ -207,7 +207,7 @@ impl<'g, 'n, R: Real> PassGradients<'g, 'n, R> {
         ];
         let rows = self.rows;
         let [gradient, below] = self.parts(ranges);
-        layer.add_part_input_gradient(part, gradient, below, rows);
+        layer.add_part_input_gradient(&part, gradient, below, rows);
     }
 
     fn parts<const N: usize>(&mut self, ranges: [Range<usize>; N]) -> [&mut [R]; N] {
