@@ -14,8 +14,11 @@ use normalizing_flows::coupling::Mask;
 use normalizing_flows::elementwise::{
     ConditionalElementwiseConfig, FixedMap, FixedMaps, FixedMapsConfig,
 };
-use normalizing_flows::linear::{LuLinear, LuLinearConfig, Permutation, PermutationConfig};
-use normalizing_flows::normalization::{ActNorm, ActNormConfig};
+use normalizing_flows::linear::{
+    HouseholderConfig, LuLinear, LuLinearConfig, Permutation, PermutationConfig, QrLinearConfig,
+    SvdLinearConfig, TriangularLinearConfig,
+};
+use normalizing_flows::normalization::{ActNorm, ActNormConfig, BatchNormConfig};
 use normalizing_flows::testing::Laws;
 use normalizing_flows::univariate::{
     AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
@@ -137,6 +140,34 @@ registry! {
         LuLinearConfig::new(4).with_mask(Some(mask)).init(device, rng)
     });
     lu_inverse: Laws::new(3, |device, rng| Inverse::new(LuLinearConfig::new(3).init(device, rng)));
+    householder_one_feature: Laws::new(1, |device, rng| HouseholderConfig::new(1).init(device, rng));
+    householder_of_four: Laws::new(4, |device, rng| HouseholderConfig::new(4).init(device, rng));
+    // More reflections than there are directions.
+    householder_of_many: Laws::new(3, |device, rng| {
+        HouseholderConfig::new(3).with_n_reflections(Some(10)).init(device, rng)
+    });
+    qr_one_feature: Laws::new(1, |device, rng| QrLinearConfig::new(1).init(device, rng));
+    qr_of_five: Laws::new(5, |device, rng| QrLinearConfig::new(5).init(device, rng));
+    svd_one_feature: Laws::new(1, |device, rng| SvdLinearConfig::new(1).init(device, rng));
+    svd_of_four: Laws::new(4, |device, rng| {
+        SvdLinearConfig::new(4).with_n_reflections(Some(2)).init(device, rng)
+    });
+    triangular_one_feature:
+        Laws::new(1, |device, rng| TriangularLinearConfig::new(1).init(device, rng));
+    triangular_of_four: Laws::new(4, |device, rng| TriangularLinearConfig::new(4).init(device, rng));
+    triangular_inverse: Laws::new(3, |device, rng| {
+        Inverse::new(TriangularLinearConfig::new(3).init(device, rng))
+    });
+    // In training a row depends on its batch; the rest of the time it is as here.
+    batch_norm: Laws::new(3, |device, rng| {
+        BatchNormConfig::new(3).init(device, rng).with_fixed_statistics()
+    }).with_start(batch_norm_start).with_rounded_start(8);
+    batch_norm_inverse: Laws::new(1, |device, rng| {
+        Inverse::new(BatchNormConfig::new(1).init(device, rng).with_fixed_statistics())
+    }).with_start(|x| {
+        let (z, log_det) = batch_norm_start(x);
+        (z / 1.00001, -log_det)
+    }).with_rounded_start(16);
     permutation_of_three: permutation(Order::rotated(3, 1));
     permutation_of_one: permutation(Order::natural(1));
     permutation_inverse: Laws::new(4, |device, rng| {
@@ -339,6 +370,14 @@ fn act_norm(d_features: usize) -> Laws<ActNorm> {
     });
     // Sums with the mean are rounded.
     laws.with_start(act_norm_start).with_rounded_start(4)
+}
+
+/// With the variance of 1 that it starts with.
+fn batch_norm_start(z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    by_hand(&z, |_, z| {
+        let scale = 1.00001_f64.sqrt();
+        (scale * z, scale)
+    })
 }
 
 /// What the batch below makes of one; on either side, with or without an inverse around it.

@@ -15,8 +15,11 @@ use crate::elementwise::{
     FixedMaps, FixedMapsConfig,
 };
 use crate::kernel::Program;
-use crate::linear::{LuLinear, LuLinearConfig, Permutation, PermutationConfig};
-use crate::normalization::{ActNorm, ActNormConfig};
+use crate::linear::{
+    Householder, HouseholderConfig, LuLinear, LuLinearConfig, Permutation, PermutationConfig,
+    QrLinear, QrLinearConfig, SvdLinear, SvdLinearConfig, TriangularLinear, TriangularLinearConfig,
+};
+use crate::normalization::{ActNorm, ActNormConfig, BatchNorm, BatchNormConfig};
 use crate::parameters::Place;
 
 closed_enum! {
@@ -58,8 +61,18 @@ closed_enum! {
         Permutation(Permutation) from PermutationConfig;
         /// A matrix by its triangular factors.
         LuLinear(LuLinear) from LuLinearConfig;
+        /// A rotation by reflections.
+        Householder(Householder) from HouseholderConfig;
+        /// A matrix as a rotation and a triangular one.
+        QrLinear(QrLinear) from QrLinearConfig;
+        /// A matrix as two rotations and its singular values.
+        SvdLinear(SvdLinear) from SvdLinearConfig;
+        /// A triangular matrix.
+        TriangularLinear(TriangularLinear) from TriangularLinearConfig;
         /// A shift and a scale per feature, set by the first batch.
         ActNorm(ActNorm) from ActNormConfig;
+        /// Each batch standardised by itself.
+        BatchNorm(BatchNorm) from BatchNormConfig;
         /// A stack of layers.
         Sequential(Sequential<Layer>) from SequentialConfig;
         /// A stack of layers with its directions swapped.

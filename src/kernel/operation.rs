@@ -100,6 +100,8 @@ pub enum Reason {
     Weights,
     /// It is set by data, and was not calibrated.
     Uncalibrated,
+    /// It depends on the batch as a whole.
+    Batch,
 }
 
 impl fmt::Display for Reason {
@@ -114,6 +116,7 @@ impl fmt::Display for Reason {
             Self::FloatType => "neither all f32 nor all f64",
             Self::Weights => "too many weights",
             Self::Uncalibrated => "not calibrated yet",
+            Self::Batch => "by the statistics of the batch",
         })
     }
 }

@@ -2,16 +2,14 @@
 
 use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay, Param};
-use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
 
-use super::triangular::{identity, inverse_of_unit_lower};
+use super::product::{Product, flow_by_product};
+use super::triangular::{Upper, identity, inverse_of_unit_lower};
 use crate::coupling::Mask;
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
-use crate::flow::run::directions_by_transform;
-use crate::flow::{Flow, zero_log_det};
-use crate::kernel::{Operation, Program};
 use crate::parameters::{Settings, full, int_parameter, with_values};
 use crate::univariate::ScaleBound;
 
@@ -102,7 +100,7 @@ impl LuLinearConfig {
 ///
 /// # Shapes
 ///
-/// As for [`Flow`].
+/// As for [`Flow`](crate::Flow).
 ///
 /// # Panics
 ///
@@ -146,37 +144,6 @@ pub struct LuLinear {
     #[module(skip)]
     bound: ScaleBound,
     settings: Settings,
-}
-
-/// A matrix applied to rows: `x W + b`.
-struct Product {
-    /// `[d, d]`
-    weight: Tensor<2>,
-    /// `[d]`
-    bias: Tensor<1>,
-    /// `[1]`
-    log_det: Tensor<1>,
-}
-
-impl Product {
-    /// The same on rows of more features, which come out as they are, in the order that `places` says.
-    fn embedded(self, places: Tensor<1, Int>) -> Self {
-        let Self { weight, bias, log_det } = self;
-        let ([d], [n_mixed]) = (places.dims(), bias.dims());
-        let n_kept = d - n_mixed;
-        let like = weight.clone();
-        let zeros =
-            |rows, columns| Tensor::<2>::zeros([rows, columns], (&like.device(), like.dtype()));
-        let of_mixed = Tensor::cat(vec![weight, zeros(n_mixed, n_kept)], 1);
-        let of_kept = Tensor::cat(vec![zeros(n_kept, n_mixed), identity(n_kept, &like)], 1);
-        let weight = Tensor::cat(vec![of_mixed, of_kept], 0);
-        let bias = Tensor::cat(vec![bias, zeros(1, n_kept).squeeze_dim(0)], 0);
-        Self {
-            weight: weight.select(0, places.clone()).select(1, places.clone()),
-            bias: bias.select(0, places),
-            log_det,
-        }
-    }
 }
 
 impl LuLinear {
@@ -254,26 +221,18 @@ impl LuLinear {
     fn of_mixed(&self, direction: Direction) -> Product {
         let (factors, shift) = (full(&self.factors), full(&self.shift));
         let [d, _] = factors.dims();
-        let one = identity(d, &factors);
-        let (below, above) = (factors.clone().tril(-1), factors.clone().triu(1));
-        let log_scale = self.bound.log_scale((factors * one.clone()).sum_dim(0));
-        let log_det = log_scale.clone().sum();
-        let lower = below + one.clone();
+        let lower = factors.clone().tril(-1) + identity(d, &factors);
+        let upper = Upper::new(factors, self.bound);
+        let log_det = upper.log_det();
         match direction {
             Direction::Inverse => {
-                let upper = above + one * log_scale.exp();
-                let weight = lower.matmul(upper).transpose();
+                let weight = lower.matmul(upper.matrix()).transpose();
                 Product { weight, bias: shift, log_det }
             }
             Direction::Forward => {
-                // U = D (I + N), so that its inverse is (I + N)⁻¹ D⁻¹.
-                let reciprocal = log_scale.neg().exp();
-                let scaled = above.transpose() * reciprocal.clone() + one;
-                let weight = inverse_of_unit_lower(lower)
-                    .transpose()
-                    .matmul(inverse_of_unit_lower(scaled) * reciprocal.transpose());
-                let bias = shift.unsqueeze::<2>().neg().matmul(weight.clone()).squeeze_dim(0);
-                Product { weight, bias, log_det: log_det.neg() }
+                let inverse_of_lower = inverse_of_unit_lower(lower).transpose();
+                let inverse = inverse_of_lower.matmul(upper.inverse_transposed());
+                Product::back(inverse, shift, log_det.neg())
             }
         }
     }
@@ -281,37 +240,9 @@ impl LuLinear {
     fn n_features(&self) -> usize {
         self.places.as_ref().map_or(self.shift.dims()[0], |places| places.dims()[0])
     }
-
-    fn transform(
-        &self,
-        direction: Direction,
-        input: Tensor<2>,
-        _: Option<&Tensor<2>>,
-    ) -> (Tensor<2>, Tensor<1>) {
-        let d_features = self.n_features();
-        assert_shape!(input, [_, d_features]);
-        let [batch, _] = input.dims();
-        if batch == 0 {
-            let log_det = zero_log_det(&input);
-            return (input, log_det);
-        }
-        let Product { weight, bias, log_det } = self.product(direction);
-        (input.matmul(weight) + bias.unsqueeze(), log_det.expand([batch]))
-    }
 }
 
-impl Flow for LuLinear {
-    directions_by_transform!();
-
-    fn d_features(&self) -> Option<usize> {
-        Some(self.n_features())
-    }
-
-    fn lower<'a>(&'a self, program: &mut Program<'a>) {
-        let Product { weight, bias, log_det } = self.product(program.direction());
-        program.add_layer(self, Ok(Operation::Matrix { weight, bias, log_det }));
-    }
-}
+flow_by_product!(LuLinear);
 
 /// As "linear by LU, 3 of 4 features, bound = ...".
 impl ModuleDisplay for LuLinear {

@@ -2,9 +2,50 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use crate::univariate::ScaleBound;
+
 /// The identity of the float type and device of `like`.
 pub(super) fn identity(d: usize, like: &Tensor<2>) -> Tensor<2> {
     Tensor::<2>::eye(d, &like.device()).cast(like.dtype())
+}
+
+/// An upper triangular matrix `U` with `exp(s_i)` on its diagonal.
+pub(super) struct Upper {
+    /// Without the diagonal.
+    above: Tensor<2>,
+    /// `s`, `[1, d]`.
+    log_diagonal: Tensor<2>,
+}
+
+impl Upper {
+    /// Of a matrix whose diagonal has the raw `s`; what is below it has no effect.
+    pub fn new(raw: Tensor<2>, bound: ScaleBound) -> Self {
+        let [d, _] = raw.dims();
+        let diagonal = raw.clone() * identity(d, &raw);
+        let log_diagonal = bound.log_scale(diagonal.sum_dim(0));
+        Self { above: raw.triu(1), log_diagonal }
+    }
+
+    fn one(&self) -> Tensor<2> {
+        identity(self.above.dims()[0], &self.above)
+    }
+
+    /// `U`
+    pub fn matrix(&self) -> Tensor<2> {
+        self.above.clone() + self.one() * self.log_diagonal.clone().exp()
+    }
+
+    /// `log |det U|`, `[1]`
+    pub fn log_det(&self) -> Tensor<1> {
+        self.log_diagonal.clone().sum()
+    }
+
+    /// `U⁻ᵀ`: with `U = D (I + N)` it is `D⁻¹ (I + N)⁻ᵀ`.
+    pub fn inverse_transposed(&self) -> Tensor<2> {
+        let reciprocal = self.log_diagonal.clone().neg().exp();
+        let scaled = self.above.clone().transpose() * reciprocal.clone() + self.one();
+        inverse_of_unit_lower(scaled) * reciprocal.transpose()
+    }
 }
 
 /// Ones where `C` of [`inverse_of_unit_lower`] is, for blocks of a size.

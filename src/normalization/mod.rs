@@ -1,5 +1,7 @@
 //! Layers that standardise features by what they have met.
 
 mod act_norm;
+mod batch_norm;
 
 pub use act_norm::{ActNorm, ActNormConfig};
+pub use batch_norm::{BatchNorm, BatchNormConfig};
