@@ -1,4 +1,4 @@
-//! Layers that are set by the first batch.
+//! Layers that standardise: by the first batch, or each batch by itself.
 
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 
@@ -7,13 +7,16 @@ mod common;
 use common::files::Folder;
 use common::{cpu, host, rng};
 use normalizing_flows::burn::module::Module;
-use normalizing_flows::burn::tensor::{FloatDType, Tensor, TensorData};
+use normalizing_flows::burn::tensor::{DType, FloatDType, Tensor, TensorData};
 use normalizing_flows::data::Dataset;
+use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
 use normalizing_flows::distribution::Checked;
 use normalizing_flows::io::{load_model, save_model};
-use normalizing_flows::normalization::{ActNorm, ActNormConfig};
+use normalizing_flows::normalization::{ActNorm, ActNormConfig, BatchNorm, BatchNormConfig};
 use normalizing_flows::train::{FitConfig, fit};
-use normalizing_flows::{Direction, Distribution, Error, Flow, GlowConfig, Inverse, cast};
+use normalizing_flows::{
+    Direction, Distribution, Error, Flow, GlowConfig, Inverse, RealNvpConfig, cast,
+};
 use rand_distr::{Distribution as _, StandardNormal};
 
 fn act_norm(d_features: usize) -> ActNorm {
@@ -128,4 +131,102 @@ fn fit_calibrates_first() {
     let wrong = Dataset::new(Tensor::<2>::ones([30, 3], &cpu()));
     let error = fit(model, &wrong, &config).unwrap_err().to_string();
     assert!(error.contains("wrong number of columns"), "{error}");
+}
+
+/// In training, in f64.
+fn batch_norm(config: &BatchNormConfig) -> BatchNorm {
+    cast(config.init(&cpu().autodiff(), &mut rng(0)), FloatDType::F64)
+}
+
+fn in_training(rows: Tensor<2>) -> Tensor<2> {
+    Tensor::from_inner(rows.cast(FloatDType::F64))
+}
+
+#[test]
+fn a_batch_in_training_is_standardised_and_moves_the_running_statistics() {
+    let layer = batch_norm(&BatchNormConfig::new(2).with_momentum(0.25).with_epsilon(1e-12));
+    let rows = in_training(batch(500));
+    let (z, log_det) = layer.inverse(rows.clone(), None);
+    let of_data = moments(rows.inner());
+    for (mean, deviation) in moments(z.inner()) {
+        assert!(mean.abs() < 1e-9 && (deviation - 1.0).abs() < 1e-6, "{mean} {deviation}");
+    }
+    let expected = -of_data.map(|(_, deviation)| deviation.ln()).iter().sum::<f64>();
+    // An epsilon of 1e-12 beside a variance of 1e-4.
+    assert!((host(log_det)[0] - expected).abs() < 1e-7);
+    let expected =
+        [of_data.map(|(mean, _)| 0.25 * mean), of_data.map(|(_, d)| 0.75 + 0.25 * d * d)];
+    let found = host(layer.statistics());
+    let pairs = found.iter().zip(expected.concat());
+    assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 1e-9), "{found:?}, {expected:?}");
+    // Where it is evaluated, and where latents come in, these count.
+    let one = Tensor::<2>::ones([1, 2], &cpu()).cast(FloatDType::F64);
+    let (x, _) = layer.valid().forward(one.clone(), None);
+    let (x_in_training, _) = layer.forward(in_training(one), None);
+    let expected: Vec<f64> = (0..2).map(|i| found[i] + found[2 + i].sqrt()).collect();
+    for x in [host(x), host(x_in_training)] {
+        assert!(x.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-9), "{x:?}, {expected:?}");
+    }
+}
+
+#[test]
+fn gradients_go_through_the_statistics_of_the_batch() {
+    let layer = batch_norm(&BatchNormConfig::new(2));
+    let rows = [[0.3, -1.0], [1.5, 0.2], [-0.4, 2.0], [0.9, 0.1]];
+    let weights = [[1.0, -0.5], [0.3, 0.8], [-0.7, 0.1], [0.2, 1.3]];
+    let training = cpu().autodiff();
+    let tensor = |rows: [[f64; 2]; 4]| {
+        Tensor::<2>::from_data(TensorData::from(rows), (&training, DType::F64))
+    };
+    let value = |x: Tensor<2>| {
+        let (z, log_det) = layer.inverse(x, None);
+        (z * tensor(weights)).sum() + log_det.sum()
+    };
+    let x = tensor(rows).require_grad();
+    let gradients = value(x.clone()).backward();
+    let found = host(x.grad(&gradients).expect("it is asked for"));
+    let step = 1e-5;
+    for (place, found) in found.iter().enumerate() {
+        let moved = |by: f64| {
+            let mut rows = rows;
+            rows[place / 2][place % 2] += by;
+            host(value(tensor(rows)))[0]
+        };
+        let expected = (moved(step) - moved(-step)) / (2.0 * step);
+        // Third derivatives of order 10 times the square of the step.
+        assert!((found - expected).abs() < 1e-7, "{place}: {found}, {expected}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "at least 2 rows to train on, got 1")]
+fn one_row_has_no_statistics() {
+    let layer = batch_norm(&BatchNormConfig::new(2));
+    layer.inverse(in_training(batch(1)), None);
+}
+
+#[test]
+fn a_stack_with_batch_norms_is_fitted_saved_and_loaded() {
+    let mut config = RealNvpConfig::new(2).with_n_layers(4).flow_config().expect("in range");
+    for place in [1, 3, 5] {
+        config.layers.insert(place, BatchNormConfig::new(2).into());
+    }
+    let mut rng = rng(0);
+    let data = TwoMoons::new(0.1).sample(2000, &cpu(), &mut rng);
+    let model = config.init(&cpu(), &mut rng);
+    let settings = FitConfig::new().with_max_epochs(Some(20));
+    let fitted = fit(model, &Dataset::new(data.clone()), &settings).expect("it trains");
+    // A Gaussian has 1.9 nats, and the entropy of the data is 1.0.
+    assert!(fitted.report.validation_nll < 1.6, "{}", fitted.report);
+    let (z, log_det) = fitted.model.flow.inverse(data.clone(), None);
+    let (x, log_det_back) = fitted.model.flow.forward(z, None);
+    // Some hundred roundings of 6e-8, of values up to 3 and slopes up to 10.
+    let error = (x - data.clone()).abs().max().into_scalar::<f32>();
+    assert!(error < 1e-3, "{error}");
+    assert!((log_det + log_det_back).abs().max().into_scalar::<f32>() < 1e-3);
+    let folder = Folder::new("batch-norm");
+    let path = folder.file("model.nflow");
+    save_model(&path, &config, &fitted.model).expect("it is written");
+    let (_, loaded) = load_model(&path, &cpu()).expect("it is whole");
+    assert_eq!(host(loaded.log_prob(data.clone())), host(fitted.model.log_prob(data)));
 }

@@ -38,6 +38,39 @@ def nflows_lu():
             "cases": cases}
 
 
+def nflows_layers():
+    import torch
+    from nflows.transforms import ActNorm, BatchNorm, HouseholderSequence, QRLinear, SVDLinear
+    cases = []
+    for d, reflections in [(1, 2), (2, 4), (5, 4), (6, 14)]:
+        torch.manual_seed(d)
+        layers = [HouseholderSequence(d, reflections), QRLinear(d, reflections), SVDLinear(d, reflections),
+                  ActNorm(d), BatchNorm(d)]
+        for layer in layers:
+            for parameter in layer.parameters():
+                torch.nn.init.normal_(parameter, std=0.5)
+            layer.eval()
+            case = {"layer": type(layer).__name__,
+                    "parameters": {name: value.tolist() for name, value in layer.named_parameters()}}
+            if isinstance(layer, QRLinear):
+                case["upper"] = layer._create_upper().tolist()
+            if isinstance(layer, SVDLinear):
+                case["singular_values"] = layer.diagonal.tolist()
+            if isinstance(layer, BatchNorm):
+                layer.running_mean.normal_()
+                layer.running_var.uniform_(0.1, 3.0)
+                case |= {"mean": layer.running_mean.tolist(), "variance": layer.running_var.tolist(),
+                         "weight": layer.weight.tolist(), "epsilon": layer.eps}
+            x = torch.randn(8, d)
+            z, log_det = layer(x)
+            back, log_det_back = layer.inverse(x)
+            cases.append(case | {"x": x.tolist(), "z": z.tolist(), "log_det": log_det.tolist(),
+                                 "inverse_of_x": back.tolist(), "inverse_log_det": log_det_back.tolist()})
+    return {"source": f"nflows {version('nflows')}, layers in evaluation, float64",
+            "note": "reflections are applied in the order of the vectors; log_det is that of the map from x to z",
+            "cases": cases}
+
+
 def zuko_autoregressive():
     import torch
     import zuko
@@ -91,7 +124,8 @@ def nflows_autoregressive():
             "cases": cases}
 
 
-FILES = {"nflows_lu.json": nflows_lu, "nflows_autoregressive.json": nflows_autoregressive,
+FILES = {"nflows_lu.json": nflows_lu, "nflows_layers.json": nflows_layers,
+         "nflows_autoregressive.json": nflows_autoregressive,
          "zuko_autoregressive.json": zuko_autoregressive}
 
 
