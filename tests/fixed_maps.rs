@@ -6,7 +6,8 @@ mod common;
 
 use common::{cpu, host, rng};
 use normalizing_flows::burn::tensor::{DType, Tensor, TensorData};
-use normalizing_flows::elementwise::{FixedMap, FixedMapsConfig};
+use normalizing_flows::elementwise::FixedMapsConfig;
+use normalizing_flows::univariate::FixedMap;
 use normalizing_flows::{Distribution, Flow, NormalizingFlow, StandardNormal};
 
 fn column(values: &[f64]) -> Tensor<2> {

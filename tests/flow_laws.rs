@@ -11,9 +11,7 @@ use normalizing_flows::conditioner::{
     MlpConfig, NetworkConfig, PeriodicMlpConfig, ResidualMlpConfig, SeparateMlpsConfig,
 };
 use normalizing_flows::coupling::Mask;
-use normalizing_flows::elementwise::{
-    ConditionalElementwiseConfig, FixedMap, FixedMaps, FixedMapsConfig,
-};
+use normalizing_flows::elementwise::{ConditionalElementwiseConfig, FixedMaps, FixedMapsConfig};
 use normalizing_flows::linear::{
     HouseholderConfig, LuLinear, LuLinearConfig, Permutation, PermutationConfig, QrLinearConfig,
     SvdLinearConfig, TriangularLinearConfig,
@@ -21,7 +19,8 @@ use normalizing_flows::linear::{
 use normalizing_flows::normalization::{ActNorm, ActNormConfig, BatchNormConfig};
 use normalizing_flows::testing::Laws;
 use normalizing_flows::univariate::{
-    AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
+    AdditiveConfig, AffineConfig, BoundarySlopes, FixedMap, RationalQuadraticSplineConfig,
+    ScaleBound,
 };
 use normalizing_flows::{
     Adjacency, Direction, Elementwise, ElementwiseConfig, Flow, Inverse, Layer,

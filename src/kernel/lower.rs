@@ -14,7 +14,7 @@ use super::row::{Activation, Map};
 use super::{KernelMap, Operation, Reason};
 use crate::conditioner::{NetworkLayers, NetworkMasks, ResidualBlock};
 use crate::direction::Direction;
-use crate::univariate::ScaleBound;
+use crate::univariate::{FixedMap, ScaleBound};
 
 /// A layer that the kernels can apply.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ pub(super) enum OperationSpec {
     },
     /// One of the floats.
     Elementwise { map: Map<f64> },
+    /// One of the ints.
+    FixedMaps { maps: Vec<FixedMap> },
     /// One of the ints.
     Permutation,
     /// Three of the floats: the weight, the bias and the log-determinant.
@@ -140,6 +142,11 @@ pub(crate) fn lower(
             fits(parameters.dims() == [map.n_parameters(), d_features])?;
             lowering.floats.push(parameters.into_dispatch());
             (OperationSpec::Elementwise { map }, 0)
+        }
+        Operation::FixedMaps { maps, places } => {
+            fits(maps.len() == d_features && places.dims() == [d_features])?;
+            lowering.ints.push(places.into_dispatch());
+            (OperationSpec::FixedMaps { maps }, 0)
         }
         Operation::Permutation { order } => {
             fits(order.dims() == [d_features])?;

@@ -5,7 +5,7 @@ use std::fmt;
 use burn::tensor::{Int, Tensor};
 
 use crate::conditioner::NetworkLayers;
-use crate::univariate::{RationalQuadraticSplineConfig, ScaleBound};
+use crate::univariate::{FixedMap, RationalQuadraticSplineConfig, ScaleBound};
 
 /// What the kernels can apply in the place of a layer.
 ///
@@ -41,6 +41,13 @@ pub enum Operation<'a> {
         parameters: Tensor<2>,
         /// The map.
         map: KernelMap,
+    },
+    /// A map of each feature that learns nothing.
+    FixedMaps {
+        /// That of each feature.
+        maps: Vec<FixedMap>,
+        /// A number for each feature, which says where the layer is.
+        places: Tensor<1, Int>,
     },
     /// The features in another order.
     Permutation {

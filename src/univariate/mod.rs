@@ -6,6 +6,7 @@
 
 mod additive;
 mod affine;
+mod fixed_map;
 mod interface;
 mod map;
 mod scale;
@@ -13,6 +14,7 @@ mod spline;
 
 pub use additive::{Additive, AdditiveConfig};
 pub use affine::{Affine, AffineConfig};
+pub use fixed_map::FixedMap;
 pub use interface::Univariate;
 pub(crate) use interface::conditioned;
 pub use map::{UnivariateConfig, UnivariateMap};

@@ -13,8 +13,8 @@ use super::super::row::linear::{copies_weight, transpose};
 use super::super::row::{Activation, Linear};
 use super::super::threads::share;
 use super::super::tile::{
-    Autoregressive, Block, Coupling, Elementwise, Matrix, Network, Operation, Permutation, Step,
-    Steps, relabelled,
+    Autoregressive, Block, Coupling, Elementwise, Fixed, Matrix, Network, Operation, Permutation,
+    Step, Steps, relabelled,
 };
 use super::buffers::{give_back, take_buffer};
 use super::{FlexTensor, Stored, tile_rows};
@@ -202,6 +202,10 @@ fn step<'a, R: Stored>(
                 features: (0..shape[1]).collect(),
                 parameters,
             })
+        }
+        OperationSpec::FixedMaps { maps } => {
+            let features = (0..int().len()).collect();
+            Operation::Fixed(Fixed { maps: maps.clone(), features })
         }
         OperationSpec::Permutation => Operation::Permutation(Permutation { order: int() }),
         OperationSpec::Matrix => {

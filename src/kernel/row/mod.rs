@@ -9,6 +9,7 @@ pub(crate) mod activation;
 mod activation_loops;
 pub(crate) mod affine;
 mod exp;
+pub(crate) mod fixed;
 pub(crate) mod gate;
 mod isa;
 pub(crate) mod linear;

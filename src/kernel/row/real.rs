@@ -34,6 +34,7 @@ pub(crate) trait Real:
 
     /// The nearest value.
     fn from_f64(value: f64) -> Self;
+    fn to_f64(self) -> f64;
     fn abs(self) -> Self;
     fn floor(self) -> Self;
     fn sqrt(self) -> Self;
@@ -61,6 +62,10 @@ macro_rules! impl_real {
             #[inline(always)]
             fn from_f64(value: f64) -> Self {
                 value as $float
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self.into()
             }
             #[inline(always)]
             fn abs(self) -> Self {

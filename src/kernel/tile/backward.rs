@@ -104,6 +104,7 @@ impl<R: Real> Steps<'_, R> {
                     autoregressive.backward(of_step, tape, &mut scratch, back);
                 }
                 Operation::Elementwise(elementwise) => elementwise.backward(of_step, tape, back),
+                Operation::Fixed(fixed) => fixed.backward(of_step, tape, back),
                 Operation::Matrix(matrix) => matrix.backward(of_step, tape, &mut scratch, back),
                 Operation::Permutation(permutation) => permutation.backward(&mut scratch, back),
             }

@@ -29,6 +29,7 @@ impl<R: Real> Steps<'_, R> {
                 Operation::Elementwise(elementwise) => {
                     elementwise.forward(step.direction, layout, tile);
                 }
+                Operation::Fixed(fixed) => fixed.forward(step.direction, layout, tile),
                 Operation::Matrix(matrix) => matrix.forward(layout, tile),
                 Operation::Permutation(permutation) => permutation.forward(layout, tile),
             }

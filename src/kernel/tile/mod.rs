@@ -3,13 +3,14 @@
 //! [`Steps::forward`] takes a tile through. With the [`Layout`] of a tape it leaves what
 //! [`Steps::backward`] needs: the inputs of every linear layer, the parameters of every map, and
 //! what its gradient asks for. Each operation has its file: `coupling`, `elementwise`,
-//! `autoregressive`, `matrix`, `permutation`.
+//! `fixed`, `autoregressive`, `matrix`, `permutation`.
 
 mod autoregressive;
 mod backward;
 mod coupling;
 mod elementwise;
 mod features;
+mod fixed;
 mod forward;
 mod layout;
 mod matrix;
@@ -21,6 +22,7 @@ pub(super) use autoregressive::Autoregressive;
 pub(super) use backward::{Backward, Offsets, WeightSums};
 pub(super) use coupling::Coupling;
 pub(super) use elementwise::Elementwise;
+pub(super) use fixed::Fixed;
 pub(super) use forward::Tile;
 pub(super) use layout::Layout;
 pub(super) use matrix::Matrix;

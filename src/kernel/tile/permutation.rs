@@ -69,6 +69,7 @@ pub(in super::super) fn relabelled<'a, R: Real>(steps: Vec<Step<'a, R>>) -> Vec<
                 features.iter_mut().for_each(|feature| *feature = places[*feature]);
             }
             Operation::Elementwise(elementwise) => elementwise.features.clone_from(&places),
+            Operation::Fixed(fixed) => fixed.features.clone_from(&places),
             Operation::Matrix(matrix) => {
                 matrix.features = std::mem::replace(&mut places, natural.clone());
             }

@@ -4,6 +4,7 @@ use super::super::row::{Map, Real};
 use super::autoregressive::Autoregressive;
 use super::coupling::Coupling;
 use super::elementwise::Elementwise;
+use super::fixed::Fixed;
 use super::matrix::Matrix;
 use super::network::Network;
 use super::permutation::Permutation;
@@ -28,6 +29,7 @@ pub(in super::super) enum Operation<'a, R> {
     Coupling(Coupling<'a, R>),
     Autoregressive(Autoregressive<'a, R>),
     Elementwise(Elementwise<'a, R>),
+    Fixed(Fixed),
     Matrix(Matrix<'a, R>),
     Permutation(Permutation),
 }
@@ -38,7 +40,7 @@ impl<'a, R: Real> Step<'a, R> {
         match &self.operation {
             Operation::Coupling(coupling) => coupling.d_input(d_context),
             Operation::Autoregressive(autoregressive) => autoregressive.d_input(d_context),
-            Operation::Elementwise(_) => 0,
+            Operation::Elementwise(_) | Operation::Fixed(_) => 0,
             Operation::Matrix(matrix) => matrix.linear.d_input,
             Operation::Permutation(permutation) => permutation.order.len(),
         }
@@ -50,6 +52,7 @@ impl<'a, R: Real> Step<'a, R> {
             Operation::Coupling(coupling) => coupling.d_features(),
             Operation::Autoregressive(autoregressive) => autoregressive.features.len(),
             Operation::Elementwise(elementwise) => elementwise.features.len(),
+            Operation::Fixed(fixed) => fixed.features.len(),
             Operation::Matrix(matrix) => matrix.linear.d_input,
             Operation::Permutation(permutation) => permutation.order.len(),
         }
@@ -62,7 +65,7 @@ impl<'a, R: Real> Step<'a, R> {
             Operation::Autoregressive(autoregressive) => autoregressive.network.n_weights(),
             Operation::Elementwise(_) => 1,
             Operation::Matrix(matrix) => matrix.linear.n_weights() + 1,
-            Operation::Permutation(_) => 0,
+            Operation::Fixed(_) | Operation::Permutation(_) => 0,
         }
     }
 
@@ -73,7 +76,10 @@ impl<'a, R: Real> Step<'a, R> {
 
     /// How many numbers per row its maps save for their gradients.
     pub(super) fn n_saved(&self) -> usize {
-        self.map().map_or(0, |(map, n_transformed)| map.n_saved() * n_transformed)
+        match &self.operation {
+            Operation::Fixed(fixed) => Fixed::N_SAVED * fixed.features.len(),
+            _ => self.map().map_or(0, |(map, n_transformed)| map.n_saved() * n_transformed),
+        }
     }
 
     pub(super) fn networks(&self) -> &[Network<'a, R>] {
@@ -82,7 +88,10 @@ impl<'a, R: Real> Step<'a, R> {
             Operation::Autoregressive(autoregressive) => {
                 std::slice::from_ref(&autoregressive.network)
             }
-            Operation::Elementwise(_) | Operation::Matrix(_) | Operation::Permutation(_) => &[],
+            Operation::Elementwise(_)
+            | Operation::Fixed(_)
+            | Operation::Matrix(_)
+            | Operation::Permutation(_) => &[],
         }
     }
 
@@ -105,7 +114,7 @@ impl<'a, R: Real> Step<'a, R> {
             Operation::Elementwise(elementwise) => {
                 Some((&elementwise.map, elementwise.features.len()))
             }
-            Operation::Matrix(_) | Operation::Permutation(_) => None,
+            Operation::Fixed(_) | Operation::Matrix(_) | Operation::Permutation(_) => None,
         }
     }
 }

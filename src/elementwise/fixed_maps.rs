@@ -5,12 +5,13 @@ use burn::module::{Content, Module, ModuleDisplay, Param};
 use burn::tensor::{Device, Int, Tensor, assert_shape};
 use rand::Rng;
 
-use super::fixed_map::FixedMap;
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
 use crate::flow::run::directions_by_transform;
 use crate::flow::{Flow, zero_log_det};
+use crate::kernel::{Operation, Program};
 use crate::parameters::{Settings, int_parameter};
+use crate::univariate::FixedMap;
 
 /// Configuration of a [`FixedMaps`] layer.
 #[derive(Config, Debug)]
@@ -51,6 +52,7 @@ impl FixedMapsConfig {
         FixedMaps {
             groups: groups.collect(),
             places: int_parameter(&places, device),
+            maps: self.maps.clone(),
             settings: Settings::new([format!("maps = {:?}", self.maps)], device),
         }
     }
@@ -85,7 +87,7 @@ impl FixedMapsConfig {
 ///
 /// A row with a value outside of the range of its map has a log-determinant of minus infinity, so its
 /// log-density is minus infinity; other rows, and their gradients, do not notice. Each direction costs
-/// `O(d_features)`; it runs by tensor operations.
+/// `O(d_features)`, and the kernels compute it.
 ///
 /// # Shapes
 ///
@@ -99,7 +101,8 @@ impl FixedMapsConfig {
 ///
 /// ```
 /// use normalizing_flows::Flow;
-/// use normalizing_flows::elementwise::{FixedMap, FixedMapsConfig};
+/// use normalizing_flows::elementwise::FixedMapsConfig;
+/// use normalizing_flows::univariate::FixedMap;
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
 /// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
@@ -122,6 +125,9 @@ pub struct FixedMaps {
     groups: Vec<Group>,
     /// Where each feature is when the groups stand one after another.
     places: Param<Tensor<1, Int>>,
+    /// That of each feature.
+    #[module(skip)]
+    maps: Vec<FixedMap>,
     settings: Settings,
 }
 
@@ -164,6 +170,11 @@ impl Flow for FixedMaps {
 
     fn d_features(&self) -> Option<usize> {
         Some(self.places.dims()[0])
+    }
+
+    fn lower<'a>(&'a self, program: &mut Program<'a>) {
+        let (maps, places) = (self.maps.clone(), self.places.val());
+        program.add_layer(self, Ok(Operation::FixedMaps { maps, places }));
     }
 }
 

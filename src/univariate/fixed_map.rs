@@ -66,7 +66,7 @@ pub enum FixedMap {
 
 impl FixedMap {
     /// Whether every value is in its range.
-    pub(super) fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), Error> {
         let above_0 = |name: &str, value: f64| {
             ensure!(
                 value > 0.0 && value.is_finite(),
@@ -105,7 +105,7 @@ impl FixedMap {
     }
 
     /// The mapped values and the logarithms of the slopes, value by value.
-    pub(super) fn apply(&self, direction: Direction, input: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    pub(crate) fn apply(&self, direction: Direction, input: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let outside = self.outside(direction, &input);
         let Some((outside, inside)) = outside else { return self.formula(direction, input) };
         // What is outside is replaced before the formulas see it, and again after them.
@@ -113,21 +113,34 @@ impl FixedMap {
         (output.mask_fill(outside.clone(), 0.0), log_slope.mask_fill(outside, f64::NEG_INFINITY))
     }
 
-    /// Which values the map does not take in this direction, and one that it takes.
-    fn outside(&self, direction: Direction, input: &Tensor<2>) -> Option<(Tensor<2, Bool>, f64)> {
-        let positive = || (input.clone().lower_equal_elem(0.0), 1.0);
-        let between = |low: f64, high: f64| {
-            let below = input.clone().lower_equal_elem(low);
-            (below.bool_or(input.clone().greater_equal_elem(high)), low + (high - low) / 2.0)
-        };
+    /// The open interval of the values that the map takes in this direction; `None` for all.
+    fn domain(&self, direction: Direction) -> Option<(f64, f64)> {
         match (*self, direction) {
             (Self::Power { .. }, _) | (Self::Exp | Self::Softplus, Direction::Inverse) => {
-                Some(positive())
+                Some((0.0, f64::INFINITY))
             }
-            (Self::Sigmoid { low, high }, Direction::Inverse) => Some(between(low, high)),
-            (Self::Tanh, Direction::Inverse) => Some(between(-1.0, 1.0)),
+            (Self::Sigmoid { low, high }, Direction::Inverse) => Some((low, high)),
+            (Self::Tanh, Direction::Inverse) => Some((-1.0, 1.0)),
             _ => None,
         }
+    }
+
+    /// Whether the map does not take a value. NaN is taken, and stays.
+    #[cfg(feature = "flex")]
+    pub(crate) fn is_outside(&self, direction: Direction, value: f64) -> bool {
+        let domain = self.domain(direction);
+        domain.is_some_and(|(low, high)| value <= low || value >= high)
+    }
+
+    /// Which values the map does not take in this direction, and one that it takes.
+    fn outside(&self, direction: Direction, input: &Tensor<2>) -> Option<(Tensor<2, Bool>, f64)> {
+        let (low, high) = self.domain(direction)?;
+        let below = input.clone().lower_equal_elem(low);
+        if high == f64::INFINITY {
+            return Some((below, low + 1.0));
+        }
+        let above = input.clone().greater_equal_elem(high);
+        Some((below.bool_or(above), low + (high - low) / 2.0))
     }
 
     fn formula(&self, direction: Direction, input: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
