@@ -15,8 +15,8 @@ use crate::error::{Error, or_panic};
 pub struct HouseholderConfig {
     /// The number of features, at least 1.
     pub d_features: usize,
-    /// The number of reflections, even; by default the largest even number up to `d_features`, which
-    /// reaches every rotation.
+    /// The number of reflections, even; by default the largest even number up to `d_features`, at
+    /// least 2, which reaches every rotation.
     pub n_reflections: Option<usize>,
 }
 
@@ -111,14 +111,10 @@ impl Householder {
     ///
     /// # Panics
     ///
-    /// If they are of another number of features.
+    /// If they are of another number of features, or one is of zeros or not finite.
+    #[track_caller]
     pub fn with_vectors(self, vectors: Param<Tensor<2>>) -> Self {
-        assert_eq!(
-            vectors.dims()[1],
-            self.n_features(),
-            "the vectors must have a number for each feature"
-        );
-        Self { reflections: Reflections { vectors } }
+        Self { reflections: self.reflections.with_vectors(vectors) }
     }
 
     fn n_features(&self) -> usize {

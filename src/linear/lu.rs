@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
 
 use super::product::{Product, flow_by_product};
-use super::triangular::{Upper, identity, inverse_of_unit_lower};
+use super::substitution::{Upper, identity, inverse_of_unit_lower};
 use crate::coupling::Mask;
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::triangular::identity;
+use super::substitution::identity;
 use crate::kernel::Operation;
 
 /// A matrix applied to rows: `x W + b`.

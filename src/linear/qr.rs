@@ -7,7 +7,7 @@ use rand::Rng;
 
 use super::product::{Product, flow_by_product};
 use super::reflections::{self, Reflections};
-use super::triangular::Upper;
+use super::substitution::Upper;
 use crate::direction::Direction;
 use crate::error::{Error, or_panic};
 use crate::parameters::{Settings, full};
@@ -18,8 +18,8 @@ use crate::univariate::ScaleBound;
 pub struct QrLinearConfig {
     /// The number of features, at least 1.
     pub d_features: usize,
-    /// The number of reflections, even; by default the largest even number up to `d_features`, which
-    /// reaches every rotation.
+    /// The number of reflections, even; by default the largest even number up to `d_features`, at
+    /// least 2, which reaches every rotation.
     pub n_reflections: Option<usize>,
     /// How the logarithms of the diagonal of the triangular factor are kept in bounds.
     #[config(default = "ScaleBound::default()")]
@@ -131,14 +131,10 @@ impl QrLinear {
     ///
     /// # Panics
     ///
-    /// If they are of another number of features.
+    /// If they are of another number of features, or one is of zeros or not finite.
+    #[track_caller]
     pub fn with_vectors(self, vectors: Param<Tensor<2>>) -> Self {
-        assert_eq!(
-            vectors.dims()[1],
-            self.n_features(),
-            "the vectors must have a number for each feature"
-        );
-        Self { rotation: Reflections { vectors }, ..self }
+        Self { rotation: self.rotation.with_vectors(vectors), ..self }
     }
 
     fn n_features(&self) -> usize {

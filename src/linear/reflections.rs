@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::triangular::{identity, inverse_of_unit_lower};
+use super::substitution::{identity, inverse_of_unit_lower};
 use crate::error::{Error, ensure};
 use crate::parameters::full;
 
@@ -23,6 +23,26 @@ impl Reflections {
             vector[i / 2 % d_features] = 1.0;
         }
         Self { vectors: Param::from_data(TensorData::new(vectors, [n, d_features]), device) }
+    }
+
+    /// # Panics
+    ///
+    /// If the vectors are of another number of features, or one of them is of zeros or not finite: there is no
+    /// reflection by it.
+    #[track_caller]
+    pub fn with_vectors(self, vectors: Param<Tensor<2>>) -> Self {
+        let (d, found) = (self.d_features(), vectors.dims());
+        assert_eq!(found[1], d, "the vectors must have a number for each of {d} features");
+        let values: Vec<f64> = vectors.val().into_data().iter::<f64>().collect();
+        for (i, vector) in values.chunks_exact(d).enumerate() {
+            let is_direction =
+                vector.iter().all(|x| x.is_finite()) && vector.iter().any(|&x| x != 0.0);
+            assert!(
+                is_direction,
+                "each vector of a reflection must be finite and not zero, got {vector:?} as number {i}"
+            );
+        }
+        Self { vectors }
     }
 
     pub fn d_features(&self) -> usize {
@@ -61,4 +81,27 @@ pub(super) fn validate(d_features: usize, n_reflections: Option<usize>) -> Resul
         );
     }
     Ok(())
+}
+
+#[cfg(all(test, any(feature = "flex", feature = "ndarray")))]
+mod tests {
+    use super::*;
+
+    fn with(vectors: [[f32; 2]; 2]) -> Reflections {
+        let device = Device::default();
+        let vectors = Param::from_data(vectors, &device);
+        Reflections::new(2, None, &device).with_vectors(vectors)
+    }
+
+    #[test]
+    #[should_panic(expected = "finite and not zero, got [0.0, 0.0] as number 1")]
+    fn a_vector_of_zeros_is_refused() {
+        with([[1.0, 0.0], [0.0, 0.0]]);
+    }
+
+    #[test]
+    #[should_panic(expected = "finite and not zero, got [NaN, 1.0] as number 0")]
+    fn a_vector_that_is_not_finite_is_refused() {
+        with([[f32::NAN, 1.0], [0.0, 1.0]]);
+    }
 }

@@ -18,7 +18,7 @@ pub struct SvdLinearConfig {
     /// The number of features, at least 1.
     pub d_features: usize,
     /// The number of reflections of each rotation, even; by default the largest even number up to
-    /// `d_features`, which reaches every rotation.
+    /// `d_features`, at least 2, which reaches every rotation.
     pub n_reflections: Option<usize>,
     /// How the logarithms of the singular values are kept in bounds.
     #[config(default = "ScaleBound::default()")]
@@ -131,16 +131,12 @@ impl SvdLinear {
     ///
     /// # Panics
     ///
-    /// If they are of another number of features.
+    /// If they are of another number of features, or one is of zeros or not finite.
+    #[track_caller]
     pub fn with_vectors(self, vectors: [Param<Tensor<2>>; 2]) -> Self {
-        for vectors in &vectors {
-            assert_eq!(
-                vectors.dims()[1],
-                self.n_features(),
-                "the vectors must have a number for each feature"
-            );
-        }
-        let [after, before] = vectors.map(|vectors| Reflections { vectors });
+        let [of_after, of_before] = vectors;
+        let (after, before) =
+            (self.after.with_vectors(of_after), self.before.with_vectors(of_before));
         Self { after, before, ..self }
     }
 
