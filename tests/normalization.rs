@@ -15,9 +15,10 @@ use normalizing_flows::io::{load_model, save_model};
 use normalizing_flows::normalization::{ActNorm, ActNormConfig, BatchNorm, BatchNormConfig};
 use normalizing_flows::train::{FitConfig, fit};
 use normalizing_flows::{
-    Direction, Distribution, Error, Flow, GlowConfig, Inverse, RealNvpConfig, cast,
+    Direction, Distribution, Error, Flow, GlowConfig, Inverse, NormalizingFlow, RealNvpConfig,
+    Sequential, StandardNormal, cast, with_fresh_ids,
 };
-use rand_distr::{Distribution as _, StandardNormal};
+use rand_distr::Distribution as _;
 
 fn act_norm(d_features: usize) -> ActNorm {
     ActNormConfig::new(d_features).init(&cpu(), &mut rng(0))
@@ -26,7 +27,7 @@ fn act_norm(d_features: usize) -> ActNorm {
 /// Rows of a normal of mean 3 and deviation 5, and of one of -10 and 1e-2.
 fn batch(n: usize) -> Tensor<2> {
     let mut rng = rng(1);
-    let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+    let mut normal = || -> f64 { rand_distr::StandardNormal.sample(&mut rng) };
     let values: Vec<f64> =
         (0..n).flat_map(|_| [3.0 + 5.0 * normal(), -10.0 + 1e-2 * normal()]).collect();
     Tensor::from_data(TensorData::new(values, [n, 2]), &cpu())
@@ -87,6 +88,14 @@ fn what_is_set_stays_and_is_saved_as_set() {
     assert!(loaded.is_calibrated() && cast(set.train(), FloatDType::F32).is_calibrated());
     let again = loaded.calibrate(batch(100) * 7.0, None, Direction::Inverse);
     assert_eq!(host(again.parameters.val()), parameters);
+}
+
+#[test]
+fn a_layer_takes_over_that_it_is_not_set() {
+    let set = act_norm(2).calibrate(batch(100), None, Direction::Inverse);
+    assert!(set.is_calibrated());
+    let loaded = set.load_record(act_norm(2).into_record());
+    assert!(!loaded.is_calibrated());
 }
 
 #[test]
@@ -167,6 +176,50 @@ fn a_batch_in_training_is_standardised_and_moves_the_running_statistics() {
     for x in [host(x), host(x_in_training)] {
         assert!(x.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-9), "{x:?}, {expected:?}");
     }
+}
+
+#[test]
+fn copies_have_running_statistics_of_their_own() {
+    let layer = batch_norm(&BatchNormConfig::new(2));
+    let before = host(layer.statistics());
+    let copies = [layer.clone(), with_fresh_ids(layer.clone())];
+    for copy in &copies {
+        copy.inverse(in_training(batch(50)), None);
+        assert_ne!(host(copy.statistics()), before);
+    }
+    assert_eq!(host(layer.statistics()), before);
+    // Two copies with fresh identities in one stack share nothing.
+    Sequential::new(with_fresh_ids(vec![layer.clone(), layer]));
+}
+
+#[test]
+fn a_batch_with_an_infinite_value_moves_no_statistic_for_good() {
+    let layer = batch_norm(&BatchNormConfig::new(2).with_momentum(0.5));
+    let broken = [[1.0, f64::INFINITY], [3.0, 1.0]];
+    let broken = Tensor::<2>::from_data(TensorData::from(broken), (&cpu(), DType::F64));
+    layer.inverse(in_training(broken), None);
+    // The first feature: a mean of 2 and a variance of 1.
+    assert_eq!(host(layer.statistics()), [1.0, 0.0, 1.0, 1.0]);
+    layer.inverse(in_training(batch(50)), None);
+    assert!(host(layer.statistics()).iter().all(|value| value.is_finite()));
+}
+
+/// The rows are cut where no part has a single row.
+#[test]
+fn many_rows_are_standardised_in_parts_of_at_least_two() {
+    let model = NormalizingFlow::new(
+        StandardNormal::new(2, &cpu().autodiff()),
+        BatchNormConfig::new(2).init(&cpu().autodiff(), &mut rng(0)),
+    );
+    let rows = Tensor::from_inner(batch((1 << 14) + 1));
+    assert!(host(model.log_prob(rows)).iter().all(|value| value.is_finite()));
+}
+
+#[test]
+#[should_panic(expected = "a variance of -1 for feature 1")]
+fn statistics_that_are_none_are_refused() {
+    let statistics = Tensor::from_data([[0.0, 0.0], [1.0, -1.0]], &cpu());
+    batch_norm(&BatchNormConfig::new(2)).with_statistics(statistics);
 }
 
 #[test]

@@ -1,18 +1,18 @@
 //! [`ActNorm`]: a shift and a scale per feature, set by the first batch.
 
-use std::sync::OnceLock;
-
 use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay, Param};
-use burn::tensor::{Device, Int, Tensor, TensorData, assert_shape};
+use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use rand::Rng;
 
+use super::affine::apply;
+use super::calibrated::Calibrated;
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
+use crate::flow::Flow;
 use crate::flow::run::directions_by_transform;
-use crate::flow::{Flow, zero_log_det};
 use crate::kernel::{KernelMap, Operation, Program, Reason};
-use crate::parameters::{full, int_parameter, with_values};
+use crate::parameters::{full, with_values};
 use crate::univariate::ScaleBound;
 
 /// Configuration of an [`ActNorm`].
@@ -33,8 +33,7 @@ impl ActNormConfig {
         let zeros = TensorData::zeros::<f32, _>([2, self.d_features]);
         ActNorm {
             parameters: Param::from_data(zeros, device),
-            is_set: int_parameter(&[0], device),
-            is_known_set: OnceLock::new(),
+            calibrated: Calibrated::not_yet(device),
         }
     }
 
@@ -108,11 +107,7 @@ impl ActNormConfig {
 pub struct ActNorm {
     /// `b` and `s`, `[2, d_features]`.
     pub parameters: Param<Tensor<2>>,
-    /// 1 once the layer is calibrated, and 0 before: part of the record.
-    is_set: Param<Tensor<1, Int>>,
-    /// So that the device is asked once only.
-    #[module(skip)]
-    is_known_set: OnceLock<()>,
+    calibrated: Calibrated,
 }
 
 /// A standard deviation that is a rounding: its reciprocal would leave the range of f32.
@@ -128,21 +123,7 @@ impl ActNorm {
         if !self.is_calibrated() {
             or_panic(Err(Error::Uncalibrated))
         }
-        let parameters = full(&self.parameters);
-        let [_, d_features] = parameters.dims();
-        assert_shape!(input, [_, d_features]);
-        let [batch, _] = input.dims();
-        if batch == 0 {
-            let log_det = zero_log_det(&input);
-            return (input, log_det);
-        }
-        let (shift, log_scale) = (parameters.clone().narrow(0, 0, 1), parameters.narrow(0, 1, 1));
-        let log_det = log_scale.clone().sum();
-        let (output, log_det) = match direction {
-            Direction::Forward => (input * log_scale.exp() + shift, log_det),
-            Direction::Inverse => ((input - shift) * log_scale.neg().exp(), log_det.neg()),
-        };
-        (output, log_det.expand([batch]))
+        apply(full(&self.parameters), direction, input)
     }
 }
 
@@ -170,24 +151,14 @@ impl Flow for ActNorm {
                 Direction::Forward => (-mean / deviation, -deviation.ln()),
             })
             .unzip();
-        let set =
-            Tensor::<1, Int>::from_data(TensorData::from([1_i64]), &self.is_set.val().device());
         Self {
             parameters: with_values(self.parameters, [shifts, log_scales].concat()),
-            is_set: self.is_set.map(|old| set.cast(old.dtype())),
-            is_known_set: OnceLock::from(()),
+            calibrated: self.calibrated.set(),
         }
     }
 
     fn is_calibrated(&self) -> bool {
-        if self.is_known_set.get().is_some() {
-            return true;
-        }
-        let is_set = self.is_set.val().into_data().iter::<i64>().all(|is_set| is_set == 1);
-        if is_set {
-            self.is_known_set.get_or_init(|| ());
-        }
-        is_set
+        self.calibrated.get()
     }
 
     fn lower<'a>(&'a self, program: &mut Program<'a>) {

@@ -1,16 +1,17 @@
 //! [`BatchNorm`]: each batch standardised by itself.
 
 use burn::config::Config;
-use burn::module::{Content, Flag, Module, ModuleDisplay, Param, RunningState};
+use burn::module::{Content, Flag, Module, ModuleDisplay, Param};
 use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use rand::Rng;
 
+use super::affine::{apply, halves};
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
+use crate::flow::Flow;
 use crate::flow::run::directions_by_transform;
-use crate::flow::{Flow, zero_log_det};
 use crate::kernel::{KernelMap, Operation, Program, Reason};
-use crate::parameters::{Settings, full};
+use crate::parameters::{Running, Settings, full};
 use crate::univariate::ScaleBound;
 
 /// Configuration of a [`BatchNorm`].
@@ -39,7 +40,7 @@ impl BatchNormConfig {
         let statistics = Tensor::from_data(TensorData::new(statistics, [2, d]), device);
         BatchNorm {
             parameters: Param::from_data(TensorData::zeros::<f32, _>([2, d]), device),
-            running: RunningState::new(statistics),
+            running: Running::new(statistics),
             learns_statistics: Param::from_bool(true),
             epsilon: self.epsilon,
             momentum: self.momentum,
@@ -85,10 +86,11 @@ impl BatchNormConfig {
 /// ```
 ///
 /// In training, that is on a device with autodiff (as `fit` has it) and unless the layer is
-/// [frozen](Module::freeze) or has [fixed statistics](Self::with_fixed_statistics), `inverse` (data to latent) takes `m` and `v`, of which gradients go back too,
-/// from the batch, and moves the running statistics to them by `momentum`. Everywhere else, and always
-/// in `forward` (latent to data), the running ones count: the map is fixed and invertible, and the
-/// kernels compute it. So a log-density in training is that of a row among the others of its batch, and
+/// [frozen](Module::freeze) or has [fixed statistics](Self::with_fixed_statistics), `inverse` (data to
+/// latent) takes `m` and `v`, of which gradients go back too, from the batch, and moves the running
+/// statistics to them by `momentum`, those of a clone apart; a statistic that is not finite moves nothing.
+/// Everywhere else, and always in `forward` (latent to data), the running ones count: the map is fixed and
+/// invertible, and the kernels compute it. So a log-density in training is that of a row among the others of its batch, and
 /// is not a density; [`valid()`](Module::valid) gives the model that is. More than 16,384 rows are
 /// standardised in parts. [`ActNorm`](super::ActNorm) has none of these surprises, and is what newer
 /// flows have.
@@ -133,7 +135,7 @@ pub struct BatchNorm {
     /// `b` and `g`, `[2, d_features]`.
     pub parameters: Param<Tensor<2>>,
     /// `m` and `v`, `[2, d_features]`.
-    running: RunningState<Tensor<2>>,
+    running: Running<2>,
     /// Off in a frozen layer, and where they are fixed.
     learns_statistics: Param<Flag>,
     #[module(skip)]
@@ -146,20 +148,31 @@ pub struct BatchNorm {
 impl BatchNorm {
     /// The running mean and variance, `[2, d_features]`.
     pub fn statistics(&self) -> Tensor<2> {
-        self.running.value_sync()
+        self.running.value()
     }
 
     /// The layer with other running statistics, the mean and the variance, `[2, d_features]`.
     ///
     /// # Panics
     ///
-    /// If they are of another number of features.
+    /// If they are of another number of features, a value is not finite, or a variance is below 0.
+    #[track_caller]
     pub fn with_statistics(self, statistics: Tensor<2>) -> Self {
         assert_eq!(statistics.dims(), self.parameters.dims(), "a mean and a variance per feature");
-        Self { running: RunningState::new(statistics), ..self }
+        let values: Vec<f64> = statistics.to_data().iter::<f64>().collect();
+        let (means, variances) = values.split_at(values.len() / 2);
+        for (feature, (mean, variance)) in means.iter().zip(variances).enumerate() {
+            assert!(
+                mean.is_finite() && variance.is_finite() && *variance >= 0.0,
+                "the statistics must be finite and variances at least 0, got a mean of {mean} and a variance of \
+                 {variance} for feature {feature}"
+            );
+        }
+        Self { running: Running::new(statistics), ..self }
     }
 
     /// The layer with its running statistics as they are, in training too; it learns `b` and `g` alone.
+    /// As with all of burn's training flags, a record does not hold that: call it again on what was loaded.
     pub fn with_fixed_statistics(self) -> Self {
         Self { learns_statistics: Param::from_bool(false), ..self }
     }
@@ -179,9 +192,14 @@ impl BatchNorm {
         let centred = batch.clone() - mean.clone();
         let variance = (centred.clone() * centred).mean_dim(0);
         let statistics = Tensor::cat(vec![mean, variance], 0);
-        let before = self.running.value_sync().to_device(&batch.device()).cast(batch.dtype());
-        let after = before * (1.0 - self.momentum) + statistics.clone().detach() * self.momentum;
-        self.running.update(after.detach());
+        self.running.update(|before| {
+            let before = before.to_device(&batch.device()).cast(batch.dtype());
+            let new = statistics.clone().detach() * self.momentum;
+            let after = before.clone() * (1.0 - self.momentum) + new;
+            // A batch with an infinite value has no statistics, and the next one has.
+            let is_lost = after.clone().is_finite().bool_not();
+            after.mask_where(is_lost, before).detach()
+        });
         statistics
     }
 
@@ -200,24 +218,13 @@ impl BatchNorm {
         input: Tensor<2>,
         _: Option<&Tensor<2>>,
     ) -> (Tensor<2>, Tensor<1>) {
-        let [_, d_features] = self.parameters.dims();
+        let ([_, d_features], [batch, _]) = (self.parameters.dims(), input.dims());
         assert_shape!(input, [_, d_features]);
-        let [batch, _] = input.dims();
-        if batch == 0 {
-            let log_det = zero_log_det(&input);
-            return (input, log_det);
-        }
-        let statistics = match self.is_by_batch(direction) {
+        let statistics = match batch > 0 && self.is_by_batch(direction) {
             true => self.of_batch(&input),
             false => self.statistics(),
         };
-        let [shift, log_scale] = halves(self.affine(statistics));
-        let log_det = log_scale.clone().sum();
-        let (output, log_det) = match direction {
-            Direction::Forward => (input * log_scale.exp() + shift, log_det),
-            Direction::Inverse => ((input - shift) * log_scale.neg().exp(), log_det.neg()),
-        };
-        (output, log_det.expand([batch]))
+        apply(self.affine(statistics), direction, input)
     }
 }
 
@@ -229,11 +236,6 @@ fn at_least_two(n_rows: usize) -> Result<(), Error> {
          variance; evaluate by `valid()`, or drop the last batch of an epoch"
     );
     Ok(())
-}
-
-/// The two rows of a tensor, `[1, d]` each.
-fn halves(both: Tensor<2>) -> [Tensor<2>; 2] {
-    [both.clone().narrow(0, 0, 1), both.narrow(0, 1, 1)]
 }
 
 impl Flow for BatchNorm {

@@ -4,6 +4,7 @@
 mod cast;
 mod fresh_ids;
 mod place;
+mod running;
 mod settings;
 mod values;
 
@@ -11,6 +12,7 @@ pub use cast::cast;
 pub(crate) use fresh_ids::assert_distinct;
 pub use fresh_ids::with_fresh_ids;
 pub use place::Place;
+pub(crate) use running::Running;
 pub use settings::Settings;
 pub(crate) use settings::int_parameter;
 pub(crate) use values::{full, with_values};
