@@ -55,12 +55,13 @@ impl Adjacency {
         Self::in_passes(order, order.features().len())
     }
 
-    /// The features of an order cut into so many groups, all but the last of one size, as far as they
-    /// go; each group given all before it.
+    /// The features of an order cut into at most so many groups, all but the last of one size (the number of
+    /// features by `n_passes`, rounded up); each group given all before it. Five features in four passes are
+    /// groups of two, two and one, so three, as in zuko.
     ///
     /// # Panics
     ///
-    /// If `n_passes` is 0 or above the number of features.
+    /// If `n_passes` is 0 or above the number of features, or the order is of no feature.
     pub fn in_passes(order: &Order, n_passes: usize) -> Self {
         let d_features = order.features().len();
         assert!(
@@ -102,6 +103,10 @@ impl Adjacency {
     }
 
     /// Whether the parameters of a feature may depend on another feature.
+    ///
+    /// # Panics
+    ///
+    /// If one of them is not below the number of features.
     pub fn allows(&self, feature: usize, other: usize) -> bool {
         match &self.form {
             Form::Passes(passes) => passes[other] < passes[feature],
@@ -110,6 +115,10 @@ impl Adjacency {
     }
 
     /// Whether the parameters of a feature may depend on a context feature.
+    ///
+    /// # Panics
+    ///
+    /// If the feature is not below the number of features and rows were given.
     pub fn allows_context(&self, feature: usize, context: usize) -> bool {
         match &self.form {
             Form::Passes(_) => true,

@@ -14,7 +14,7 @@ use normalizing_flows::conditioner::{
     NetworkConfig, PeriodicMlpConfig, ResidualMlpConfig, SeparateMlpsConfig,
 };
 use normalizing_flows::testing::{AutoregressiveLaws, ConditionerLaws, assert_close, perturb};
-use normalizing_flows::{Adjacency, Order};
+use normalizing_flows::{Adjacency, MaskedAutoregressiveConfig, Order};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
@@ -238,6 +238,28 @@ fn a_made_refuses_what_would_break_its_order() {
     assert!(refused(mlp().with_activation(swiglu).into()).contains("takes no `SwiGlu`"));
     let separate = SeparateMlpsConfig::new().into();
     assert!(refused(separate).contains("must be of an `Mlp` or a `ResidualMlp`, got SeparateMlps"));
+}
+
+/// A unit for each feature but the first, and for the first too where it sees the context.
+#[test]
+fn a_made_too_narrow_for_its_features_is_refused() {
+    let order = Order::natural(100);
+    let validate = |width: usize, n_passes: usize, d_context: usize| {
+        let network = mlp().with_d_hidden(vec![128, width]);
+        MaskedAutoregressiveConfig::new(Adjacency::in_passes(&order, n_passes))
+            .with_d_context(d_context)
+            .with_conditioner(network.into())
+            .validate()
+    };
+    let error = validate(98, 100, 0).unwrap_err().to_string();
+    assert!(error.contains("at least 99 for 100 features in 100 passes, got 98"), "{error}");
+    for (width, n_passes, d_context) in [(99, 100, 0), (100, 100, 1), (1, 2, 0), (4, 5, 0)] {
+        assert_eq!(validate(width, n_passes, d_context), Ok(()));
+        assert!(width == 1 || validate(width - 1, n_passes, d_context).is_err());
+    }
+    // The default grows with the features.
+    let config = MaskedAutoregressiveConfig::new(Adjacency::autoregressive(&order));
+    assert_eq!(config.validate(), Ok(()));
 }
 
 #[test]

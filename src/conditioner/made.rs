@@ -11,6 +11,7 @@ use rand::Rng;
 
 use super::autoregressive::AutoregressiveConditioner;
 use super::interface::{Conditioner, ConditionerShape};
+use super::mlp::MlpConfig;
 use super::network::{Network, NetworkConfig};
 use super::network_layers::NetworkLayers;
 use super::network_masks::{NetworkMasks, WeightMask};
@@ -23,9 +24,10 @@ use crate::parameters::Settings;
 #[derive(Config, Debug)]
 pub struct MadeConfig {
     /// The network whose weights are masked: an [`Mlp`](super::Mlp) or a
-    /// [`ResidualMlp`](super::ResidualMlp), with any activation but a `SwiGlu`, which mixes units.
-    #[config(default = "NetworkConfig::default()")]
-    pub network: NetworkConfig,
+    /// [`ResidualMlp`](super::ResidualMlp), with any activation but a `SwiGlu`, which mixes units. By
+    /// default an MLP of two hidden layers of 64 units, or of twice as many as there are features if that
+    /// is more.
+    pub network: Option<NetworkConfig>,
 }
 
 impl Default for MadeConfig {
@@ -36,7 +38,7 @@ impl Default for MadeConfig {
 
 impl<C: Into<NetworkConfig>> From<C> for MadeConfig {
     fn from(network: C) -> Self {
-        Self { network: network.into() }
+        Self { network: Some(network.into()) }
     }
 }
 
@@ -46,8 +48,8 @@ impl MadeConfig {
     ///
     /// # Panics
     ///
-    /// With the sentence of [`validate`](Self::validate), if `n_parameters` is 0, or if the adjacency
-    /// is of another number of context features.
+    /// With the sentence of [`validate`](Self::validate), if `n_parameters` is 0, if the adjacency is of
+    /// another number of context features, or if a hidden layer has too few units for it.
     pub fn init<R: Rng + ?Sized>(
         &self,
         adjacency: &Adjacency,
@@ -56,19 +58,13 @@ impl MadeConfig {
         device: &Device,
         rng: &mut R,
     ) -> Made {
-        or_panic(self.validate());
-        or_panic(adjacency.validate_context(d_context));
+        or_panic(self.validate_for(adjacency, d_context));
         let d_features = adjacency.d_features();
         let shape =
             ConditionerShape { d_input: d_features, d_context, d_output: d_features, n_parameters };
-        let network = self.network.init(shape, device, rng);
-        let widths = match &self.network {
-            NetworkConfig::Mlp(mlp) => mlp.d_hidden.clone(),
-            NetworkConfig::ResidualMlp(mlp) => vec![mlp.d_hidden],
-            NetworkConfig::SeparateMlps(_) | NetworkConfig::PeriodicMlp(_) => {
-                unreachable!("refused above")
-            }
-        };
+        let config = self.network_for(d_features);
+        let network = config.init(shape, device, rng);
+        let widths = widths(&config);
         let masks = Arc::new(NetworkMasks::new(adjacency, d_context, n_parameters, &widths));
         Made { network, masks, settings: Settings::new([adjacency.text()], device) }
     }
@@ -79,7 +75,8 @@ impl MadeConfig {
     ///
     /// [`Error::Config`] if the network is of another kind, or its configuration is out of its range.
     pub fn validate(&self) -> Result<(), Error> {
-        let activation = match &self.network {
+        let Some(network) = &self.network else { return Ok(()) };
+        let activation = match network {
             NetworkConfig::Mlp(mlp) => &mlp.activation,
             NetworkConfig::ResidualMlp(mlp) => &mlp.activation,
             other => {
@@ -92,7 +89,47 @@ impl MadeConfig {
             !matches!(activation, ActivationConfig::SwiGlu(_)),
             "a MADE takes no `SwiGlu`: it would mix units that must not see each other"
         );
-        self.network.validate()
+        network.validate()
+    }
+
+    /// Whether the network serves an adjacency.
+    pub(crate) fn validate_for(
+        &self,
+        adjacency: &Adjacency,
+        d_context: usize,
+    ) -> Result<(), Error> {
+        self.validate()?;
+        adjacency.validate_context(d_context)?;
+        let least = NetworkMasks::least_width(adjacency, d_context);
+        let d_features = adjacency.d_features();
+        for width in widths(&self.network_for(d_features)) {
+            ensure!(
+                width >= least,
+                "a hidden layer of a MADE must have a unit for each set of inputs that a feature depends on, or \
+                 dependences are lost: at least {least} for {d_features} features in {} passes, got {width}",
+                adjacency.n_passes()
+            );
+        }
+        Ok(())
+    }
+
+    /// The network, that of the default by the number of features.
+    fn network_for(&self, d_features: usize) -> NetworkConfig {
+        const LEAST_WIDTH: usize = 64;
+        let by_default =
+            || MlpConfig::new().with_d_hidden(vec![LEAST_WIDTH.max(2 * d_features); 2]).into();
+        self.network.clone().unwrap_or_else(by_default)
+    }
+}
+
+/// The widths of the hidden layers before residual blocks, whose units are those of the last.
+fn widths(network: &NetworkConfig) -> Vec<usize> {
+    match network {
+        NetworkConfig::Mlp(mlp) => mlp.d_hidden.clone(),
+        NetworkConfig::ResidualMlp(mlp) => vec![mlp.d_hidden],
+        NetworkConfig::SeparateMlps(_) | NetworkConfig::PeriodicMlp(_) => {
+            unreachable!("refused by `validate`")
+        }
     }
 }
 
@@ -101,9 +138,9 @@ impl MadeConfig {
 /// allows, exactly.
 ///
 /// Every unit may see a set of inputs, one of those that the outputs may see; the units of a layer take
-/// turns in these sets, and each sees the units before it whose sets are within its own. A hidden
-/// layer should have at least as many units as there are features, or some allowed dependences have
-/// no way through. The last layer starts at zero, so that a new flow is the identity.
+/// turns in these sets, and each sees the units before it whose sets are within its own. So every hidden
+/// layer needs a unit for each set, in an autoregressive order one for each feature but the first: with
+/// fewer, dependences that are allowed have no way through, and the configuration is refused. The last layer starts at zero, so that a new flow is the identity.
 ///
 /// # Shapes
 ///

@@ -102,6 +102,13 @@ impl NetworkMasks {
         }
     }
 
+    /// How many units a hidden layer needs, so that all dependences have a way through: one for each set
+    /// that has an input.
+    pub(super) fn least_width(adjacency: &Adjacency, d_context: usize) -> usize {
+        let sets = Sets::new(adjacency, d_context);
+        sets.rows.iter().filter(|row| row.contains(&true)).count()
+    }
+
     /// The mask of the layer that reads the input.
     #[cfg(feature = "flex")]
     pub(crate) fn first(&self) -> &WeightMask {
@@ -260,7 +267,8 @@ mod tests {
         ];
         for (adjacency, d_context) in adjacencies {
             let d = adjacency.d_features();
-            for widths in [&[][..], &[9], &[7, 12, 8]] {
+            let least = NetworkMasks::least_width(&adjacency, d_context);
+            for widths in [&[][..], &[9], &[7, 12, 8], &[least.max(1); 3]] {
                 let masks = NetworkMasks::new(&adjacency, d_context, 2, widths);
                 for (output, seen) in seen(&masks, d + d_context).into_iter().enumerate() {
                     let feature = output % d;

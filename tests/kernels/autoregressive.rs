@@ -40,7 +40,7 @@ fn compare_stacks(
 }
 
 fn config(adjacency: Adjacency) -> MaskedAutoregressiveConfig {
-    let mlp = MlpConfig::new().with_d_hidden(vec![13, 10]).with_activation(ActivationConfig::Tanh);
+    let mlp = MlpConfig::new().with_d_hidden(vec![21, 18]).with_activation(ActivationConfig::Tanh);
     MaskedAutoregressiveConfig::new(adjacency).with_conditioner(MadeConfig::from(mlp))
 }
 
@@ -67,8 +67,8 @@ fn every_network_agrees() {
     let networks: [NetworkConfig; 6] = [
         relu(&[]).into(),
         relu(&[20]).into(),
-        // Narrower than the features are many.
-        relu(&[3, 2]).with_activation(ActivationConfig::Gelu).into(),
+        // As narrow as six features with a context let it be.
+        relu(&[7, 6]).with_activation(ActivationConfig::Gelu).into(),
         relu(&[8, 30, 8]).into(),
         residual().with_activation(ActivationConfig::Tanh).into(),
         residual().with_n_blocks(0).into(),
@@ -157,7 +157,7 @@ fn masked_weights_have_no_gradient() {
     let gradient = host(mlp.hidden[0].weight.val().grad(&gradients).expect("it is trained"));
     // Units take turns in seeing the first feature and the first two; none sees the last.
     for (i, gradient) in gradient.into_iter().enumerate() {
-        let (input, unit) = (i / 13, i % 13);
+        let (input, unit) = (i / 21, i % 21);
         assert_eq!(gradient != 0.0, input <= unit % 2, "input {input}, unit {unit}");
     }
     assert_eq!(layer.conditioner.order(), [0, 1, 2]);
