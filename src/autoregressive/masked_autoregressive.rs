@@ -2,13 +2,13 @@
 
 use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay};
-use burn::tensor::{Device, Tensor, assert_shape};
+use burn::tensor::{Bool, Device, Tensor, TensorData, assert_shape};
 use rand::Rng;
 
 use crate::adjacency::Adjacency;
 use crate::conditioner::{AutoregressiveConditioner, Made, MadeConfig};
 use crate::direction::Direction;
-use crate::error::{Error, or_panic};
+use crate::error::{Error, ensure, or_panic};
 use crate::flow::run::directions_by_transform;
 use crate::flow::{Flow, required_context, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
@@ -28,6 +28,10 @@ pub struct MaskedAutoregressiveConfig {
     /// The map of each feature.
     #[config(default = "UnivariateConfig::default()")]
     pub univariate: UnivariateConfig,
+    /// Where latents are taken to data by iterations, these end once no value moves by more than this, at
+    /// least 0; at 0 the result is exact.
+    #[config(default = 0.0)]
+    pub tolerance: f64,
 }
 
 impl MaskedAutoregressiveConfig {
@@ -42,18 +46,25 @@ impl MaskedAutoregressiveConfig {
         let n_parameters = univariate.n_parameters();
         let Self { adjacency, d_context, .. } = self;
         let conditioner = self.conditioner.init(adjacency, *d_context, n_parameters, device, rng);
-        MaskedAutoregressive::new(conditioner, univariate)
+        MaskedAutoregressive {
+            tolerance: self.tolerance,
+            ..MaskedAutoregressive::new(conditioner, univariate)
+        }
     }
 
     /// Whether every value is in its range.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the adjacency is of another number of context features, or the configuration
-    /// of the conditioner or the map is out of its range.
+    /// [`Error::Config`] if the adjacency is of another number of context features, a hidden layer has
+    /// too few units for it, or the configuration of the conditioner or the map is out of its range.
     pub fn validate(&self) -> Result<(), Error> {
-        self.adjacency.validate_context(self.d_context)?;
-        self.conditioner.validate()?;
+        self.conditioner.validate_for(&self.adjacency, self.d_context)?;
+        ensure!(
+            self.tolerance >= 0.0 && self.tolerance.is_finite(),
+            "`tolerance` must be at least 0 and finite, got {}",
+            self.tolerance
+        );
         self.univariate.validate()
     }
 
@@ -84,9 +95,9 @@ impl MaskedAutoregressiveConfig {
 /// through the conditioner. From latent to data, each pass of the adjacency needs the features of
 /// the passes before it. On the CPU the kernels compute every unit of the network once, when what it
 /// depends on is known: the same arithmetic as the other direction, in as many small steps as there
-/// are passes. Elsewhere the whole network is run over all features until nothing changes (Jacobi's
-/// iteration), at most once per pass and most often a few times; where gradients are wanted, once per
-/// pass. [`Inverse`](crate::Inverse) makes sampling the fast direction, as in inverse autoregressive
+/// are passes. Elsewhere the whole network is run over all features until nothing changes, or by no more than
+/// a [tolerance](MaskedAutoregressiveConfig::tolerance) (Jacobi's iteration), at most once per pass and most
+/// often a few times; where gradients are wanted, once per pass. [`Inverse`](crate::Inverse) makes sampling the fast direction, as in inverse autoregressive
 /// flows.
 ///
 /// The default type parameters are the run-time form, which [`MaskedAutoregressiveConfig`] builds;
@@ -134,17 +145,19 @@ pub struct MaskedAutoregressive<C: AutoregressiveConditioner = Made, U: Univaria
     pub conditioner: C,
     /// The map of each feature.
     pub univariate: U,
-    d_features: usize,
-    n_passes: usize,
+    /// The pass of each feature.
+    #[module(skip)]
+    passes: Vec<usize>,
+    #[module(skip)]
+    tolerance: f64,
 }
 
 impl<C: AutoregressiveConditioner, U: Univariate> MaskedAutoregressive<C, U> {
     /// Puts a layer together from its parts. The conditioner gives `univariate.n_parameters()` parameters
     /// for each feature of its order.
     pub fn new(conditioner: C, univariate: U) -> Self {
-        let order = conditioner.order();
-        let n_passes = order.iter().max().map_or(0, |last| last + 1);
-        Self { conditioner, univariate, d_features: order.len(), n_passes }
+        let passes = conditioner.order();
+        Self { conditioner, univariate, passes, tolerance: 0.0 }
     }
 
     fn transform(
@@ -157,7 +170,7 @@ impl<C: AutoregressiveConditioner, U: Univariate> MaskedAutoregressive<C, U> {
         let d_context = self.conditioner.d_context();
         let context =
             (d_context > 0).then(|| required_context("autoregressive", d_context, &input, context));
-        let d_features = self.d_features;
+        let d_features = self.passes.len();
         assert_shape!(input, [_, d_features]);
         if input.dims()[0] == 0 {
             // Some backends divide by the number of rows in a matrix product.
@@ -184,16 +197,37 @@ impl<C: AutoregressiveConditioner, U: Univariate> MaskedAutoregressive<C, U> {
 
     /// The data that `z` stands for: after each iteration the features of one more pass are exact.
     fn solve(&self, z: &Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let n_passes = self.passes.iter().max().map_or(0, |last| last + 1);
         let mut state = (z.clone(), zero_log_det(z));
-        for _ in 0..self.n_passes {
-            let before = state.0;
+        for pass in 0..n_passes {
+            let before = self.without_overflows(pass, state.0);
             state = self.given(z, Direction::Forward, before.clone(), context);
             // With a graph the iterations are what the gradients go through.
-            if !z.is_autodiff() && before.equal(state.0.clone()).all().into_scalar::<bool>() {
+            if !z.is_autodiff() && self.is_still(before, &state.0) {
                 break;
             }
         }
         state
+    }
+
+    /// Features that are not known before a pass, with zeros where an iteration took them out of the range of
+    /// the float type: a network multiplies what it does not see by zeros, and infinities would stay.
+    fn without_overflows(&self, pass: usize, x: Tensor<2>) -> Tensor<2> {
+        let is_unknown: Vec<bool> = self.passes.iter().map(|&of_one| of_one >= pass).collect();
+        let shape = [1, is_unknown.len()];
+        let is_unknown =
+            Tensor::<2, Bool>::from_data(TensorData::new(is_unknown, shape), &x.device());
+        let overflows = x.clone().is_finite().bool_not().bool_and(is_unknown.expand(x.shape()));
+        x.mask_fill(overflows, 0.0)
+    }
+
+    /// Whether no value moved by more than the tolerance.
+    fn is_still(&self, before: Tensor<2>, after: &Tensor<2>) -> bool {
+        let is_still = match self.tolerance {
+            0.0 => before.equal(after.clone()),
+            tolerance => (before - after.clone()).abs().lower_equal_elem(tolerance),
+        };
+        is_still.all().into_scalar::<bool>()
     }
 }
 
@@ -201,7 +235,7 @@ impl<C: AutoregressiveConditioner, U: Univariate> Flow for MaskedAutoregressive<
     directions_by_transform!();
 
     fn d_features(&self) -> Option<usize> {
-        Some(self.d_features)
+        Some(self.passes.len())
     }
 
     fn d_context(&self) -> usize {
@@ -224,7 +258,76 @@ impl<C: AutoregressiveConditioner, U: Univariate> ModuleDisplay for MaskedAutore
         let settings = content.display_settings.clone();
         let conditioner = self.conditioner.format(settings.clone());
         let map = self.univariate.format(settings);
-        let text = format!("autoregressive, {} features, {conditioner}, {map}", self.d_features);
+        let d_features = self.passes.len();
+        let text = format!("autoregressive, {d_features} features, {conditioner}, {map}");
         content.add_formatted(&text).optional()
+    }
+}
+
+#[cfg(all(test, any(feature = "flex", feature = "ndarray")))]
+mod tests {
+    use super::*;
+    use crate::univariate::{Affine, AffineConfig, ScaleBound};
+    use burn::module::Param;
+    use rand::{SeedableRng, rngs::ChaCha8Rng};
+
+    /// Log-scales that grow steeply with the features before: 60 times their sum.
+    #[derive(Module, Debug)]
+    struct Steep {
+        weight: Param<Tensor<2>>,
+    }
+
+    impl AutoregressiveConditioner for Steep {
+        fn forward(&self, input: Tensor<2>, _: Option<&Tensor<2>>) -> Tensor<2> {
+            let log_scales = input.clone().matmul(self.weight.val().triu(1));
+            Tensor::cat(vec![input.zeros_like(), log_scales], 1)
+        }
+
+        fn order(&self) -> Vec<usize> {
+            (0..self.weight.dims()[0]).collect()
+        }
+    }
+
+    fn steep(tolerance: f64) -> MaskedAutoregressive<Steep, Affine> {
+        let device = Device::default();
+        let affine = AffineConfig::new().with_bound(ScaleBound::Exp);
+        let affine = affine.init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+        let weight = Param::from_data([[60.0; 5]; 5], &device);
+        MaskedAutoregressive { tolerance, ..MaskedAutoregressive::new(Steep { weight }, affine) }
+    }
+
+    fn solved(z: [f32; 5], tolerance: f64) -> (Vec<f32>, f32) {
+        let z = Tensor::from_data([z], &Device::default());
+        let (x, log_det) = steep(tolerance).forward(z, None);
+        (x.into_data().try_into_vec().unwrap(), log_det.into_scalar::<f32>())
+    }
+
+    /// The first iteration, from the latents, has log-scales up to 180, whose exponentials are infinite in
+    /// f32; the data are of log-scales of -60.
+    #[test]
+    fn an_iteration_that_overflows_is_overcome() {
+        let (x, log_det) = solved([-1.0, 2.0, 1.0, 1.0, 3.0], 0.0);
+        let small = (-60_f32).exp();
+        let expected = [-1.0, 2.0 * small, small, small, 3.0 * small];
+        for (found, expected) in x.iter().zip(expected) {
+            assert!((found - expected).abs() <= 1e-4 * expected.abs(), "{x:?}");
+        }
+        assert!((log_det + 240.0).abs() < 1e-3, "{log_det}");
+    }
+
+    #[test]
+    fn a_tolerance_ends_the_iteration_early() {
+        let by = |tolerance| solved([-0.01, 0.02, 0.01, 0.01, -0.03], tolerance).0;
+        let (exact, within, first) = (by(0.0), by(0.02), by(f64::MAX));
+        let distance = |x: &[f32]| -> f32 {
+            x.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        // Of log-scales of about 1 the first iteration gets some wrong by much of their size.
+        assert!(distance(&first) > 1e-3, "{first:?}");
+        assert!(distance(&within) < distance(&first), "{within:?}, {exact:?}");
+        let adjacency = Adjacency::autoregressive(&crate::Order::natural(2));
+        let config = MaskedAutoregressiveConfig::new(adjacency).with_tolerance(-1.0);
+        let error = config.validate().unwrap_err().to_string();
+        assert!(error.contains("`tolerance` must be at least 0 and finite, got -1"), "{error}");
     }
 }
