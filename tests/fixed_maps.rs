@@ -58,8 +58,8 @@ fn tails_are_exact() {
 fn outside_of_the_range_the_density_is_zero_and_other_rows_do_not_notice() {
     let device = cpu().autodiff();
     let cases: [(FixedMap, &[f64]); 5] = [
-        (FixedMap::Exp, &[0.0, -1.0, -1e30]),
-        (FixedMap::Softplus, &[0.0, -1e-300]),
+        (FixedMap::Exp, &[0.0, -1.0, -1e30, f64::INFINITY]),
+        (FixedMap::Softplus, &[0.0, -1e-300, f64::INFINITY]),
         (FixedMap::Sigmoid { low: 2.0, high: 3.0 }, &[2.0, 3.0, 1.0, 1e300]),
         (FixedMap::Tanh, &[-1.0, 1.0, 5.0]),
         (FixedMap::Power { exponent: 2.0 }, &[0.0, -4.0]),
@@ -111,6 +111,7 @@ fn values_out_of_range_are_named() {
     assert!(refused(FixedMap::LeakyRelu { slope: -0.1 }).contains("`slope` of LeakyRelu"));
     assert!(refused(FixedMap::Power { exponent: f64::NAN }).contains("`exponent`"));
     assert!(refused(FixedMap::SinhArcsinh { skewness: 0.0, tail: 0.0 }).contains("`tail`"));
+    assert!(refused(FixedMap::LeakyTanh { bound: 9.0 }).contains("at most 8"));
     let none = FixedMapsConfig::new(vec![]).validate().unwrap_err().to_string();
     assert!(none.contains("at least 1 feature"));
 }

@@ -290,7 +290,7 @@ fn real_maps() -> [FixedMap; 4] {
 fn real_start(z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
     by_hand(&z, |column, z| match column {
         0 => {
-            let x = (0.8 * z.asinh() - 0.3).sinh();
+            let x = (0.8 * z.asinh() + 0.3).sinh();
             (x, 0.8 * (1.0 + x * x).sqrt() / (1.0 + z * z).sqrt())
         }
         1 => {
@@ -306,7 +306,7 @@ fn real_start(z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
 fn real_start_inverse(x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
     by_hand(&x, |column, x| match column {
         0 => {
-            let z = ((x.asinh() + 0.3) / 0.8).sinh();
+            let z = ((x.asinh() - 0.3) / 0.8).sinh();
             (z, (1.0 + z * z).sqrt() / (1.0 + x * x).sqrt() / 0.8)
         }
         1 => {

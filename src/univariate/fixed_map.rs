@@ -12,7 +12,10 @@ use crate::error::{Error, ensure};
 /// or a half-line and back.
 ///
 /// Values and logarithms of slopes are computed so that they are exact to roundings in the tails too. A
-/// value that is outside of the range has a log-slope of minus infinity, and a gradient of zero.
+/// value that the map does not take (the ends of its interval, in the float type of the tensor, are
+/// outside, and so is infinity) has a log-slope of minus infinity, and a gradient of zero. From data to
+/// latent that is a density of zero. From latent to data it is nothing that a density is: the base of
+/// a map that does not take all numbers should have none outside.
 #[derive(Config, Debug, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum FixedMap {
@@ -42,7 +45,8 @@ pub enum FixedMap {
     /// `x = tanh(z)` for `|z|` up to a bound, and beyond it the straight line that goes on there: all
     /// numbers.
     LeakyTanh {
-        /// From where on the map is straight, above 0.
+        /// From where on the map is straight, above 0 and at most 8: farther out single precision has
+        /// no digits left between the tangent and 1.
         bound: f64,
     },
     /// `x = z` above 0, and `x = slope z` below.
@@ -55,9 +59,9 @@ pub enum FixedMap {
         /// The exponent, not 0.
         exponent: f64,
     },
-    /// `x = sinh(tail asinh(z) - skewness)`: a tail weight above 1 makes tails heavier, below 1 lighter.
+    /// `x = sinh(tail asinh(z) + skewness)`: a tail weight above 1 makes tails heavier, below 1 lighter.
     SinhArcsinh {
-        /// Above 0 the longer tail is the lower one.
+        /// Above 0 the longer tail is the upper one.
         skewness: f64,
         /// The weight of the tails, above 0.
         tail: f64,
@@ -94,7 +98,13 @@ impl FixedMap {
                 );
                 Ok(())
             }
-            Self::LeakyTanh { bound } => above_0("bound", bound),
+            Self::LeakyTanh { bound } => {
+                ensure!(
+                    bound > 0.0 && bound <= MOST_BOUND,
+                    "`bound` of {self:?} must be above 0 and at most {MOST_BOUND}"
+                );
+                Ok(())
+            }
             Self::LeakyRelu { slope } => above_0("slope", slope),
             Self::Power { exponent } => not_0("exponent", exponent),
             Self::SinhArcsinh { skewness, tail } => {
@@ -113,8 +123,9 @@ impl FixedMap {
         (output.mask_fill(outside.clone(), 0.0), log_slope.mask_fill(outside, f64::NEG_INFINITY))
     }
 
-    /// The open interval of the values that the map takes in this direction; `None` for all.
-    fn domain(&self, direction: Direction) -> Option<(f64, f64)> {
+    /// The open interval of the values that the map takes in this direction; `None` for all. Infinity is in
+    /// none, and NaN, which stays, is outside of none.
+    pub(crate) fn domain(&self, direction: Direction) -> Option<(f64, f64)> {
         match (*self, direction) {
             (Self::Power { .. }, _) | (Self::Exp | Self::Softplus, Direction::Inverse) => {
                 Some((0.0, f64::INFINITY))
@@ -125,22 +136,13 @@ impl FixedMap {
         }
     }
 
-    /// Whether the map does not take a value. NaN is taken, and stays.
-    #[cfg(feature = "flex")]
-    pub(crate) fn is_outside(&self, direction: Direction, value: f64) -> bool {
-        let domain = self.domain(direction);
-        domain.is_some_and(|(low, high)| value <= low || value >= high)
-    }
-
     /// Which values the map does not take in this direction, and one that it takes.
     fn outside(&self, direction: Direction, input: &Tensor<2>) -> Option<(Tensor<2, Bool>, f64)> {
         let (low, high) = self.domain(direction)?;
         let below = input.clone().lower_equal_elem(low);
-        if high == f64::INFINITY {
-            return Some((below, low + 1.0));
-        }
         let above = input.clone().greater_equal_elem(high);
-        Some((below.bool_or(above), low + (high - low) / 2.0))
+        let inside = if high == f64::INFINITY { low + 1.0 } else { low + (high - low) / 2.0 };
+        Some((below.bool_or(above), inside))
     }
 
     fn formula(&self, direction: Direction, input: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
@@ -177,7 +179,7 @@ impl FixedMap {
             }
             Self::SinhArcsinh { skewness, tail } => {
                 let of_z = asinh(z);
-                let of_x = of_z.clone() * tail - skewness;
+                let of_x = of_z.clone() * tail + skewness;
                 let log_slope = ln_cosh(of_x.clone()) - ln_cosh(of_z) + tail.ln();
                 (of_x.sinh(), log_slope)
             }
@@ -223,13 +225,16 @@ impl FixedMap {
             Self::Power { exponent } => Self::Power { exponent: 1.0 / exponent }.forward(x),
             Self::SinhArcsinh { skewness, tail } => {
                 let of_x = asinh(x);
-                let of_z = (of_x.clone() + skewness) * tail.recip();
+                let of_z = (of_x.clone() - skewness) * tail.recip();
                 let log_slope = ln_cosh(of_z.clone()) - ln_cosh(of_x) - tail.ln();
                 (of_z.sinh(), log_slope)
             }
         }
     }
 }
+
+/// Up to here the hyperbolic tangent is below 1 in single precision, by some roundings.
+const MOST_BOUND: f64 = 8.0;
 
 /// The slope of the hyperbolic tangent at a point.
 fn leaky_slope(at: f64) -> f64 {

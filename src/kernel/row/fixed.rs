@@ -5,6 +5,7 @@
 
 use libm::{asinh, atanh, cosh, exp, expm1, fabs, log, log1p, sinh, tanh};
 
+use super::real::Real;
 use crate::direction::Direction;
 use crate::univariate::FixedMap;
 
@@ -32,10 +33,22 @@ impl Mapped {
     }
 }
 
+/// A map whose interval ends where a float type has the ends: as tensor operations compare with them.
+pub(crate) fn rounded<R: Real>(map: &FixedMap) -> FixedMap {
+    let in_type = |end| R::from_f64(end).to_f64();
+    match *map {
+        FixedMap::Sigmoid { low, high } => {
+            FixedMap::Sigmoid { low: in_type(low), high: in_type(high) }
+        }
+        other => other,
+    }
+}
+
 /// A map of a value in a direction.
 pub(crate) fn mapped(map: &FixedMap, direction: Direction, value: f64) -> Mapped {
+    let domain = map.domain(direction);
     match direction {
-        _ if map.is_outside(direction, value) => Mapped::OUTSIDE,
+        _ if domain.is_some_and(|(low, high)| value <= low || value >= high) => Mapped::OUTSIDE,
         Direction::Forward => forward(map, value),
         Direction::Inverse => inverse(map, value),
     }
@@ -83,7 +96,7 @@ fn forward(map: &FixedMap, z: f64) -> Mapped {
         }
         FixedMap::SinhArcsinh { skewness, tail } => {
             let of_z = asinh(z);
-            let of_x = of_z * tail - skewness;
+            let of_x = of_z * tail + skewness;
             let log_slope = ln_cosh(of_x) - ln_cosh(of_z) + log(tail);
             Mapped::curved(sinh(of_x), log_slope, (tail * tanh(of_x) - tanh(of_z)) / cosh(of_z))
         }
@@ -140,7 +153,7 @@ fn inverse(map: &FixedMap, x: f64) -> Mapped {
         FixedMap::Power { exponent } => forward(&FixedMap::Power { exponent: exponent.recip() }, x),
         FixedMap::SinhArcsinh { skewness, tail } => {
             let of_x = asinh(x);
-            let of_z = (of_x + skewness) / tail;
+            let of_z = (of_x - skewness) / tail;
             let log_slope = ln_cosh(of_z) - ln_cosh(of_x) - log(tail);
             Mapped::curved(sinh(of_z), log_slope, (tanh(of_z) / tail - tanh(of_x)) / cosh(of_x))
         }
@@ -220,5 +233,10 @@ mod tests {
             assert_eq!(mapped(&map, Direction::Inverse, x), Mapped::OUTSIDE);
         }
         assert!(mapped(&FixedMap::Exp, Direction::Inverse, f64::NAN).output.is_nan());
+        // The end in f32 is below the end.
+        let map = FixedMap::Sigmoid { low: 0.0, high: 0.7 };
+        let end = f64::from(0.7_f32);
+        assert_eq!(mapped(&rounded::<f32>(&map), Direction::Inverse, end), Mapped::OUTSIDE);
+        assert!(mapped(&map, Direction::Inverse, end).output.is_finite());
     }
 }

@@ -1,6 +1,6 @@
 //! [`Fixed`]: a chosen map of each feature of a tile, and its gradients.
 
-use super::super::row::fixed::mapped;
+use super::super::row::fixed::{mapped, rounded};
 use super::super::row::{Real, feature_mut};
 use super::backward::{Backward, StepBackward};
 use super::forward::Tile;
@@ -28,10 +28,11 @@ impl Fixed {
         let rows = tile.log_det.len();
         let mut saved = tile.work[layout.parameters * rows..].chunks_exact_mut(rows);
         for (map, &index) in self.maps.iter().zip(&self.features) {
+            let map = rounded::<R>(map);
             let values = feature_mut(tile.state, index, rows);
             let mut kept = layout.is_tape.then(|| [saved.next(), saved.next()].map(taped));
             for (row, (value, log_det)) in values.iter_mut().zip(&mut *tile.log_det).enumerate() {
-                let mapped = mapped(map, direction, (*value).to_f64());
+                let mapped = mapped(&map, direction, (*value).to_f64());
                 *value = R::from_f64(mapped.output);
                 *log_det += R::from_f64(mapped.log_slope);
                 if let Some([slopes, bends]) = &mut kept {
