@@ -17,14 +17,15 @@ use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig};
 use normalizing_flows::coupling::Mask;
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
 use normalizing_flows::distribution::Checked;
-use normalizing_flows::linear::LuLinearConfig;
+use normalizing_flows::elementwise::FixedMapsConfig;
+use normalizing_flows::linear::{HouseholderConfig, LuLinearConfig};
 use normalizing_flows::testing::{Laws, assert_close, perturb};
 use normalizing_flows::univariate::{
-    AdditiveConfig, BoundarySlopes, RationalQuadraticSplineConfig,
+    AdditiveConfig, BoundarySlopes, FixedMap, RationalQuadraticSplineConfig,
 };
 use normalizing_flows::{
-    Distribution, ElementwiseConfig, Error, Flow, MaskedCouplingConfig, NsfConfig, RealNvpConfig,
-    StandardNormal, cast,
+    Adjacency, Distribution, ElementwiseConfig, Error, Flow, MaskedAutoregressiveConfig,
+    MaskedCouplingConfig, NsfConfig, Order, RealNvpConfig, StandardNormal, cast,
 };
 use rand::rngs::ChaCha8Rng;
 
@@ -104,6 +105,40 @@ fn an_elementwise_layer() {
 #[test]
 fn a_matrix_of_some_features() {
     Laws::new(3, |device, rng| of_two().init(device, rng)).round_trips(&gpu());
+}
+
+/// Latents become data by iterations over the whole network.
+#[test]
+fn an_autoregressive_layer() {
+    let laws = Laws::new(3, |device, rng| {
+        MaskedAutoregressiveConfig::new(Adjacency::autoregressive(&Order::reversed(3)))
+            .with_conditioner(MlpConfig::new().with_d_hidden(vec![8]).into())
+            .init(device, rng)
+    });
+    laws.round_trips(&gpu());
+    laws.stays_finite(&gpu());
+}
+
+/// A rotation and maps that are chosen, the latter of values that they take and of others.
+#[test]
+fn a_rotation_and_fixed_maps() {
+    Laws::new(3, |device, rng| HouseholderConfig::new(3).init(device, rng)).round_trips(&gpu());
+    let maps = vec![FixedMap::Softplus, FixedMap::Sigmoid { low: -1.0, high: 2.0 }, FixedMap::Tanh];
+    let of = |device: &Device| {
+        let layer = FixedMapsConfig::new(maps.clone()).init(device, &mut rng());
+        let x = Tensor::from_data([[0.5, 0.5, 0.5], [2.0, -0.9, -0.7], [-1.0, 0.5, 0.5]], device);
+        let (z, log_det) = layer.inverse(x, None);
+        (common::host(z), common::host(log_det))
+    };
+    let ((z, log_det), (z_on_cpu, log_det_on_cpu)) = (of(&gpu()), of(&common::cpu()));
+    // WGSL allows logarithms and exponentials some ten roundings.
+    let close = |a: &f64, b: &f64| a == b || (a - b).abs() < 1e-5 * (1.0 + b.abs());
+    assert!(z.iter().zip(&z_on_cpu).all(|(a, b)| close(a, b)), "{z:?}, {z_on_cpu:?}");
+    assert!(
+        log_det.iter().zip(&log_det_on_cpu).all(|(a, b)| close(a, b)),
+        "{log_det:?}, {log_det_on_cpu:?}"
+    );
+    assert_eq!(log_det[2], f64::NEG_INFINITY);
 }
 
 fn of_two() -> LuLinearConfig {

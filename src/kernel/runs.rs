@@ -181,15 +181,22 @@ mod tests {
 
     use crate::conditioner::{MlpConfig, NetworkConfig, ResidualMlpConfig, SeparateMlpsConfig};
     use crate::coupling::Mask;
-    use crate::elementwise::ConditionalElementwiseConfig;
-    use crate::preset::{IafConfig, MafConfig, Mixing, NiceConfig, NsfConfig, RealNvpConfig};
+    use crate::elementwise::{ConditionalElementwiseConfig, FixedMapsConfig};
+    use crate::linear::{
+        HouseholderConfig, LuLinearConfig, PermutationConfig, QrLinearConfig, SvdLinearConfig,
+        TriangularLinearConfig,
+    };
+    use crate::normalization::{ActNormConfig, BatchNormConfig};
+    use crate::preset::{
+        GlowConfig, IafConfig, MafConfig, Mixing, NiceConfig, NsfConfig, RealNvpConfig,
+    };
     use crate::univariate::{
-        AdditiveConfig, AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, ScaleBound,
-        UnivariateConfig,
+        AdditiveConfig, AffineConfig, BoundarySlopes, FixedMap, RationalQuadraticSplineConfig,
+        ScaleBound, UnivariateConfig,
     };
     use crate::{
-        Distribution, ElementwiseConfig, Flow, FlowConfig, Inverse, Layer, MaskedCouplingConfig,
-        Sequential, cast,
+        Adjacency, Distribution, ElementwiseConfig, Flow, FlowConfig, Inverse, Layer,
+        MaskedAutoregressiveConfig, MaskedCouplingConfig, Order, Sequential, cast,
     };
 
     fn rng() -> ChaCha8Rng {
@@ -294,6 +301,43 @@ mod tests {
                 assert!(in_one_pass(&flow, &x, None), "{network:?}, {map:?}, {dtype:?}");
             }
         }
+    }
+
+    /// Linear, normalising and fixed layers, and an autoregressive one, by themselves and together.
+    #[test]
+    fn layers_without_a_coupling_run_in_one_pass() {
+        let device = Device::flex();
+        let x = Tensor::from_data([[0.1, 0.2, 0.3], [0.6, 0.5, 0.4]], &device);
+        let training = Device::flex().autodiff();
+        let rng = &mut rng();
+        let batch_norm = BatchNormConfig::new(3).init(&training, rng).valid();
+        let maps = vec![FixedMap::Exp, FixedMap::Tanh, FixedMap::Sigmoid { low: 0.0, high: 2.0 }];
+        let order = Order::random(3, rng);
+        let act_norm = ActNormConfig::new(3).init(&device, rng);
+        let layers: Vec<Layer> = vec![
+            PermutationConfig::new(order.clone()).init(&device, rng).into(),
+            LuLinearConfig::new(3).init(&device, rng).into(),
+            HouseholderConfig::new(3).init(&device, rng).into(),
+            QrLinearConfig::new(3).init(&device, rng).into(),
+            SvdLinearConfig::new(3).init(&device, rng).into(),
+            TriangularLinearConfig::new(3).init(&device, rng).into(),
+            act_norm.calibrate(x.clone(), None, Direction::Inverse).into(),
+            batch_norm.into(),
+            FixedMapsConfig::new(maps).init(&device, rng).into(),
+            MaskedAutoregressiveConfig::new(Adjacency::autoregressive(&order))
+                .init(&device, rng)
+                .into(),
+        ];
+        for layer in &layers {
+            assert!(in_one_pass(layer, &x, None), "{layer}");
+        }
+        assert!(in_one_pass(&Sequential::new(layers), &x, None));
+        let glow = GlowConfig::new(3).init(&device, rng);
+        assert!(runs(&glow.flow, &x, None).is_some_and(|runs| !runs.is_whole()));
+        assert!(in_one_pass(&glow.calibrate(x.clone()).flow, &x, None));
+        // In training a batch is standardised by itself.
+        let batch_norm = BatchNormConfig::new(3).init(&training, rng);
+        assert!(runs(&batch_norm, &x.clone().to_device(&training), None).is_none());
     }
 
     #[test]
