@@ -53,13 +53,14 @@
 //! |---|---|
 //! | [`Flow`], [`Sequential`], [`Inverse`], [`Layer`] | the trait, and how flows compose |
 //! | [`coupling`] | masks and the coupling layer, over any conditioner and any univariate map |
-//! | [`elementwise`] | layers that transform each feature by itself |
+//! | [`autoregressive`] | the layer that gives each feature those before it |
+//! | [`elementwise`] | layers that transform each feature by itself: learnt, by a context, fixed |
 //! | [`linear`] | layers that put the features in another order, or mix them by a matrix |
-//! | [`normalization`] | layers that standardise features by the first batch |
-//! | [`conditioner`] | the networks: perceptrons, residual ones |
-//! | [`univariate`] | the monotone scalar maps: affine, additive, rational quadratic splines |
+//! | [`normalization`] | layers that standardise features, by the first batch or by each |
+//! | [`conditioner`] | the networks: perceptrons, residual ones, masked ones |
+//! | [`univariate`] | the monotone scalar maps: affine, additive, rational quadratic splines, fixed ones |
 //! | [`distribution`] | bases, [`NormalizingFlow`] (base and flow), mixtures, ensembles, a checked view |
-//! | [`preset`] | RealNVP, NICE, Glow and neural spline flows in one line |
+//! | [`preset`] | RealNVP, NICE, Glow, MAF, IAF and neural spline flows in one line |
 //! | [`train`] | maximum likelihood training in one call, with a report and checkpoints |
 //! | [`io`] | a model in one file |
 //! | [`table`] | a density of named columns in one call: CSV files, supports, scales, tails |

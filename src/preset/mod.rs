@@ -28,7 +28,8 @@ macro_rules! presets {
         $(
             impl $preset {
                 /// Builds the model on a device, its weights drawn from `rng`. It starts as its
-                /// base, up to roundings.
+                /// base, up to roundings; one with layers that the first batch sets, once that has set
+                /// them, as its base moved and scaled to the batch.
                 ///
                 /// # Panics
                 ///

@@ -47,9 +47,9 @@ pub struct RealNvpConfig {
     /// The network of each layer.
     #[config(default = "NetworkConfig::default()")]
     pub conditioner: NetworkConfig,
-    /// The affine map of each layer. By default its log-scale is soft-clipped so that the whole
-    /// stack scales a feature by at most 1000, and by at least 1/1000: at `ln 1000` divided by the
-    /// number of layers that transform the feature.
+    /// The affine map of each layer. By default its log-scale is soft-clipped so that all couplings
+    /// together scale a feature by at most 1000, and by at least 1/1000: at `ln 1000` divided by the
+    /// number of layers that transform the feature. Matrices between the layers scale by themselves.
     pub affine: Option<AffineConfig>,
     /// What stands between the layers.
     #[config(default = "Mixing::Auto")]
@@ -68,9 +68,10 @@ impl RealNvpConfig {
     }
 }
 
-/// A bound that the layers share of which so many transform each feature. With the bound of one layer in each of them, a deep stack is tame
-/// where it was trained and overflows a few standard deviations farther out, where the conditioners
-/// extrapolate: each layer feeds the next one values a thousand times larger.
+/// A bound that the layers share of which so many transform each feature. With the bound of one layer in
+/// each of them, a deep stack is tame where it was trained and overflows a few standard deviations
+/// farther out, where the conditioners extrapolate: each layer feeds the next one values a thousand times
+/// larger.
 pub(super) fn shared_bound(layers_per_feature: usize) -> AffineConfig {
     let bound = LN_1000 / layers_per_feature.max(1) as f64;
     AffineConfig::new().with_bound(ScaleBound::SoftClip { bound })
