@@ -10,9 +10,10 @@
 //!
 //! ```
 //! use normalizing_flows::burn::module::Module;
-//! use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
+//! use normalizing_flows::burn::optim::GradientsParams;
 //! use normalizing_flows::burn::tensor::Device;
 //! use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+//! use normalizing_flows::optim::AdamConfig;
 //! use normalizing_flows::{Distribution, RealNvpConfig};
 //! use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 //!
@@ -61,6 +62,7 @@
 //! | [`univariate`] | the monotone scalar maps: affine, additive, rational quadratic splines, fixed ones |
 //! | [`distribution`] | bases, [`NormalizingFlow`] (base and flow), mixtures, ensembles, a checked view |
 //! | [`preset`] | RealNVP, NICE, Glow, MAF, IAF and neural spline flows in one line |
+//! | [`optim`] | fused Adam and AdamW, a bound on the norm of all gradients |
 //! | [`train`] | maximum likelihood training in one call, with a report and checkpoints |
 //! | [`io`] | a model in one file |
 //! | [`table`] | a density of named columns in one call: CSV files, supports, scales, tails |
@@ -116,6 +118,7 @@ pub mod io;
 mod kernel;
 pub mod linear;
 pub mod normalization;
+pub mod optim;
 mod order;
 mod parameters;
 pub mod preset;

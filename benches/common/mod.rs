@@ -3,8 +3,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use normalizing_flows::burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use normalizing_flows::burn::optim::{GradientsParams, ModuleOptimizer};
 use normalizing_flows::burn::tensor::{Device, Tensor};
+use normalizing_flows::optim::AdamConfig;
 use normalizing_flows::{Distribution, StandardNormal};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 

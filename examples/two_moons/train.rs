@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use normalizing_flows::burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use normalizing_flows::burn::module::Module;
-use normalizing_flows::burn::optim::{AdamConfig, GradientsParams};
+use normalizing_flows::burn::optim::GradientsParams;
 use normalizing_flows::burn::tensor::{Device, Tensor, TensorData};
 use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
+use normalizing_flows::optim::AdamConfig;
 use normalizing_flows::{Distribution, NormalizingFlow};
 use rand::Rng;
 
@@ -45,7 +46,7 @@ pub fn train(
     device: &Device,
     rng: &mut impl Rng,
 ) -> Result<Outcome, String> {
-    let mut optimizer = AdamConfig::new().with_epsilon(1e-8).init();
+    let mut optimizer = AdamConfig::new().init();
     let mut schedule = CosineAnnealingLrSchedulerConfig::new(LEARNING_RATE, steps).init()?;
     // What a batch sets, such as an activation normalisation.
     if !model.is_calibrated() {

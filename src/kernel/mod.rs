@@ -10,6 +10,7 @@
 //!   in one pass, and the layers between them; `unavailable`: both without a backend that has
 //!   kernels
 //! - `arrangement`: weights of masked networks in the order of their passes
+//! - `optim`: the step of an optimiser, `rates`: its numbers; sums of squares
 //! - `ops`, `flex`, `autodiff`: the operations as burn's backends see them
 //! - `threads`: work shared between threads
 //! - `tile`: a tile of rows through all layers of a run, and gradients back
@@ -33,6 +34,8 @@ mod lower;
 mod operation;
 #[cfg(feature = "flex")]
 mod ops;
+#[cfg(feature = "flex")]
+mod optim;
 #[cfg_attr(
     not(feature = "flex"),
     expect(
@@ -41,6 +44,14 @@ mod ops;
     )
 )]
 mod program;
+#[cfg_attr(
+    not(feature = "flex"),
+    expect(
+        dead_code,
+        reason = "optimisers say what a step is, and no backend with kernels reads it"
+    )
+)]
+mod rates;
 #[cfg(feature = "flex")]
 mod row;
 #[cfg(feature = "flex")]
@@ -55,11 +66,14 @@ mod unavailable;
 #[cfg(feature = "flex")]
 pub(crate) use lower::{Lowered, lower};
 pub use operation::{KernelBase, KernelMap, Operation, Reason};
+#[cfg(feature = "flex")]
+pub(crate) use optim::{adam, sum_of_squares, takes_adam};
 pub use program::Program;
 #[cfg(feature = "flex")]
 pub(crate) use program::Step;
 pub(crate) use program::{Layered, run_numbers};
+pub(crate) use rates::AdamRates;
 #[cfg(feature = "flex")]
 pub(crate) use runs::Runs;
 #[cfg(not(feature = "flex"))]
-pub(crate) use unavailable::{Lowered, Runs, lower};
+pub(crate) use unavailable::{Lowered, Runs, adam, lower, sum_of_squares, takes_adam};

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Tensor};
 
-use super::{KernelBase, Operation, Program, Reason};
+use super::{AdamRates, KernelBase, Operation, Program, Reason};
 use crate::direction::Direction;
 
 /// There is none.
@@ -50,4 +50,24 @@ impl<'a> Runs<'a> {
     ) -> Option<Tensor<1>> {
         match self.never {}
     }
+}
+
+pub(crate) fn takes_adam<'a, const D: usize>(
+    _: &'a Tensor<D>,
+    _: impl Iterator<Item = &'a Tensor<D>>,
+) -> bool {
+    false
+}
+
+pub(crate) fn sum_of_squares<const D: usize>(_: &Tensor<D>) -> Option<f64> {
+    None
+}
+
+pub(crate) fn adam<const D: usize>(
+    _: &AdamRates,
+    _: Tensor<D>,
+    _: Tensor<D>,
+    _: [Tensor<D>; 2],
+) -> [Tensor<D>; 3] {
+    unreachable!("`takes_adam` was asked")
 }

@@ -1,11 +1,11 @@
 //! One step of training: the loss, its gradients, the clipping of their global norm, AdamW.
 
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Tensor, TensorData};
 
 use crate::data::Dataset;
 use crate::distribution::Distribution;
+use crate::optim::clip_gradient_norm;
 
 /// The mean negative log-likelihood of rows, in nats per row, `[1]`: the loss of maximum likelihood
 /// training.
@@ -20,8 +20,9 @@ use crate::distribution::Distribution;
 ///
 /// ```
 /// use normalizing_flows::RealNvpConfig;
-/// use normalizing_flows::burn::optim::{AdamWConfig, GradientsParams};
+/// use normalizing_flows::burn::optim::GradientsParams;
 /// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::optim::{AdamWConfig, clip_gradient_norm};
 /// use normalizing_flows::train::nll;
 /// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
 ///
@@ -29,7 +30,8 @@ use crate::distribution::Distribution;
 /// let model = RealNvpConfig::new(2).init(&device, &mut ChaCha8Rng::seed_from_u64(0));
 /// let mut optimizer = AdamWConfig::new().init();
 /// let loss = nll(&model, Tensor::ones([8, 2], &device), None);
-/// let gradients = GradientsParams::from_grads(loss.backward(), &model);
+/// let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
+/// clip_gradient_norm(&model, &mut gradients, 5.0);
 /// let model = optimizer.step(1e-3, model, gradients);
 /// # let _ = model;
 /// ```
@@ -71,98 +73,13 @@ pub(super) fn step<D: Distribution>(
     };
     // Always run backward: a graph that never is would stay in memory.
     let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
-    let gradient_norm = norm(&model, &gradients);
+    let gradient_norm = clip_gradient_norm(&model, &mut gradients, max_gradient_norm);
     let loss = loss.into_scalar::<f64>();
     if !loss.is_finite() || !gradient_norm.is_finite() {
         return Step { model, loss, gradient_norm, skipped: true };
     }
-    if gradient_norm > max_gradient_norm {
-        let factor = max_gradient_norm / gradient_norm;
-        model.visit(&mut Scale { gradients: &mut gradients, factor });
-    }
     let model = optimizer.step(learning_rate, model, gradients);
     Step { model, loss, gradient_norm, skipped: false }
-}
-
-/// The Euclidean norm of all gradients together.
-fn norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
-    let mut squares = Squares { gradients, divisor: None, sums: Vec::new() };
-    module.visit(&mut squares);
-    let norm = squares.norm();
-    if norm.is_finite() {
-        return norm;
-    }
-    // In f32 squares overflow where the gradients themselves are finite: once more, divided by
-    // their largest.
-    let mut largest = Largest { gradients, values: Vec::new() };
-    module.visit(&mut largest);
-    let largest = values_of(largest.values).fold(0.0, f64::max);
-    if !largest.is_finite() || largest == 0.0 {
-        return norm;
-    }
-    squares = Squares { gradients, divisor: Some(largest), sums: Vec::new() };
-    module.visit(&mut squares);
-    largest * squares.norm()
-}
-
-/// The sum of squares of each gradient, all read from the device at once.
-struct Squares<'a> {
-    gradients: &'a GradientsParams,
-    divisor: Option<f64>,
-    sums: Vec<Tensor<1>>,
-}
-
-impl Squares<'_> {
-    fn norm(&mut self) -> f64 {
-        values_of(std::mem::take(&mut self.sums)).sum::<f64>().sqrt()
-    }
-}
-
-impl ModuleVisitor for Squares<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(mut gradient) = self.gradients.get::<D>(param.id) else { return };
-        if let Some(divisor) = self.divisor {
-            gradient = gradient / divisor;
-        }
-        self.sums.push(gradient.square().sum());
-    }
-}
-
-/// The largest absolute value of each gradient.
-struct Largest<'a> {
-    gradients: &'a GradientsParams,
-    values: Vec<Tensor<1>>,
-}
-
-impl ModuleVisitor for Largest<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.values.push(gradient.abs().max());
-        }
-    }
-}
-
-fn values_of(tensors: Vec<Tensor<1>>) -> impl Iterator<Item = f64> {
-    // `f64::max` would drop a NaN, so it becomes an infinity.
-    let values = match tensors.is_empty() {
-        true => Vec::new(),
-        false => Tensor::cat(tensors, 0).into_data().iter::<f64>().collect(),
-    };
-    values.into_iter().map(|value| if value.is_nan() { f64::INFINITY } else { value })
-}
-
-/// Multiplies every gradient.
-struct Scale<'a> {
-    gradients: &'a mut GradientsParams,
-    factor: f64,
-}
-
-impl ModuleVisitor for Scale<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            self.gradients.register(param.id, gradient * self.factor);
-        }
-    }
 }
 
 #[cfg(all(test, any(feature = "flex", feature = "ndarray")))]

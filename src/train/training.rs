@@ -1,7 +1,7 @@
 //! The state of a training between two epochs, and what an epoch does to it.
 
 use burn::module::{ModuleVisitor, Param};
-use burn::optim::{AdamWConfig, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,7 @@ use super::step::step;
 use crate::data::Dataset;
 use crate::distribution::{Checked, Distribution};
 use crate::error::Error;
-
-/// burn's default of 1e-5 is large beside the gradients of a nearly trained model.
-const EPSILON: f32 = 1e-8;
+use crate::optim::AdamWConfig;
 
 /// All that the next epoch depends on.
 pub(super) struct Training<D> {
@@ -60,7 +58,7 @@ impl Progress {
 
 pub(super) fn optimizer(config: &FitConfig) -> ModuleOptimizer {
     let weight_decay = config.weight_decay as f32;
-    AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(weight_decay).init()
+    AdamWConfig::new().with_weight_decay(weight_decay).init()
 }
 
 /// Whether there is a float parameter that is not frozen.

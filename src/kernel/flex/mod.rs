@@ -9,6 +9,7 @@
 mod backward;
 mod buffers;
 mod forward;
+mod optim;
 mod shard;
 mod steps;
 mod strided;
@@ -23,6 +24,7 @@ use super::row::Real;
 use crate::direction::Direction;
 
 pub(super) use backward::{Gradients, WantedGradients, gradients, log_prob_with_gradients, scale};
+pub(super) use optim::{adam, sum_of_squares};
 pub(super) use shard::BackwardTarget;
 pub(super) use strided::uniform_value;
 pub(super) use tape::transform_with_tape;

@@ -7,6 +7,7 @@
 
 pub(crate) mod activation;
 mod activation_loops;
+pub(crate) mod adam;
 pub(crate) mod affine;
 mod exp;
 pub(crate) mod fixed;
@@ -20,6 +21,7 @@ mod microkernels;
 mod product;
 mod real;
 pub(crate) mod spline;
+pub(crate) mod squares;
 
 pub(crate) use activation::Activation;
 pub(crate) use linear::{Linear, Part};

@@ -1,0 +1,106 @@
+//! [`AdamW`]: Adam whose weight decay is a step of its own.
+
+use burn::config::Config;
+use burn::optim::{AdamWState, LearningRate, ModuleOptimizer, Optimizer};
+use burn::tensor::{Device, Tensor};
+
+use super::momentum::{Correction, Momentum};
+
+/// Configuration of [`AdamW`], with PyTorch's defaults.
+///
+/// Loshchilov, Hutter: *Decoupled Weight Decay Regularization*, 2019, arXiv:1711.05101; `amsgrad`: Reddi, Kale,
+/// Kumar: *On the Convergence of Adam and Beyond*, 2018, arXiv:1904.09237.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::burn::optim::GradientsParams;
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::optim::AdamWConfig;
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::{RealNvpConfig, train::nll};
+///
+/// let device = Device::default().autodiff();
+/// let mut model = RealNvpConfig::new(2).init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+/// let mut optimizer = AdamWConfig::new().with_weight_decay(1e-4).init();
+/// for _ in 0..3 {
+///     let loss = nll(&model, Tensor::ones([8, 2], &device), None);
+///     let gradients = GradientsParams::from_grads(loss.backward(), &model);
+///     model = optimizer.step(1e-3, model, gradients);
+/// }
+/// ```
+#[derive(Config, Debug)]
+pub struct AdamWConfig {
+    /// How much of the mean of gradients a step keeps, from 0 to 1.
+    #[config(default = 0.9)]
+    pub beta_1: f32,
+    /// How much of the mean of their squares a step keeps, from 0 to 1.
+    #[config(default = 0.999)]
+    pub beta_2: f32,
+    /// Added to the root of the mean of squares, above 0. burn's own is 1e-5, which holds back parameters of
+    /// small gradients.
+    #[config(default = 1e-8)]
+    pub epsilon: f32,
+    /// The share of the parameters that a step of a learning rate of 1 would take away, at least 0. burn's
+    /// own is 1e-4.
+    #[config(default = 1e-2)]
+    pub weight_decay: f32,
+    /// Whether steps are divided by the largest mean of squares so far: burn's step, which is slower.
+    #[config(default = false)]
+    pub amsgrad: bool,
+}
+
+impl AdamWConfig {
+    /// The optimiser of a module.
+    pub fn init(&self) -> ModuleOptimizer {
+        ModuleOptimizer::from(self.build())
+    }
+
+    /// The optimiser of one tensor, for [`ModuleOptimizer::with_group`].
+    pub fn build(&self) -> AdamW {
+        let Self { beta_1, beta_2, epsilon, weight_decay, amsgrad } = *self;
+        let burns = burn::optim::AdamWConfig::new()
+            .with_beta_1(beta_1)
+            .with_beta_2(beta_2)
+            .with_epsilon(epsilon)
+            .with_weight_decay(weight_decay)
+            .with_amsgrad(amsgrad)
+            .build();
+        let momentum = Momentum { beta_1, beta_2, epsilon, correction: Correction::OfMoments };
+        AdamW { momentum, weight_decay, amsgrad, burns }
+    }
+}
+
+/// Adam whose weight decay is a step of its own; see [`AdamWConfig`].
+#[derive(Clone)]
+pub struct AdamW {
+    momentum: Momentum,
+    weight_decay: f32,
+    amsgrad: bool,
+    burns: burn::optim::AdamW,
+}
+
+impl Optimizer for AdamW {
+    type State<const D: usize> = AdamWState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: LearningRate,
+        parameter: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<AdamWState<D>>,
+    ) -> (Tensor<D>, Option<AdamWState<D>>) {
+        let state = state.map(|state| state.momentum);
+        if self.amsgrad || !Momentum::takes(&parameter, &gradient, state.as_ref()) {
+            return self.burns.step(learning_rate, parameter, gradient, state.map(AdamWState::new));
+        }
+        let keep = 1.0 - learning_rate * f64::from(self.weight_decay);
+        let (parameter, state) =
+            self.momentum.step([learning_rate, keep], parameter, gradient, state);
+        (parameter, Some(AdamWState::new(state)))
+    }
+
+    fn to_device<const D: usize>(state: AdamWState<D>, device: &Device) -> AdamWState<D> {
+        burn::optim::AdamW::to_device(state, device)
+    }
+}
