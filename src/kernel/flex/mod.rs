@@ -36,6 +36,11 @@ fn tile_rows(batch: usize) -> usize {
     if batch < 512 { 64 } else { 128 }
 }
 
+/// The same in training, where each tile reads and writes the gradients of all weights too.
+fn training_tile_rows(batch: usize) -> usize {
+    if batch < 1024 { tile_rows(batch) } else { 256 }
+}
+
 type FlexTensor = FloatTensor<Flex>;
 
 /// The float types as Flex stores them.

@@ -12,7 +12,7 @@ use super::backward::{shard_rows, weights_len};
 use super::buffers::split;
 use super::steps::with_steps;
 use super::strided::{Rows, write_rows};
-use super::{FlexTensor, Stored, tile_rows, with_float};
+use super::{FlexTensor, Stored, training_tile_rows, with_float};
 use crate::direction::Direction;
 
 /// The most bytes that a tape may have. What needs more is computed again instead: from about here
@@ -83,7 +83,7 @@ fn tiles(batch: usize, shard_rows: usize) -> Vec<Range<usize>> {
     let shards = (0..batch).step_by(shard_rows);
     let of_shard = |start: usize| {
         let end = (start + shard_rows).min(batch);
-        let rows = tile_rows(batch);
+        let rows = training_tile_rows(batch);
         (start..end).step_by(rows).map(move |first| first..(first + rows).min(end))
     };
     shards.flat_map(of_shard).collect()
