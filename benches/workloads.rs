@@ -13,15 +13,14 @@
 //! - `--way=normalizing-flows` only one of the ways
 //! - `--memory` the memory that training adds, each measured in a process of its own
 //! - `--list` the workloads with the arithmetic of each measurement, in GFLOP
-//! - `--gemm-peak` the fastest matrix product on all cores
+//! - `--peaks` the fastest arithmetic and the fastest matrix product on all cores
 //!
 //! `peers/compare.py` runs this and the peers in one sitting and prints the ratios.
 
 mod common;
+mod peaks;
 
-use std::hint::black_box;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use common::{Timed, Training, timings};
 use normalizing_flows::burn::module::Module;
@@ -147,8 +146,7 @@ fn main() -> Result<(), String> {
         std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
     // cargo itself adds `--bench`.
     let known = |flag: &str| {
-        ["--bench", "--memory", "--list", "--gemm-peak"].contains(&flag)
-            || flag.starts_with("--way=")
+        ["--bench", "--memory", "--list", "--peaks"].contains(&flag) || flag.starts_with("--way=")
     };
     if let Some(unknown) = flags.iter().find(|flag| !known(flag)) {
         return Err(format!("there is no flag `{unknown}`; the head of {} lists them", file!()));
@@ -157,8 +155,9 @@ fn main() -> Result<(), String> {
         let known: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
         return Err(format!("there is no workload `{unknown}`, only {}", known.join(", ")));
     }
-    if flags.iter().any(|flag| flag == "--gemm-peak") {
-        println!("{}", json!({ "gemm_peak_gflops": gemm_peak_gflops() }));
+    if flags.iter().any(|flag| flag == "--peaks") {
+        let (arithmetic, gemm) = (peaks::arithmetic_gflops(), peaks::gemm_gflops());
+        println!("{}", json!({ "peak_gflops": arithmetic, "gemm_peak_gflops": gemm }));
         return Ok(());
     }
     let chosen = WORKLOADS.iter().filter(|w| names.is_empty() || names.iter().any(|n| n == w.name));
@@ -310,60 +309,6 @@ fn composed_autoregressive(workload: &Workload) -> impl Distribution + use<> {
     });
     let base = StandardNormal::new(workload.d_features, &device);
     NormalizingFlow::new(base, Sequential::new(layers.collect()))
-}
-
-/// Billions of additions and multiplications per second of matrix products, all cores at it at the
-/// same time, each on its own: the median of ten measurements, of the fastest of a few sizes.
-#[expect(unsafe_code, reason = "the `gemm` crate takes pointers and strides")]
-fn gemm_peak_gflops() -> f64 {
-    fn of_one_core(n: usize, time: Duration) -> f64 {
-        let (a, b, mut c) = (vec![0.5_f32; n * n], vec![0.5_f32; n * n], vec![0.0_f32; n * n]);
-        let (start, mut products) = (Instant::now(), 0);
-        while start.elapsed() < time {
-            // SAFETY: the three matrices are `n × n`, column after column.
-            unsafe {
-                gemm::gemm(
-                    n,
-                    n,
-                    n,
-                    c.as_mut_ptr(),
-                    n as isize,
-                    1,
-                    false,
-                    a.as_ptr(),
-                    n as isize,
-                    1,
-                    b.as_ptr(),
-                    n as isize,
-                    1,
-                    0.0,
-                    1.0,
-                    false,
-                    false,
-                    false,
-                    gemm::Parallelism::None,
-                );
-            }
-            black_box(&mut c);
-            products += 1;
-        }
-        (2 * n * n * n * products) as f64 / start.elapsed().as_secs_f64() / 1e9
-    }
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
-    let all_cores = |n: usize| {
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..cores)
-                .map(|_| scope.spawn(move || of_one_core(n, Duration::from_millis(100))))
-                .collect();
-            threads.into_iter().map(|thread| thread.join().expect("no panic")).sum::<f64>()
-        })
-    };
-    let medians = [256, 512, 1024].map(|n| {
-        let mut rates: Vec<f64> = (0..10).map(|_| all_cores(n)).collect();
-        rates.sort_by(f64::total_cmp);
-        rates[5]
-    });
-    medians.into_iter().fold(0.0, f64::max).round()
 }
 
 /// Prints how much three training steps add to the peak memory of this process.

@@ -147,9 +147,11 @@ def main():
                             if (workload, key) not in NOT_MEASURED:
                                 cell = times.setdefault((workload, key, line["peer"]), [])
                                 cell.append(line[key])
-            peaks.append(lines_of([bench, "--gemm-peak"])[0]["gemm_peak_gflops"])
+            peaks.append(lines_of([bench, "--peaks"])[0])
     times = {key: statistics.median(values) for key, values in times.items()}
-    peak = statistics.median(peaks)
+    gemm_peak = statistics.median(line["gemm_peak_gflops"] for line in peaks)
+    # Of a processor whose instructions the benchmark does not know there is the former alone.
+    peak = statistics.median(line["peak_gflops"] or gemm_peak for line in peaks)
 
     print(f"{processor()}, {CORES} cores; medians of {arguments.rounds} rounds; {versions(pythons)}\n")
     print("Milliseconds of the fastest peer divided by ours:\n")
@@ -179,8 +181,9 @@ def main():
         rows.append([workload, *cells])
     table(rows)
 
-    print(f"GEMM peak in this sitting: {peak:.0f} GFLOP/s on {CORES} cores. Share of it that the matrix")
-    print("products of each measurement reach, whatever else it does in its time:\n")
+    print(f"In this sitting {CORES} cores did {peak:.0f} GFLOP/s of multiply-adds that wait for nothing, and")
+    print(f"{gemm_peak:.0f} GFLOP/s of `gemm`'s products. Share of the former that the matrix products of each")
+    print("measurement reach, whatever else it does in its time:\n")
     rows = [["workload", *MEASURES]]
     for workload in workloads:
         shares = []
