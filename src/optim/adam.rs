@@ -5,7 +5,7 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
-use super::momentum::{Correction, Momentum};
+use super::momentum::{Decay, MomentState, Momentum};
 
 /// Configuration of [`Adam`], with PyTorch's defaults.
 ///
@@ -32,10 +32,10 @@ use super::momentum::{Correction, Momentum};
 /// ```
 #[derive(Config, Debug)]
 pub struct AdamConfig {
-    /// How much of the mean of gradients a step keeps, from 0 to 1.
+    /// How much of the mean of gradients a step keeps, at least 0 and below 1.
     #[config(default = 0.9)]
     pub beta_1: f32,
-    /// How much of the mean of their squares a step keeps, from 0 to 1.
+    /// How much of the mean of their squares a step keeps, at least 0 and below 1.
     #[config(default = 0.999)]
     pub beta_2: f32,
     /// Added to the root of the mean of squares, above 0. burn's own is 1e-5, which holds back parameters of
@@ -52,11 +52,19 @@ pub struct AdamConfig {
 
 impl AdamConfig {
     /// The optimiser of a module.
+    ///
+    /// # Panics
+    ///
+    /// If a number is not in its range.
     pub fn init(&self) -> ModuleOptimizer {
         ModuleOptimizer::from(self.build())
     }
 
     /// The optimiser of one tensor, for [`ModuleOptimizer::with_group`].
+    ///
+    /// # Panics
+    ///
+    /// If a number is not in its range.
     pub fn build(&self) -> Adam {
         let Self { beta_1, beta_2, epsilon, weight_decay, amsgrad } = *self;
         let decay = (weight_decay != 0.0).then(|| WeightDecayConfig::new(weight_decay));
@@ -67,7 +75,7 @@ impl AdamConfig {
             .with_weight_decay(decay)
             .with_amsgrad(amsgrad)
             .build();
-        let momentum = Momentum { beta_1, beta_2, epsilon, correction: Correction::OfStep };
+        let momentum = Momentum::new([beta_1, beta_2], epsilon, weight_decay);
         Adam { momentum, weight_decay, amsgrad, burns }
     }
 }
@@ -82,29 +90,33 @@ pub struct Adam {
 }
 
 impl Optimizer for Adam {
-    type State<const D: usize> = AdamState<D>;
+    type State<const D: usize> = MomentState<D>;
 
     fn step<const D: usize>(
         &self,
         learning_rate: LearningRate,
         parameter: Tensor<D>,
         gradient: Tensor<D>,
-        state: Option<AdamState<D>>,
-    ) -> (Tensor<D>, Option<AdamState<D>>) {
-        let state = state.map(|state| state.momentum);
+        state: Option<MomentState<D>>,
+    ) -> (Tensor<D>, Option<MomentState<D>>) {
         if self.amsgrad || !Momentum::takes(&parameter, &gradient, state.as_ref()) {
-            return self.burns.step(learning_rate, parameter, gradient, state.map(AdamState::new));
+            let state = state.map(|MomentState(state)| AdamState::new(state));
+            let (parameter, state) = self.burns.step(learning_rate, parameter, gradient, state);
+            return (parameter, state.map(|state| MomentState(state.momentum)));
         }
-        let gradient = match self.weight_decay {
-            0.0 => gradient,
-            weight_decay => parameter.clone() * weight_decay + gradient,
-        };
+        let decay = Decay { penalty: f64::from(self.weight_decay), rate: 0.0 };
         let (parameter, state) =
-            self.momentum.step([learning_rate, 1.0], parameter, gradient, state);
-        (parameter, Some(AdamState::new(state)))
+            self.momentum.step((learning_rate, decay), parameter, gradient, state);
+        (parameter, Some(state))
     }
 
-    fn to_device<const D: usize>(state: AdamState<D>, device: &Device) -> AdamState<D> {
-        burn::optim::Adam::to_device(state, device)
+    fn to_device<const D: usize>(state: MomentState<D>, device: &Device) -> MomentState<D> {
+        MomentState(state.0.to_device(device))
+    }
+}
+
+impl Default for AdamConfig {
+    fn default() -> Self {
+        Self::new()
     }
 }

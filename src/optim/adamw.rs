@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::optim::{AdamWState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
-use super::momentum::{Correction, Momentum};
+use super::momentum::{Decay, MomentState, Momentum};
 
 /// Configuration of [`AdamW`], with PyTorch's defaults.
 ///
@@ -31,10 +31,10 @@ use super::momentum::{Correction, Momentum};
 /// ```
 #[derive(Config, Debug)]
 pub struct AdamWConfig {
-    /// How much of the mean of gradients a step keeps, from 0 to 1.
+    /// How much of the mean of gradients a step keeps, at least 0 and below 1.
     #[config(default = 0.9)]
     pub beta_1: f32,
-    /// How much of the mean of their squares a step keeps, from 0 to 1.
+    /// How much of the mean of their squares a step keeps, at least 0 and below 1.
     #[config(default = 0.999)]
     pub beta_2: f32,
     /// Added to the root of the mean of squares, above 0. burn's own is 1e-5, which holds back parameters of
@@ -52,11 +52,19 @@ pub struct AdamWConfig {
 
 impl AdamWConfig {
     /// The optimiser of a module.
+    ///
+    /// # Panics
+    ///
+    /// If a number is not in its range.
     pub fn init(&self) -> ModuleOptimizer {
         ModuleOptimizer::from(self.build())
     }
 
     /// The optimiser of one tensor, for [`ModuleOptimizer::with_group`].
+    ///
+    /// # Panics
+    ///
+    /// If a number is not in its range.
     pub fn build(&self) -> AdamW {
         let Self { beta_1, beta_2, epsilon, weight_decay, amsgrad } = *self;
         let burns = burn::optim::AdamWConfig::new()
@@ -66,7 +74,7 @@ impl AdamWConfig {
             .with_weight_decay(weight_decay)
             .with_amsgrad(amsgrad)
             .build();
-        let momentum = Momentum { beta_1, beta_2, epsilon, correction: Correction::OfMoments };
+        let momentum = Momentum::new([beta_1, beta_2], epsilon, weight_decay);
         AdamW { momentum, weight_decay, amsgrad, burns }
     }
 }
@@ -81,26 +89,33 @@ pub struct AdamW {
 }
 
 impl Optimizer for AdamW {
-    type State<const D: usize> = AdamWState<D>;
+    type State<const D: usize> = MomentState<D>;
 
     fn step<const D: usize>(
         &self,
         learning_rate: LearningRate,
         parameter: Tensor<D>,
         gradient: Tensor<D>,
-        state: Option<AdamWState<D>>,
-    ) -> (Tensor<D>, Option<AdamWState<D>>) {
-        let state = state.map(|state| state.momentum);
+        state: Option<MomentState<D>>,
+    ) -> (Tensor<D>, Option<MomentState<D>>) {
         if self.amsgrad || !Momentum::takes(&parameter, &gradient, state.as_ref()) {
-            return self.burns.step(learning_rate, parameter, gradient, state.map(AdamWState::new));
+            let state = state.map(|MomentState(state)| AdamWState::new(state));
+            let (parameter, state) = self.burns.step(learning_rate, parameter, gradient, state);
+            return (parameter, state.map(|state| MomentState(state.momentum)));
         }
-        let keep = 1.0 - learning_rate * f64::from(self.weight_decay);
+        let decay = Decay { penalty: 0.0, rate: learning_rate * f64::from(self.weight_decay) };
         let (parameter, state) =
-            self.momentum.step([learning_rate, keep], parameter, gradient, state);
-        (parameter, Some(AdamWState::new(state)))
+            self.momentum.step((learning_rate, decay), parameter, gradient, state);
+        (parameter, Some(state))
     }
 
-    fn to_device<const D: usize>(state: AdamWState<D>, device: &Device) -> AdamWState<D> {
-        burn::optim::AdamW::to_device(state, device)
+    fn to_device<const D: usize>(state: MomentState<D>, device: &Device) -> MomentState<D> {
+        MomentState(state.0.to_device(device))
+    }
+}
+
+impl Default for AdamWConfig {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -9,7 +9,7 @@ use super::super::tile::Tile;
 use super::buffers::split;
 use super::steps::with_steps;
 use super::strided::{Rows, write_rows};
-use super::{FlexTensor, Stored, tile_rows};
+use super::{BatchRows, FlexTensor, Stored};
 use crate::direction::Direction;
 
 /// The rows that come out of a flow and their log-determinants.
@@ -19,7 +19,7 @@ pub(super) fn transform<R: Stored>(
     direction: Direction,
 ) -> (FlexTensor, FlexTensor) {
     let (batch, d_features) = (input.shape()[0], input.shape()[1]);
-    let tile_rows = tile_rows(batch);
+    let tile_rows = BatchRows::in_evaluation(batch).tile;
     let mut output = vec![R::ZERO; batch * d_features];
     let mut log_det = vec![R::ZERO; batch];
     let places = output.chunks_mut(tile_rows * d_features).zip(log_det.chunks_mut(tile_rows));
@@ -40,7 +40,7 @@ pub(super) fn transform<R: Stored>(
 pub(super) fn log_prob<R: Stored>(input: &FlexTensor, flow: &FlowTensors<Flex>) -> FlexTensor {
     let batch = input.shape()[0];
     let mut log_prob = vec![R::ZERO; batch];
-    let places = log_prob.chunks_mut(tile_rows(batch)).collect();
+    let places = log_prob.chunks_mut(BatchRows::in_evaluation(batch).tile).collect();
     for_each_tile(input, flow, Direction::Inverse, places, standard_normal_log_prob::<R>);
     R::tensor(log_prob, &[batch])
 }
@@ -55,10 +55,11 @@ fn for_each_tile<R: Stored, T: Send>(
     finish: impl Fn(&[R], &[R], T) + Sync,
 ) {
     let batch = input.shape()[0];
-    let tile_rows = tile_rows(batch);
+    let rows_of = BatchRows::in_evaluation(batch);
+    let tile_rows = rows_of.tile;
     let x = Rows::<R>::new(input);
     let context = flow.context.as_ref().map(Rows::<R>::new);
-    with_steps::<R, _>(flow, direction, batch, |steps| {
+    with_steps::<R, _>(flow, direction, rows_of, |steps| {
         let layout = steps.scratch_layout();
         let sizes = [steps.d_features, 1, steps.d_context, layout.per_row];
         share(places, |index, place| {

@@ -29,16 +29,25 @@ pub(super) use shard::BackwardTarget;
 pub(super) use strided::uniform_value;
 pub(super) use tape::transform_with_tape;
 
-/// The rows of a tile. Enough of them that reading the weights is nothing beside computing with
-/// them, few enough that the activations stay in the cache, and that a small batch has a tile for
-/// every thread.
-fn tile_rows(batch: usize) -> usize {
-    if batch < 512 { 64 } else { 128 }
+/// The rows of a batch, and of each tile of it.
+///
+/// A tile has enough of them that reading the weights is nothing beside computing with them, few enough that
+/// the activations stay in the cache, and that a small batch has a tile for every thread.
+#[derive(Debug, Clone, Copy)]
+struct BatchRows {
+    batch: usize,
+    tile: usize,
 }
 
-/// The same in training, where each tile reads and writes the gradients of all weights too.
-fn training_tile_rows(batch: usize) -> usize {
-    if batch < 1024 { tile_rows(batch) } else { 256 }
+impl BatchRows {
+    fn in_evaluation(batch: usize) -> Self {
+        Self { batch, tile: if batch < 512 { 64 } else { 128 } }
+    }
+
+    /// Each tile reads and writes the gradients of all weights too.
+    fn in_training(batch: usize) -> Self {
+        if batch < 1024 { Self::in_evaluation(batch) } else { Self { batch, tile: 256 } }
+    }
 }
 
 type FlexTensor = FloatTensor<Flex>;

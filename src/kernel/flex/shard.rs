@@ -7,7 +7,7 @@ use super::super::tile::{Backward, Layout, Offsets, Steps, Tile, WeightSums};
 use super::buffers::split;
 use super::forward::standard_normal_log_prob;
 use super::strided::{Column, Rows, write_rows};
-use super::{FlexTensor, Stored, training_tile_rows};
+use super::{BatchRows, FlexTensor, Stored};
 use crate::direction::Direction;
 
 /// Where the backward pass starts, and what else it gives.
@@ -60,7 +60,7 @@ impl<R: Stored> Pass<'_, R> {
         let Shard { log_prob, tape: mut saved, weights, .. } = shard;
         let (mut input_gradient, mut context_gradient) = (shard.input, shard.context);
         let Steps { d_features, d_context, .. } = *self.steps;
-        let tile_rows = training_tile_rows(self.input.shape()[0]);
+        let tile_rows = BatchRows::in_training(self.input.shape()[0]).tile;
         let x = Rows::<R>::new(self.input);
         let context = self.flow.context.as_ref().map(Rows::<R>::new);
         for (index, log_prob) in log_prob.chunks_mut(tile_rows).enumerate() {

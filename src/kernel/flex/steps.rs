@@ -17,7 +17,7 @@ use super::super::tile::{
     Step, Steps, relabelled,
 };
 use super::buffers::{give_back, take_buffer};
-use super::{FlexTensor, Stored, tile_rows};
+use super::{BatchRows, FlexTensor, Stored};
 use crate::conditioner::{NetworkMasks, WeightMask};
 use crate::direction::Direction;
 
@@ -28,11 +28,11 @@ const COLUMNS_FROM_LEN: usize = 1 << 17;
 /// From so many numbers on it pays to have other threads help with that.
 const SHARE_FROM_LEN: usize = 1 << 17;
 
-/// Runs `f` on the steps of a flow in a direction, for a batch of so many rows.
+/// Runs `f` on the steps of a flow in a direction, for a batch of so many rows in tiles of so many.
 pub(super) fn with_steps<R: Stored, T>(
     flow: &FlowTensors<Flex>,
     direction: Direction,
-    batch: usize,
+    rows: BatchRows,
     f: impl FnOnce(&Steps<'_, R>) -> T,
 ) -> T {
     // Weights are contiguous unless somebody made them otherwise.
@@ -46,7 +46,7 @@ pub(super) fn with_steps<R: Stored, T>(
         .map(|tensor| Weight { data: numbers(tensor), shape: tensor.shape(), columns: None })
         .collect();
     with_arranged(weights, &flow.arrangements, |weights| {
-        with_columns(weights, batch, |weights| run_steps(flow, direction, weights, f))
+        with_columns(weights, rows, |weights| run_steps(flow, direction, weights, f))
     })
 }
 
@@ -79,14 +79,13 @@ struct Weight<'a, R> {
 }
 
 impl<'a, R: Stored> Weight<'a, R> {
-    /// Whether it is put column after column for a batch of so many rows.
-    fn wants_columns(&self, batch: usize) -> bool {
+    /// Whether it is put column after column first.
+    fn wants_columns(&self, BatchRows { batch, tile }: BatchRows) -> bool {
         // Of rank 2 are also shared parameters, which no product reads; they are too few to matter.
         let &[d_input, d_output] = self.shape.as_slice() else { return false };
-        let rows = tile_rows(batch);
         let large = batch >= COLUMNS_FROM_ROWS && self.data.len() >= COLUMNS_FROM_LEN;
         // Else every tile would copy it.
-        large || (batch > rows && copies_weight::<R>([d_input, d_output], rows))
+        large || (batch > tile && copies_weight::<R>([d_input, d_output], tile))
     }
 
     fn put_columns(&mut self, place: &'a mut [R]) {
@@ -141,10 +140,10 @@ fn with_arranged<R: Stored, T>(
 /// Runs `f` on the weights, with some also column after column where it pays.
 fn with_columns<R: Stored, T>(
     weights: Vec<Weight<'_, R>>,
-    batch: usize,
+    rows: BatchRows,
     f: impl FnOnce(Vec<Weight<'_, R>>) -> T,
 ) -> T {
-    let wanting = weights.iter().filter(|weight| weight.wants_columns(batch));
+    let wanting = weights.iter().filter(|weight| weight.wants_columns(rows));
     let len = wanting.map(|weight| weight.data.len()).sum();
     if len == 0 {
         return f(weights);
@@ -154,7 +153,7 @@ fn with_columns<R: Stored, T>(
     let mut weights: Vec<Weight<'_, R>> = weights;
     let mut rest = &mut buffer[..];
     let mut places = Vec::new();
-    for weight in weights.iter_mut().filter(|weight| weight.wants_columns(batch)) {
+    for weight in weights.iter_mut().filter(|weight| weight.wants_columns(rows)) {
         let (place, others) = std::mem::take(&mut rest).split_at_mut(weight.data.len());
         rest = others;
         places.push((weight, place));

@@ -12,7 +12,7 @@ use super::backward::{shard_rows, weights_len};
 use super::buffers::split;
 use super::steps::with_steps;
 use super::strided::{Rows, write_rows};
-use super::{FlexTensor, Stored, training_tile_rows, with_float};
+use super::{BatchRows, FlexTensor, Stored, with_float};
 use crate::direction::Direction;
 
 /// The most bytes that a tape may have. What needs more is computed again instead: from about here
@@ -35,7 +35,8 @@ fn taped<R: Stored>(
     direction: Direction,
 ) -> (FlexTensor, FlexTensor, Option<FlexTensor>) {
     let (batch, d_features) = (input.shape()[0], input.shape()[1]);
-    let per_row = with_steps::<R, _>(flow, direction, batch, |steps| steps.tape_layout().per_row);
+    let rows = BatchRows::in_training(batch);
+    let per_row = with_steps::<R, _>(flow, direction, rows, |steps| steps.tape_layout().per_row);
     if batch * per_row * size_of::<R>() > MAX_TAPE_BYTES {
         let (output, log_det) = super::forward::transform::<R>(input, flow, direction);
         return (output, log_det, None);
@@ -57,7 +58,7 @@ fn taped<R: Stored>(
     let places: Vec<_> = places.collect();
     let x = Rows::<R>::new(input);
     let context = flow.context.as_ref().map(Rows::<R>::new);
-    with_steps::<R, _>(flow, direction, batch, |steps| {
+    with_steps::<R, _>(flow, direction, BatchRows::in_training(batch), |steps| {
         let layout = steps.tape_layout();
         share(places, |_, (tile, output, log_det, tape)| {
             let rows = tile.len();
@@ -83,7 +84,7 @@ fn tiles(batch: usize, shard_rows: usize) -> Vec<Range<usize>> {
     let shards = (0..batch).step_by(shard_rows);
     let of_shard = |start: usize| {
         let end = (start + shard_rows).min(batch);
-        let rows = training_tile_rows(batch);
+        let rows = BatchRows::in_training(batch).tile;
         (start..end).step_by(rows).map(move |first| first..(first + rows).min(end))
     };
     shards.flat_map(of_shard).collect()

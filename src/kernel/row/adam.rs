@@ -11,6 +11,10 @@ pub(crate) fn adam<R: Real>(
     gradients: &[R],
     moments: [&mut [R]; 2],
 ) {
+    let [means, squares] = &moments;
+    debug_assert!(
+        [gradients.len(), means.len(), squares.len()].iter().all(|&len| len == parameters.len())
+    );
     Step { rates, parameters, gradients, moments }.run();
 }
 
@@ -25,20 +29,20 @@ impl<R: Real> Loop for Step<'_, R> {
     #[inline(always)]
     fn body(self) {
         let Self { rates, parameters, gradients, moments: [means, squares] } = self;
-        let [decay, share, correction] =
-            [rates.decay, rates.share, rates.correction].map(|both| both.map(R::from_f64));
+        let [decay, share] = [rates.decay, rates.share].map(|both| both.map(R::from_f64));
+        let (penalty, taken) = (R::from_f64(rates.penalty), R::from_f64(rates.taken));
+        let correction = R::from_f64(rates.correction);
         let epsilon = R::from_f64(rates.epsilon);
-        let keep = R::from_f64(rates.keep);
         let learning_rate = R::from_f64(rates.learning_rate);
         let moments = means.iter_mut().zip(squares);
         for ((parameter, &gradient), (mean, square)) in
             parameters.iter_mut().zip(gradients).zip(moments)
         {
+            let gradient = *parameter * penalty + gradient;
             *mean = *mean * decay[0] + gradient * share[0];
             *square = *square * decay[1] + gradient * gradient * share[1];
-            let root = (*square * correction[1]).sqrt();
-            let direction = *mean * correction[0] / (root + epsilon);
-            *parameter = *parameter * keep - direction * learning_rate;
+            let direction = *mean * correction / (square.sqrt() + epsilon);
+            *parameter = *parameter - (*parameter * taken + direction * learning_rate);
         }
     }
 }
