@@ -98,7 +98,8 @@
 //!
 //! burn differentiates once: the score, the gradient of a log-density by its input, works, and
 //! training by it (score matching) does not. Its `AdamConfig` has an epsilon of 1e-5, where PyTorch
-//! has 1e-8, and its gradient clipping takes each tensor by itself, not the global norm.
+//! has 1e-8, and its gradient clipping takes each tensor by itself, not the global norm: [`optim`] has
+//! both as PyTorch.
 
 pub use burn;
 pub use rand;

@@ -11,8 +11,8 @@ use crate::order::Order;
 /// What stands between the layers of a preset, so that features meet others in each.
 ///
 /// With alternating masks alone the features of one half are never given each other, only the other half;
-/// `cargo bench --bench mixing` measures what that costs on a table. Permutations are drawn from a generator of a fixed seed: a preset is the same architecture each
-/// time.
+/// `cargo bench --bench mixing` measures what that costs on a table. Permutations are drawn from a generator of
+/// a fixed seed: a preset is the same architecture each time.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
 pub enum Mixing {
     /// [`Lu`](Self::Lu) from four features on, and nothing below.
