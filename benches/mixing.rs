@@ -40,6 +40,11 @@ fn main() {
     };
     let tables = ["digits16", "digits64"];
     let flows = ["real_nvp", "nsf", "maf"];
+    let known = |name: &&String| tables.iter().chain(&flows).any(|known| known == name);
+    if let Some(unknown) = chosen.iter().find(|name| !known(name)) {
+        eprintln!("there is no `{unknown}`, only {} and {}", tables.join(", "), flows.join(", "));
+        std::process::exit(1);
+    }
     for table in tables.into_iter().filter(|table| wanted(table, &tables)) {
         let pixels = match table {
             "digits16" => halved(&digits()),

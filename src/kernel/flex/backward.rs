@@ -102,23 +102,23 @@ fn pass<R: Stored>(
     let mut input_gradient = wanted.input.then(|| vec![R::ZERO; batch * d_features]);
     let mut context_gradient = wanted.context.then(|| vec![R::ZERO; batch * d_context]);
     let mut tape = tape.as_mut().map(R::storage_mut);
-    let shards =
-        with_steps::<R, _>(flow, target.direction(), BatchRows::in_training(batch), |steps| {
-            let offsets = steps_offsets(steps, &offsets, target.direction());
-            let log_probs = log_prob.chunks_mut(shard_rows);
-            let inputs = chunks(&mut input_gradient, shard_rows * d_features, n_shards);
-            let contexts = chunks(&mut context_gradient, shard_rows * d_context, n_shards);
-            let layout = steps.tape_layout();
-            let tapes = chunks(&mut tape, shard_rows * layout.per_row, n_shards);
-            let places = log_probs.zip(inputs).zip(contexts).zip(tapes).collect();
-            let pass = Pass { steps, layout: &layout, offsets: &offsets, target, input, flow };
-            share(places, |index, (((log_prob, input), context), tape)| {
-                let mut weights = take_buffer::<R>(n_wanted);
-                let shard = Shard { log_prob, tape, input, context, weights: &mut weights };
-                pass.shard(index * shard_rows, shard);
-                weights
-            })
-        });
+    let rows = BatchRows::in_training(batch);
+    let shards = with_steps::<R, _>(flow, target.direction(), rows, |steps| {
+        let offsets = steps_offsets(steps, &offsets, target.direction());
+        let log_probs = log_prob.chunks_mut(shard_rows);
+        let inputs = chunks(&mut input_gradient, shard_rows * d_features, n_shards);
+        let contexts = chunks(&mut context_gradient, shard_rows * d_context, n_shards);
+        let layout = steps.tape_layout();
+        let tapes = chunks(&mut tape, shard_rows * layout.per_row, n_shards);
+        let places = log_probs.zip(inputs).zip(contexts).zip(tapes).collect();
+        let pass = Pass { steps, layout: &layout, offsets: &offsets, target, input, flow };
+        share(places, |index, (((log_prob, input), context), tape)| {
+            let mut weights = take_buffer::<R>(n_wanted);
+            let shard = Shard { log_prob, tape, input, context, weights: &mut weights };
+            pass.shard(index * shard_rows, shard);
+            weights
+        })
+    });
 
     let sums = |shape: &Shape, arrangement: &Option<Arrangement>, offset: Option<usize>| {
         let range = offset?..offset? + shape.num_elements();

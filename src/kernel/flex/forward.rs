@@ -55,11 +55,11 @@ fn for_each_tile<R: Stored, T: Send>(
     finish: impl Fn(&[R], &[R], T) + Sync,
 ) {
     let batch = input.shape()[0];
-    let rows_of = BatchRows::in_evaluation(batch);
-    let tile_rows = rows_of.tile;
+    let batch_rows = BatchRows::in_evaluation(batch);
+    let tile_rows = batch_rows.tile;
     let x = Rows::<R>::new(input);
     let context = flow.context.as_ref().map(Rows::<R>::new);
-    with_steps::<R, _>(flow, direction, rows_of, |steps| {
+    with_steps::<R, _>(flow, direction, batch_rows, |steps| {
         let layout = steps.scratch_layout();
         let sizes = [steps.d_features, 1, steps.d_context, layout.per_row];
         share(places, |index, place| {
