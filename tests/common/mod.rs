@@ -12,12 +12,17 @@ use normalizing_flows::univariate::{UnivariateConfig, UnivariateMap};
 use normalizing_flows::{MaskedCoupling, MaskedCouplingConfig, cast};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
-/// The CPU device of the enabled features, also when a GPU backend is enabled beside it.
+/// The CPU device of the enabled features, also when a GPU backend is enabled beside it. Where both are
+/// enabled, `BURN_DEVICE=ndarray` makes it the other one.
 #[cfg_attr(
-    all(feature = "ndarray", not(feature = "flex")),
+    feature = "ndarray",
     expect(deprecated, reason = "the feature is offered for as long as burn has it")
 )]
 pub fn cpu() -> Device {
+    #[cfg(all(feature = "flex", feature = "ndarray"))]
+    if std::env::var("BURN_DEVICE").is_ok_and(|device| device == "ndarray") {
+        return Device::ndarray();
+    }
     #[cfg(feature = "flex")]
     return Device::flex();
     #[cfg(all(feature = "ndarray", not(feature = "flex")))]
