@@ -9,7 +9,7 @@ use burn::tensor::{DType, Shape};
 use super::super::arrangement::{Arrangement, parts};
 use super::super::lower::{LayerSpec, LinearSpec, NetworkSpec, OperationSpec};
 use super::super::ops::FlowTensors;
-use super::super::row::linear::{copies_weight, transpose};
+use super::super::row::linear::{prefers_columns, transpose};
 use super::super::row::{Activation, Linear};
 use super::super::threads::share;
 use super::super::tile::{
@@ -84,8 +84,7 @@ impl<'a, R: Stored> Weight<'a, R> {
         // Of rank 2 are also shared parameters, which no product reads; they are too few to matter.
         let &[d_input, d_output] = self.shape.as_slice() else { return false };
         let large = batch >= COLUMNS_FROM_ROWS && self.data.len() >= COLUMNS_FROM_LEN;
-        // Else every tile would copy it.
-        large || (batch > tile && copies_weight::<R>([d_input, d_output], tile))
+        large || (batch > tile && prefers_columns::<R>([d_input, d_output], tile))
     }
 
     fn put_columns(&mut self, place: &'a mut [R]) {

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use super::Loop;
 use super::activation::Activation;
-use super::product::{Matrix, Order, copies_rows, product, product_in_part};
+use super::product::{self, Matrix, Order, product, product_in_part};
 use super::real::Real;
 
 /// A linear layer with the activation that follows it.
@@ -233,9 +233,10 @@ impl<R: Real> Linear<'_, R> {
     }
 }
 
-/// Whether a tile of so many rows copies a weight of this shape that lies row after row.
-pub(crate) fn copies_weight<R: Real>([d_input, d_output]: [usize; 2], rows: usize) -> bool {
-    copies_rows::<R>([rows, d_output, d_input])
+/// Whether a tile of so many rows takes longer with a weight of this shape as it lies than with one that lies
+/// column after column.
+pub(crate) fn prefers_columns<R: Real>([d_input, d_output]: [usize; 2], rows: usize) -> bool {
+    product::prefers_columns::<R>([rows, d_output, d_input])
 }
 
 /// Writes a matrix of `rows` rows column after column.

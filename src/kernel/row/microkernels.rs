@@ -3,6 +3,8 @@
 
 #![expect(unsafe_code, reason = "the `gemm` crates take pointers and strides")]
 
+#[cfg(target_arch = "x86_64")]
+use super::blocks;
 use super::isa::Isa;
 
 /// A product as `gemm` takes it.
@@ -29,6 +31,14 @@ pub(crate) struct Operand<R> {
 
 /// A float type for which `gemm` has microkernels: functions for a small block of a product.
 pub(crate) trait Microkernels: Sized {
+    /// Computes a product by microkernels of our own, if the instruction set has any that take it.
+    ///
+    /// # Safety
+    ///
+    /// All elements of the three matrices may be accessed through their pointers, and the product
+    /// overlaps with neither operand.
+    unsafe fn product_by_blocks(arch: pulp::Arch, call: &Call<Self>) -> bool;
+
     /// How many rows of a product the largest of them takes.
     fn rows(isa: Isa) -> usize;
 
@@ -98,6 +108,23 @@ macro_rules! product_by {
 macro_rules! impl_microkernels {
     ($float:ident, $gemm:ident, $avx512_lanes:literal, $avx2_lanes:literal) => {
         impl Microkernels for $float {
+            #[cfg(target_arch = "x86_64")]
+            unsafe fn product_by_blocks(arch: pulp::Arch, call: &Call<Self>) -> bool {
+                match arch {
+                    pulp::Arch::V3(simd) if blocks::takes(call) => {
+                        // SAFETY: the caller answers for the matrices.
+                        unsafe { blocks::multiply(simd, *call) };
+                        true
+                    }
+                    _ => false,
+                }
+            }
+
+            #[cfg(not(target_arch = "x86_64"))]
+            unsafe fn product_by_blocks(_: pulp::Arch, _: &Call<Self>) -> bool {
+                false
+            }
+
             fn rows(isa: Isa) -> usize {
                 use $gemm::microkernel::scalar::$float as baseline;
                 #[cfg(target_arch = "x86_64")]
@@ -129,44 +156,65 @@ impl_microkernels!(f32, gemm_f32, 16, 8);
 impl_microkernels!(f64, gemm_f64, 8, 4);
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::isa::in_use;
     use super::super::real::Real;
     use super::*;
 
-    /// Of whole numbers, so that every order of summing gives the same.
-    fn is_the_sum_of_products<R: Real>(isa: Isa, [m, n, k]: [usize; 3], accumulate: bool) {
-        let numbers = |len: usize, modulus: usize| -> Vec<R> {
-            (0..len).map(|i| R::from_f64((i * 7 % modulus) as f64 - 3.0)).collect()
+    /// Checks a product of whole numbers, whose sums are exact, so that every order of summing gives the same.
+    /// The matrices lie in larger ones, of whose other numbers nothing is read or written.
+    pub fn is_the_sum_of_products<R: Real>(
+        multiply: impl Fn(Call<R>),
+        [m, n, k]: [usize; 3],
+        accumulate: bool,
+    ) {
+        let numbers = |rows: usize, columns: usize, stride: usize, modulus: usize| -> Vec<R> {
+            let number = |i: usize| match i % stride < rows {
+                true => R::from_f64((i * 7 % modulus) as f64 - 3.0),
+                false => R::from_f64(f64::NAN),
+            };
+            (0..columns * stride).map(number).collect()
         };
-        let (lhs, rhs, before) = (numbers(m * k, 11), numbers(k * n, 13), numbers(m * n, 5));
+        let column = m + 3;
+        let before = numbers(m, n, column, 5);
         // Column after column, and row after row.
-        for [(lhs_column, lhs_row), (rhs_column, rhs_row)] in
-            [[(m, 1), (k, 1)], [(m, 1), (1, n)], [(1, k), (k, 1)], [(1, k), (1, n)]]
+        for (lhs_in_columns, rhs_in_columns) in
+            [(true, true), (true, false), (false, true), (false, false)]
         {
-            let mut product = before.clone();
+            let matrix = |rows: usize, columns: usize, in_columns: bool, modulus: usize| {
+                let (len, lines) = if in_columns { (rows, columns) } else { (columns, rows) };
+                let stride = len + 2;
+                let (column, row) = if in_columns { (stride, 1) } else { (1, stride) };
+                (numbers(len, lines, stride, modulus), column, row)
+            };
+            let (lhs, lhs_column, lhs_row) = matrix(m, k, lhs_in_columns, 11);
+            let (rhs, rhs_column, rhs_row) = matrix(k, n, rhs_in_columns, 13);
             let operand = |matrix: &[R], column: usize, row: usize| Operand {
                 data: matrix.as_ptr(),
                 column: column as isize,
                 row: row as isize,
             };
-            let call = Call {
+            let mut product = before.clone();
+            multiply(Call {
                 sizes: [m, n, k],
                 product: product.as_mut_ptr(),
-                column: m as isize,
+                column: column as isize,
                 accumulate,
                 lhs: operand(&lhs, lhs_column, lhs_row),
                 rhs: operand(&rhs, rhs_column, rhs_row),
-            };
-            // SAFETY: the matrices lie in their buffers without gaps, either way.
-            unsafe { R::capped_product(isa, call) };
-            for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+            });
+            for (i, j) in (0..column).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                let found = product[j * column + i];
+                if i >= m {
+                    assert!(found.to_f64().is_nan(), "{m} × {n} × {k}: {i}, {j} was written");
+                    continue;
+                }
                 let term = |l: usize| {
                     lhs[l * lhs_column + i * lhs_row] * rhs[j * rhs_column + l * rhs_row]
                 };
-                let start = if accumulate { before[j * m + i] } else { R::ZERO };
+                let start = if accumulate { before[j * column + i] } else { R::ZERO };
                 let expected = start + (0..k).map(term).sum::<R>();
-                assert_eq!(product[j * m + i], expected, "{isa:?}, {m} × {n} × {k}: {i}, {j}");
+                assert_eq!(found, expected, "{m} × {n} × {k}: {i}, {j}");
             }
         }
     }
@@ -176,8 +224,12 @@ mod tests {
         for isa in [Isa::Baseline, Isa::Avx2].into_iter().filter(|isa| *isa <= in_use().isa) {
             for sizes in [[1, 1, 1], [5, 1, 9], [2, 7, 2], [64, 9, 5], [61, 65, 40], [130, 33, 7]] {
                 for accumulate in [false, true] {
-                    is_the_sum_of_products::<f32>(isa, sizes, accumulate);
-                    is_the_sum_of_products::<f64>(isa, sizes, accumulate);
+                    // SAFETY: the matrices of the call are in their buffers.
+                    let single = |call| unsafe { f32::capped_product(isa, call) };
+                    is_the_sum_of_products(single, sizes, accumulate);
+                    // SAFETY: the same.
+                    let double = |call| unsafe { f64::capped_product(isa, call) };
+                    is_the_sum_of_products(double, sizes, accumulate);
                 }
             }
         }

@@ -9,6 +9,8 @@ pub(crate) mod activation;
 mod activation_loops;
 pub(crate) mod adam;
 pub(crate) mod affine;
+#[cfg(target_arch = "x86_64")]
+mod blocks;
 mod exp;
 pub(crate) mod fixed;
 pub(crate) mod gate;

@@ -1,6 +1,7 @@
-//! Matrix products on slices, by the `gemm` crate, on the calling thread.
+//! Matrix products on slices, on the calling thread: by `blocks` where it has microkernels for the instruction
+//! set, by the `gemm` crate elsewhere.
 
-use super::isa::in_use;
+use super::isa::{Isa, in_use};
 use super::microkernels::{Call, Operand};
 use super::real::Real;
 
@@ -121,12 +122,15 @@ pub(super) fn product_in_part<R: Real>(
 ///
 /// All elements of the three matrices may be accessed through their pointers, and the product
 /// overlaps with neither operand.
-#[expect(unsafe_code, reason = "the `gemm` crate takes pointers and strides")]
+#[expect(unsafe_code, reason = "blocks and the `gemm` crate take pointers and strides")]
 unsafe fn multiply<R: Real>(call: Call<R>) {
     let in_use = in_use();
     let Call { sizes: [m, n, k], product, column, accumulate, lhs, rhs } = call;
     // SAFETY: the caller answers for the matrices; `R` is `f32` or `f64`, which `gemm` supports.
     unsafe {
+        if R::product_by_blocks(in_use.arch, &call) {
+            return;
+        }
         if in_use.is_capped {
             return R::capped_product(in_use.isa, call);
         }
@@ -157,17 +161,29 @@ unsafe fn multiply<R: Real>(call: Call<R>) {
 /// In so many strips of rows a product takes no longer than in one.
 const MAX_STRIPS: usize = 2;
 
-/// The most rows that a product may have for `gemm` to read a right operand of `k × n` that lies
-/// row after row where it is. If there are more it copies it first, into memory that it allocates.
-/// What lies column after column it always reads where it is.
+/// The most rows that a product may have for a right operand of `k × n` that lies row after row to be read
+/// where it is. If there are more, `gemm` copies it first, into memory that it allocates. What lies column
+/// after column it always reads where it is, as `blocks` does both.
 fn max_rows_in_place<R: Real>([n, k]: [usize; 2]) -> usize {
     // Single columns and sums of two have ways of their own. On aarch64 both orders are copied, so
     // that nothing is to be gained.
-    let never_copied = n <= 1 || k <= 2 || cfg!(target_arch = "aarch64");
+    let never_copied = n <= 1 || k <= 2 || has_blocks() || cfg!(target_arch = "aarch64");
     if never_copied { usize::MAX } else { 2 * R::rows(in_use().isa) }
 }
 
-/// Whether a product copies a right operand that lies row after row.
-pub(super) fn copies_rows<R: Real>([m, n, k]: [usize; 3]) -> bool {
-    m.div_ceil(max_rows_in_place::<R>([n, k])) > MAX_STRIPS
+fn has_blocks() -> bool {
+    in_use().isa == Isa::Avx2
+}
+
+/// The bytes of a right operand from which on `blocks` is slower where it lies row after row: it no longer
+/// stays in the first cache, and each line that is read is left half used.
+const ROWS_ARE_SLOWER_FROM: usize = 1 << 16;
+
+/// Whether a product is slower with a right operand that lies row after row than column after column.
+pub(super) fn prefers_columns<R: Real>([m, n, k]: [usize; 3]) -> bool {
+    if has_blocks() {
+        n * k * size_of::<R>() > ROWS_ARE_SLOWER_FROM
+    } else {
+        m.div_ceil(max_rows_in_place::<R>([n, k])) > MAX_STRIPS
+    }
 }
