@@ -141,7 +141,7 @@ pub use distribution::{
 pub use elementwise::{Elementwise, ElementwiseConfig};
 pub use error::Error;
 pub use flow::{Flow, Inverse, InverseConfig, Layer, LayerConfig, Sequential, SequentialConfig};
-pub use kernel::Program;
+pub use kernel::{Program, release_buffers};
 pub use order::Order;
 pub use parameters::{Settings, cast, with_fresh_ids};
 pub use preset::{GlowConfig, IafConfig, MafConfig, NiceConfig, NsfConfig, RealNvpConfig};

@@ -63,6 +63,36 @@ mod tile;
 #[cfg(not(feature = "flex"))]
 mod unavailable;
 
+/// Frees the memory that the kernels keep from call to call.
+///
+/// On the CPU's `flex` backend the fused kernels keep their buffers, since fresh memory costs about as much as
+/// the arithmetic on it: the activations of a tile per thread, and the gradients of all weights up to eight
+/// times. A service that has loaded a large model, used it and dropped it may call this once. Later calls
+/// allocate what they need, and keep it again.
+///
+/// The buffers of other threads than the calling one are those of rayon's pool that the caller is in (the global
+/// one by default); each is freed as soon as its thread is free. On other backends nothing is kept and nothing
+/// happens.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use normalizing_flows::{Distribution, RealNvpConfig, release_buffers};
+///
+/// let device = Device::default();
+/// let model = RealNvpConfig::new(4).init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+/// let log_prob = model.log_prob(Tensor::zeros([10_000, 4], &device));
+/// drop(model);
+/// release_buffers();
+/// # assert_eq!(log_prob.dims(), [10_000]);
+/// ```
+pub fn release_buffers() {
+    #[cfg(feature = "flex")]
+    flex::release();
+}
+
 #[cfg(feature = "flex")]
 pub(crate) use lower::{Lowered, lower};
 pub use operation::{KernelBase, KernelMap, Operation, Reason};

@@ -15,6 +15,8 @@ mod steps;
 mod strided;
 mod tape;
 
+use std::sync::Mutex;
+
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::TensorData;
@@ -23,7 +25,10 @@ use super::ops::{FlowTensors, KernelOps};
 use super::row::Real;
 use crate::direction::Direction;
 
+use buffers::Pool;
+
 pub(super) use backward::{Gradients, WantedGradients, gradients, log_prob_with_gradients, scale};
+pub(super) use buffers::release;
 pub(super) use optim::{adam, sum_of_squares};
 pub(super) use shard::BackwardTarget;
 pub(super) use strided::uniform_value;
@@ -60,6 +65,8 @@ pub(super) trait Stored: Real {
     fn storage_mut(tensor: &mut FlexTensor) -> &mut [Self];
     /// A tensor of these numbers.
     fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor;
+    /// The buffers that wait for a next call.
+    fn pool() -> &'static Mutex<Pool<Self>>;
 }
 
 macro_rules! impl_stored {
@@ -73,6 +80,10 @@ macro_rules! impl_stored {
             }
             fn tensor(values: Vec<Self>, shape: &[usize]) -> FlexTensor {
                 FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
+            }
+            fn pool() -> &'static Mutex<Pool<Self>> {
+                static POOL: Mutex<Pool<$float>> = Mutex::new(Pool::new());
+                &POOL
             }
         }
     )+};

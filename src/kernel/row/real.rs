@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
-use std::sync::Mutex;
+use std::thread::LocalKey;
 
 use super::microkernels::Microkernels;
 use super::{exp, ln};
@@ -45,12 +45,26 @@ pub(crate) trait Real:
     fn erf(self) -> Self;
     fn sin_cos(self) -> (Self, Self);
 
-    /// Runs `f` on a buffer of this thread that holds at least `len` numbers, left over from the
-    /// calls before. It grows and is kept: a second call of the same size allocates nothing.
-    fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [Self]) -> T) -> T;
+    /// The buffer of each thread for [`with_scratch`](Self::with_scratch).
+    fn scratch() -> &'static LocalKey<RefCell<Vec<Self>>>;
 
-    /// Buffers that outlive a task, to be taken and put back.
-    fn pool() -> &'static Mutex<Vec<Vec<Self>>>;
+    /// Runs `f` on a buffer of this thread that holds `len` numbers, left over from the calls before. It
+    /// grows and is kept: a second call of the same size allocates nothing.
+    fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [Self]) -> T) -> T {
+        Self::scratch().with_borrow_mut(|scratch| {
+            if scratch.len() < len {
+                // What it held is of no use: growing would copy it, or hold both.
+                *scratch = Vec::new();
+                *scratch = vec![Self::ZERO; len];
+            }
+            f(&mut scratch[..len])
+        })
+    }
+
+    /// Frees the buffer of this thread.
+    fn free_scratch() {
+        Self::scratch().with_borrow_mut(|scratch| *scratch = Vec::new());
+    }
 }
 
 macro_rules! impl_real {
@@ -103,23 +117,11 @@ macro_rules! impl_real {
                 $float::sin_cos(self)
             }
 
-            fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [Self]) -> T) -> T {
+            fn scratch() -> &'static LocalKey<RefCell<Vec<Self>>> {
                 thread_local! {
                     static SCRATCH: RefCell<Vec<$float>> = const { RefCell::new(Vec::new()) };
                 }
-                SCRATCH.with_borrow_mut(|scratch| {
-                    if scratch.len() < len {
-                        // What it held is of no use: growing would copy it, or hold both.
-                        *scratch = Vec::new();
-                        *scratch = vec![0.0; len];
-                    }
-                    f(&mut scratch[..len])
-                })
-            }
-
-            fn pool() -> &'static Mutex<Vec<Vec<Self>>> {
-                static POOL: Mutex<Vec<Vec<$float>>> = Mutex::new(Vec::new());
-                &POOL
+                &SCRATCH
             }
         }
     };
