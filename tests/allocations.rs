@@ -1,5 +1,5 @@
-//! Without gradients the fused kernels allocate their results, and beyond that only what does not
-//! grow with the batch.
+//! The fused kernels allocate their results, the gradients of all weights among them, and beyond that only what
+//! does not grow with the batch.
 
 #![cfg(feature = "flex")]
 
@@ -8,8 +8,11 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use normalizing_flows::burn::module::Module;
+use normalizing_flows::burn::optim::GradientsParams;
 use normalizing_flows::burn::tensor::{Device, FloatDType, Tensor};
 use normalizing_flows::conditioner::{MlpConfig, ResidualMlpConfig};
+use normalizing_flows::optim::AdamConfig;
 use normalizing_flows::preset::Mixing;
 use normalizing_flows::{Distribution, Flow, NormalizingFlow, NsfConfig, RealNvpConfig, cast};
 
@@ -63,6 +66,41 @@ fn only_results_grow_with_the_batch() {
         only_results_of(&cast(affine.clone(), dtype), d, dtype, &device);
     }
     only_results_of(&splines, d, FloatDType::F32, &device);
+    for dtype in [FloatDType::F32, FloatDType::F64] {
+        only_gradients_of(cast(affine.clone(), dtype), d, dtype);
+    }
+    only_gradients_of(splines, d, FloatDType::F32);
+}
+
+/// Training steps after the first.
+fn only_gradients_of(model: NormalizingFlow, d: usize, dtype: FloatDType) {
+    let training = Device::flex().autodiff();
+    let number = if dtype == FloatDType::F64 { size_of::<f64>() } else { size_of::<f32>() };
+    let gradients = model.num_params() * number;
+    let mut model = Some(model.to_device(&training).train());
+    let mut adam = AdamConfig::new().init();
+    let mut bytes = |rows: usize| {
+        let x = Tensor::<2>::zeros([rows, d], (&training, dtype.into()));
+        let mut step = || {
+            let before = model.take().expect("each step gives it back");
+            let loss = -before.log_prob(x.clone()).mean();
+            let gradients = GradientsParams::from_grads(loss.backward(), &before);
+            model = Some(adam.step(1e-3, before, gradients));
+        };
+        // The scratch of a thread and the state of Adam are allocated once.
+        (0..10).map(|_| allocated(&mut step)).min().expect("ten steps")
+    };
+    for rows in [256, 1024] {
+        let bytes = bytes(rows);
+        // A tape, or an activation, would be thousands of bytes per row.
+        assert!(
+            bytes < gradients + (1 << 18),
+            "{dtype:?}: {bytes} bytes for {rows} rows, of which {gradients} are gradients"
+        );
+    }
+    let grown = (bytes(4096) - bytes(1024)) / (4096 - 1024);
+    // The log-density, its gradient and what the loss makes of it.
+    assert!(grown <= 6 * number, "{dtype:?}: {grown} bytes per row of a training step");
 }
 
 fn only_results_of(model: &NormalizingFlow, d: usize, dtype: FloatDType, device: &Device) {

@@ -533,7 +533,7 @@ fn same_bits(configs: &[MaskedCouplingConfig]) {
             })
         };
         let one = of(1);
-        for threads in [2, 3, 7] {
+        for threads in [2, 3, 7, 16, 64] {
             assert!(of(threads) == one, "{loss:?} on {threads} threads");
         }
     }
