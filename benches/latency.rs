@@ -9,11 +9,14 @@
 //! Prints a line of JSON for each model, in milliseconds, medians of five processes. The models are those of the
 //! workloads of the same names (`workloads.rs`); `peers/bench_peers.py --latency` times the peers' warm calls.
 
+mod median;
+
 use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
+use median::{median, rounded_median};
 use normalizing_flows::burn::tensor::Device;
 use normalizing_flows::conditioner::{MlpConfig, NetworkConfig};
 use normalizing_flows::io::{load_model, save_model};
@@ -131,13 +134,7 @@ fn medians(lines: &[Map<String, Value>]) -> Map<String, Value> {
     let keys = lines.iter().flat_map(Map::keys).cloned();
     keys.map(|key| {
         let values = lines.iter().filter_map(|line| line.get(&key)?.as_f64()).collect();
-        let value = (median(values) * 1e4).round() / 1e4;
-        (key, json!(value))
+        (key, json!(rounded_median(values)))
     })
     .collect()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
 }

@@ -1,8 +1,12 @@
 //! What the benchmarks of whole models share: a model in training, and medians.
 
+#[path = "../median/mod.rs"]
+mod median;
+
 use std::hint::black_box;
 use std::time::Instant;
 
+use median::rounded_median;
 use normalizing_flows::burn::optim::{GradientsParams, ModuleOptimizer};
 use normalizing_flows::burn::tensor::{Device, Tensor};
 use normalizing_flows::optim::AdamConfig;
@@ -95,11 +99,5 @@ fn medians_ms(
             }
         }
     }
-    milliseconds.into_iter().map(median).collect()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let median = (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0;
-    (median * 1e4).round() / 1e4
+    milliseconds.into_iter().map(rounded_median).collect()
 }

@@ -337,8 +337,9 @@ impl<R: Vectors> Rows<R> {
                         *sum = R::mul_add(simd, vector, factor, *sum);
                     }
                 }
-                lhs = lhs.offset(self.stride);
-                rhs = rhs.offset(call.rhs.row);
+                // After the last term they are beyond their matrices, and nothing is read there.
+                lhs = lhs.wrapping_offset(self.stride);
+                rhs = rhs.wrapping_offset(call.rhs.row);
             }
             let product = self.product.offset(first as isize * call.column);
             if self.new == (0..M * lanes) {
