@@ -12,6 +12,7 @@ mod common;
 mod layers;
 mod linear;
 mod pair;
+mod threads;
 
 use common::{Opaque, host, rng};
 use normalizing_flows::burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -505,36 +506,6 @@ fn other_bases_and_samples_with_gradients_agree() {
         for (a, b) in a_gradients.iter().zip(&b_gradients) {
             let (a, b) = (a.as_ref().expect("a gradient"), b.as_ref().expect("a gradient"));
             assert_agree("gradient", a, b, 2e-5);
-        }
-    }
-}
-
-#[test]
-fn any_number_of_threads_gives_the_same_bits() {
-    for d_hidden in [[40, 24], [520, 515]] {
-        same_bits(&alternating(5, 2, &relu(&d_hidden)));
-    }
-    same_bits(&splines_over_residual(5, 2));
-}
-
-fn same_bits(configs: &[MaskedCouplingConfig]) {
-    let device = Device::flex().autodiff();
-    let pair = pair(configs, FloatDType::F32, &device);
-    let x = noise([1500, 5], FloatDType::F32, &device, &mut rng(1)).require_grad();
-    for loss in LOSSES {
-        let of = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            let pool = pool.expect("a pool of threads");
-            pool.install(|| {
-                let Outcome { values, parameters, input, .. } =
-                    outcome(loss, &pair.fused, &x, None);
-                let plain = loss.of(&pair.fused.valid(), &x.clone().inner(), None).0;
-                (values, parameters, input, plain)
-            })
-        };
-        let one = of(1);
-        for threads in [2, 3, 7, 16, 64] {
-            assert!(of(threads) == one, "{loss:?} on {threads} threads");
         }
     }
 }

@@ -9,9 +9,9 @@ use super::super::row::Real;
 use super::super::threads::share;
 use super::super::tile::{Offsets, Step, Steps};
 use super::buffers::{give_back, take_buffer};
-use super::shard::{BackwardTarget, Pass, Shard};
+use super::shard::{BackwardTarget, OwnRows, Pass};
 use super::steps::with_steps;
-use super::{BatchRows, FlexTensor, Stored, with_float};
+use super::{BatchRows, FlexTensor, Stored, phases, with_float};
 use crate::direction::Direction;
 
 /// The least rows of a shard where there are more than two: each shard costs a pass over the
@@ -101,23 +101,33 @@ fn pass<R: Stored>(
     let mut log_prob = vec![R::ZERO; batch];
     let mut input_gradient = wanted.input.then(|| vec![R::ZERO; batch * d_features]);
     let mut context_gradient = wanted.context.then(|| vec![R::ZERO; batch * d_context]);
-    let mut tape = tape.as_mut().map(R::storage_mut);
+    let tape = tape.as_mut().map(R::storage_mut);
     let rows = BatchRows::in_training(batch);
     let shards = with_steps::<R, _>(flow, target.direction(), rows, |steps| {
         let offsets = steps_offsets(steps, &offsets, target.direction());
-        let log_probs = log_prob.chunks_mut(shard_rows);
-        let inputs = chunks(&mut input_gradient, shard_rows * d_features, n_shards);
-        let contexts = chunks(&mut context_gradient, shard_rows * d_context, n_shards);
         let layout = steps.tape_layout();
-        let tapes = chunks(&mut tape, shard_rows * layout.per_row, n_shards);
-        let places = log_probs.zip(inputs).zip(contexts).zip(tapes).collect();
-        let pass = Pass { steps, layout: &layout, offsets: &offsets, target, input, flow };
-        share(places, |index, (((log_prob, input), context), tape)| {
-            let mut weights = take_buffer::<R>(n_wanted);
-            let shard = Shard { log_prob, tape, input, context, weights: &mut weights };
-            pass.shard(index * shard_rows, shard);
-            weights
-        })
+        let pass = Pass { rows, steps, layout: &layout, offsets: &offsets, target, input, flow };
+        let may_divide = tape.is_none() && steps.keep_bits_in_any_tile();
+        let mut own = OwnRows {
+            log_prob: &mut log_prob,
+            tape,
+            input: input_gradient.as_deref_mut(),
+            context: context_gradient.as_deref_mut(),
+        };
+        let threads = rayon::current_num_threads();
+        match phases::pay(threads, n_shards, [batch, rows.tile], may_divide) {
+            Some(piece_rows) => {
+                vec![phases::sums(&pass, own, n_wanted, [shard_rows, piece_rows])]
+            }
+            None => {
+                let shards = (0..n_shards).map(|_| own.take_front(shard_rows));
+                share(shards.collect(), |index, shard| {
+                    let mut sums = take_buffer::<R>(n_wanted);
+                    pass.shard(index * shard_rows, shard, &mut sums);
+                    sums
+                })
+            }
+        }
     });
 
     let sums = |shape: &Shape, arrangement: &Option<Arrangement>, offset: Option<usize>| {
@@ -173,14 +183,6 @@ fn sum_in_order<R: Real>(shards: &[Vec<R>], range: std::ops::Range<usize>) -> Ve
         sums.iter_mut().zip(&shard[range.clone()]).for_each(|(sum, &term)| *sum += term);
     }
     sums
-}
-
-/// The chunks of a buffer, if there is one.
-fn chunks<R, B: AsMut<[R]>>(buffer: &mut Option<B>, len: usize, n: usize) -> Vec<Option<&mut [R]>> {
-    match buffer {
-        Some(buffer) => buffer.as_mut().chunks_mut(len).map(Some).collect(),
-        None => (0..n).map(|_| None).collect(),
-    }
 }
 
 /// The offsets of each step, in the order of the steps.

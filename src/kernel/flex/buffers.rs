@@ -94,6 +94,13 @@ pub(super) fn split<R, const N: usize>(mut buffer: &mut [R], sizes: [usize; N]) 
     })
 }
 
+/// Cuts the first `len` values off.
+pub(super) fn take_front<'a, R>(rest: &mut &'a mut [R], len: usize) -> &'a mut [R] {
+    let (front, others) = std::mem::take(rest).split_at_mut(len);
+    *rest = others;
+    front
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

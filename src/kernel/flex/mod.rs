@@ -4,17 +4,20 @@
 //! sums are added in a fixed order, so any number of threads gives the same bits. Without gradients
 //! (`forward`), tiles are independent. With gradients (`backward`), a *shard* is a range of rows
 //! whose tiles one thread takes one after another, adding up the gradients of the weights; the sums
-//! of the shards are then added in order.
+//! of the shards are then added in order. Where there are more threads than shards, the same is done in
+//! two phases (`phases`).
 
 mod backward;
 mod buffers;
 mod forward;
 mod optim;
+mod phases;
 mod shard;
 mod steps;
 mod strided;
 mod tape;
 
+use std::ops::Range;
 use std::sync::Mutex;
 
 use burn::backend::Flex;
@@ -23,6 +26,7 @@ use burn::tensor::TensorData;
 
 use super::ops::{FlowTensors, KernelOps};
 use super::row::Real;
+use super::tile::pieces;
 use crate::direction::Direction;
 
 use buffers::Pool;
@@ -49,10 +53,29 @@ impl BatchRows {
         Self { batch, tile: if batch < 512 { 64 } else { 128 } }
     }
 
+    /// The tiles, of another height if that keeps all threads busy and changes no bits.
+    fn tiles(self, may_change: bool) -> Vec<Range<usize>> {
+        let heights = if may_change { &[128, 64, 32, 16][..] } else { &[self.tile] };
+        let threads = rayon::current_num_threads();
+        pieces(0..self.batch, best_height(self.batch, threads, heights.iter().copied()).0)
+    }
+
     /// Each tile reads and writes the gradients of all weights too.
     fn in_training(batch: usize) -> Self {
         if batch < 1024 { Self::in_evaluation(batch) } else { Self { batch, tile: 256 } }
     }
+}
+
+/// The height of tiles with which so many threads take the shortest time for a batch, and that time, in rows: the
+/// longer of two that are equal. Heights descend.
+fn best_height(batch: usize, threads: usize, heights: impl Iterator<Item = usize>) -> (usize, f64) {
+    /// What a tile takes however few rows it has: reading the weights, and starting every loop.
+    const TILE: f64 = 16.0;
+    let times = heights.map(|height| {
+        let rounds = (batch / height).max(1).div_ceil(threads);
+        (height, rounds as f64 * (height.min(batch) as f64 + TILE))
+    });
+    times.min_by(|a, b| a.1.total_cmp(&b.1)).expect("at least one height")
 }
 
 type FlexTensor = FloatTensor<Flex>;

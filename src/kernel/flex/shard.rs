@@ -1,10 +1,10 @@
-//! A shard: a range of rows whose tiles one thread takes forward and back, one after another.
+//! A tile forward and back, and a shard: a range of rows whose tiles one thread takes one after another.
 
-use burn::backend::{Flex, TensorMetadata};
+use burn::backend::Flex;
 
 use super::super::ops::FlowTensors;
-use super::super::tile::{Backward, Layout, Offsets, Steps, Tile, WeightSums};
-use super::buffers::split;
+use super::super::tile::{Backward, Layout, Offsets, Steps, Sums, Tile, Weights};
+use super::buffers::{split, take_front};
 use super::forward::standard_normal_log_prob;
 use super::strided::{Column, Rows, write_rows};
 use super::{BatchRows, FlexTensor, Stored};
@@ -30,8 +30,9 @@ impl BackwardTarget<'_> {
     }
 }
 
-/// A pass over all rows, of which each shard is a part.
+/// A pass over all rows.
 pub(super) struct Pass<'p, R> {
+    pub rows: BatchRows,
     pub steps: &'p Steps<'p, R>,
     pub layout: &'p Layout,
     pub offsets: &'p [Offsets],
@@ -40,8 +41,8 @@ pub(super) struct Pass<'p, R> {
     pub flow: &'p FlowTensors<Flex>,
 }
 
-/// What a shard reads and writes of its own. Its rows are those of `log_prob`.
-pub(super) struct Shard<'p, R> {
+/// What some rows of a pass read and write of their own.
+pub(super) struct OwnRows<'p, R> {
     /// Out, if the target asks for it.
     pub log_prob: &'p mut [R],
     /// In, if the forward pass left it; it is used up.
@@ -50,72 +51,82 @@ pub(super) struct Shard<'p, R> {
     pub input: Option<&'p mut [R]>,
     /// Out: the gradient of the context, where it is wanted.
     pub context: Option<&'p mut [R]>,
-    /// Out: the gradients of the weights.
-    pub weights: &'p mut [R],
+}
+
+impl<R> OwnRows<'_, R> {
+    /// Cuts the first rows off, or all if there are no more.
+    pub fn take_front(&mut self, rows: usize) -> Self {
+        let all = self.log_prob.len();
+        let rows = rows.min(all);
+        let front = |values: &mut Option<_>| {
+            values.as_mut().map(|values: &mut &mut [R]| {
+                let per_row = values.len() / all;
+                take_front(values, rows * per_row)
+            })
+        };
+        let [tape, input, context] =
+            [&mut self.tape, &mut self.input, &mut self.context].map(front);
+        Self { log_prob: take_front(&mut self.log_prob, rows), tape, input, context }
+    }
 }
 
 impl<R: Stored> Pass<'_, R> {
-    /// The shard whose first row is `start`.
-    pub fn shard(&self, start: usize, shard: Shard<'_, R>) {
-        let Shard { log_prob, tape: mut saved, weights, .. } = shard;
-        let (mut input_gradient, mut context_gradient) = (shard.input, shard.context);
-        let Steps { d_features, d_context, .. } = *self.steps;
-        let tile_rows = BatchRows::in_training(self.input.shape()[0]).tile;
-        let x = Rows::<R>::new(self.input);
-        let context = self.flow.context.as_ref().map(Rows::<R>::new);
-        for (index, log_prob) in log_prob.chunks_mut(tile_rows).enumerate() {
-            let rows = log_prob.len();
-            let (first, in_shard) = (start + index * tile_rows, index * tile_rows);
-            let sizes = [
-                d_features,
-                1,
-                d_context,
-                if context_gradient.is_some() { d_context } else { 0 },
-                if saved.is_some() { 0 } else { self.layout.per_row },
-                self.steps.backward_per_row(),
-            ];
-            R::with_scratch(sizes.iter().sum::<usize>() * rows, |scratch| {
-                let [state, log_det, context_tile, context_back, tape, scratch] =
-                    split(scratch, sizes.map(|size| size * rows));
-                let tape = match &mut saved {
-                    Some(saved) => {
-                        let per_row = self.layout.per_row;
-                        &mut saved[in_shard * per_row..][..rows * per_row]
-                    }
-                    None => {
-                        x.read(first, rows, state);
-                        if let Some(context) = &context {
-                            context.read(first, rows, context_tile);
-                        }
-                        log_det.fill(R::ZERO);
-                        let mut tile =
-                            Tile { state, log_det, context: context_tile, work: &mut *tape };
-                        self.steps.forward(self.layout, &mut tile);
-                        tape
-                    }
-                };
-                self.seed(first, state, log_det, log_prob);
-                let mut back = Backward {
-                    state,
-                    log_det,
-                    context: context_gradient.is_some().then_some(&mut *context_back),
-                    weights: WeightSums { sums: weights, accumulate: index > 0 },
-                    input_wanted: input_gradient.is_some(),
-                };
-                self.steps.backward(self.layout, self.offsets, tape, scratch, &mut back);
-                if let Some(gradient) = &mut input_gradient {
-                    write_rows(
-                        state,
-                        rows,
-                        &mut gradient[in_shard * d_features..][..rows * d_features],
-                    );
-                }
-                if let Some(gradient) = &mut context_gradient {
-                    let to = &mut gradient[in_shard * d_context..][..rows * d_context];
-                    write_rows(context_back, rows, to);
-                }
-            });
+    /// The rows of a shard, from `start` on, tile by tile; adds up the gradients of the weights.
+    pub fn shard(&self, start: usize, mut shard: OwnRows<'_, R>, sums: &mut [R]) {
+        let mut first = start;
+        while !shard.log_prob.is_empty() {
+            let tile = shard.take_front(self.rows.tile);
+            let rows = tile.log_prob.len();
+            let mut weights = Weights::Summed(Sums { sums, accumulate: first > start });
+            self.tile(first, tile, &mut weights);
+            first += rows;
         }
+    }
+
+    /// A tile whose first row is `first`, forward and back.
+    pub fn tile(&self, first: usize, own: OwnRows<'_, R>, weights: &mut Weights<'_, R>) {
+        let rows = own.log_prob.len();
+        let Steps { d_features, d_context, .. } = *self.steps;
+        let sizes = [
+            d_features,
+            1,
+            d_context,
+            if own.context.is_some() { d_context } else { 0 },
+            if own.tape.is_some() { 0 } else { self.layout.per_row },
+            self.steps.backward_per_row(),
+        ];
+        R::with_scratch(sizes.iter().sum::<usize>() * rows, |scratch| {
+            let [state, log_det, context_tile, context_back, tape, scratch] =
+                split(scratch, sizes.map(|size| size * rows));
+            let tape = match own.tape {
+                Some(saved) => saved,
+                None => {
+                    Rows::<R>::new(self.input).read(first, rows, state);
+                    if let Some(context) = &self.flow.context {
+                        Rows::<R>::new(context).read(first, rows, context_tile);
+                    }
+                    log_det.fill(R::ZERO);
+                    let mut tile = Tile { state, log_det, context: context_tile, work: &mut *tape };
+                    self.steps.forward(self.layout, &mut tile);
+                    tape
+                }
+            };
+            self.seed(first, state, log_det, own.log_prob);
+            let mut back = Backward {
+                state,
+                log_det,
+                context: own.context.is_some().then_some(&mut *context_back),
+                weights,
+                input_wanted: own.input.is_some(),
+            };
+            self.steps.backward(self.layout, self.offsets, tape, scratch, &mut back);
+            if let Some(gradient) = own.input {
+                write_rows(state, rows, gradient);
+            }
+            if let Some(gradient) = own.context {
+                write_rows(context_back, rows, gradient);
+            }
+        });
     }
 
     /// Turns the rows that came out and their log-determinants into the gradients of both.

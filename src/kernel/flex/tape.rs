@@ -9,7 +9,7 @@ use super::super::ops::FlowTensors;
 use super::super::threads::share;
 use super::super::tile::{Layout, Steps, Tile};
 use super::backward::{shard_rows, weights_len};
-use super::buffers::split;
+use super::buffers::{split, take_front};
 use super::steps::with_steps;
 use super::strided::{Rows, write_rows};
 use super::{BatchRows, FlexTensor, Stored, with_float};
@@ -96,18 +96,11 @@ fn run<R: Stored>(
 type Place<'p, R> = (Range<usize>, &'p mut [R], &'p mut [R], &'p mut [R]);
 
 /// The rows of each tile of the backward pass: those of a shard start anew.
-fn tiles(batch: usize, shard_rows: usize, tile_rows: usize) -> Vec<Range<usize>> {
+pub(super) fn tiles(batch: usize, shard_rows: usize, tile_rows: usize) -> Vec<Range<usize>> {
     let shards = (0..batch).step_by(shard_rows);
     let of_shard = |start: usize| {
         let end = (start + shard_rows).min(batch);
         (start..end).step_by(tile_rows).map(move |first| first..(first + tile_rows).min(end))
     };
     shards.flat_map(of_shard).collect()
-}
-
-/// Cuts the first `len` values off.
-fn take_front<'a, R>(rest: &mut &'a mut [R], len: usize) -> &'a mut [R] {
-    let (front, others) = std::mem::take(rest).split_at_mut(len);
-    *rest = others;
-    front
 }

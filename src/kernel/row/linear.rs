@@ -48,6 +48,14 @@ impl<R: Real> Linear<'_, R> {
         1 + usize::from(self.bias.is_some())
     }
 
+    /// Whether the products of a row are summed alike in all tiles of at least 16 rows.
+    pub(crate) fn keeps_bits_in_any_tile(&self) -> bool {
+        // Those of a part are fewer.
+        let fewest = |n: usize| if self.parts.is_empty() { n } else { 0 };
+        let sizes = [(self.d_output, self.d_input), (self.d_input, self.d_output)];
+        sizes.into_iter().all(|(n, k)| !product::depends_on_rows([fewest(n), k]))
+    }
+
     /// `output = activation(Wᵀ input + b)`. Into `slope`, where there is one, goes the derivative
     /// of the activation.
     pub(crate) fn forward(
@@ -210,26 +218,49 @@ impl<R: Real> Linear<'_, R> {
         rows: usize,
         accumulate: bool,
     ) {
-        if self.parts.is_empty() {
-            return product(
-                [self.d_output, self.d_input, rows],
-                weight_gradient,
-                Matrix::new(gradient, Order::Rows),
-                Matrix::new(input, Order::Columns),
-                accumulate,
-            );
-        }
-        for part in self.parts.iter().filter(|part| part.n_inputs > 0) {
-            let gradient = &gradient[part.outputs.start * rows..part.outputs.end * rows];
-            product_in_part(
-                [part.outputs.len(), part.n_inputs, rows],
-                &mut weight_gradient[part.outputs.start..],
-                self.d_output,
-                Matrix::new(gradient, Order::Rows),
-                Matrix::new(&input[..part.n_inputs * rows], Order::Columns),
-                accumulate,
-            );
-        }
+        let sizes = [self.d_input, self.d_output];
+        self::weight_gradient(
+            sizes,
+            &self.parts,
+            input,
+            gradient,
+            weight_gradient,
+            rows,
+            accumulate,
+        );
+    }
+}
+
+/// The gradient of a weight of `d_input × d_output`, as [`Linear::weight_gradient`]; also of some inputs of a
+/// layer that is not in parts.
+pub(crate) fn weight_gradient<R: Real>(
+    [d_input, d_output]: [usize; 2],
+    parts: &[Part],
+    input: &[R],
+    gradient: &[R],
+    weight_gradient: &mut [R],
+    rows: usize,
+    accumulate: bool,
+) {
+    if parts.is_empty() {
+        return product(
+            [d_output, d_input, rows],
+            weight_gradient,
+            Matrix::new(gradient, Order::Rows),
+            Matrix::new(input, Order::Columns),
+            accumulate,
+        );
+    }
+    for part in parts.iter().filter(|part| part.n_inputs > 0) {
+        let gradient = &gradient[part.outputs.start * rows..part.outputs.end * rows];
+        product_in_part(
+            [part.outputs.len(), part.n_inputs, rows],
+            &mut weight_gradient[part.outputs.start..],
+            d_output,
+            Matrix::new(gradient, Order::Rows),
+            Matrix::new(&input[..part.n_inputs * rows], Order::Columns),
+            accumulate,
+        );
     }
 }
 

@@ -175,6 +175,12 @@ fn has_blocks() -> bool {
     in_use().isa == Isa::Avx2
 }
 
+/// Whether the order of the sums depends on the number of rows, of at least 16: `gemm` divides long sums
+/// otherwise where both sides of the product are short.
+pub(super) fn depends_on_rows([n, k]: [usize; 2]) -> bool {
+    !has_blocks() && n <= 64 && k > 512
+}
+
 /// The bytes of a right operand from which on `blocks` is slower where it lies row after row: it no longer
 /// stays in the first cache, and each line that is read is left half used.
 const ROWS_ARE_SLOWER_FROM: usize = 1 << 16;

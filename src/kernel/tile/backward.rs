@@ -1,26 +1,19 @@
 //! The gradients of a tile back through the steps.
 
-use super::super::row::linear::sum_rows;
-use super::super::row::{Linear, Real};
+use super::super::row::Real;
 use super::autoregressive::Autoregressive;
 use super::layout::{Layout, StepLayout};
 use super::network::NetworkLayout;
 use super::steps::{Operation, Step, Steps, Widths};
+use super::weights::Weights;
 use crate::direction::Direction;
 
 /// Where the gradients of a step's weights go: an offset for each weight, bias or shared parameter,
 /// in the order of the step; `None` for those that are not wanted.
 pub(in super::super) type Offsets = Vec<Option<usize>>;
 
-/// The gradients of the weights of a flow, summed over rows.
-pub(in super::super) struct WeightSums<'t, R> {
-    pub sums: &'t mut [R],
-    /// Whether to add to what `sums` holds.
-    pub accumulate: bool,
-}
-
 /// What a backward pass needs besides the tape.
-pub(in super::super) struct Backward<'t, R> {
+pub(in super::super) struct Backward<'t, 'w, R> {
     /// In: the gradient of the features that came out. Out: that of the features that came in.
     pub state: &'t mut [R],
     /// The gradient of the log-determinants.
@@ -28,7 +21,7 @@ pub(in super::super) struct Backward<'t, R> {
     /// Out: the gradient of the context, where it is wanted.
     pub context: Option<&'t mut [R]>,
     /// Out: the gradients of the weights.
-    pub weights: WeightSums<'t, R>,
+    pub weights: &'t mut Weights<'w, R>,
     /// Whether the gradient of the features that came in is wanted.
     pub input_wanted: bool,
 }
@@ -81,7 +74,7 @@ impl<R: Real> Steps<'_, R> {
         offsets: &[Offsets],
         tape: &mut [R],
         scratch: &mut [R],
-        back: &mut Backward<'_, R>,
+        back: &mut Backward<'_, '_, R>,
     ) {
         let widths = self.widths();
         if let Some(context) = &mut back.context {
@@ -109,28 +102,5 @@ impl<R: Real> Steps<'_, R> {
                 Operation::Permutation(permutation) => permutation.backward(&mut scratch, back),
             }
         }
-    }
-}
-
-impl<R: Real> WeightSums<'_, R> {
-    /// The gradient of a bias, or of shared parameters: the sum over the rows.
-    pub(super) fn add_rows(&mut self, offset: Option<usize>, gradient: &[R], rows: usize) {
-        if let Some(offset) = offset {
-            let sums = &mut self.sums[offset..][..gradient.len() / rows];
-            sum_rows(gradient, sums, rows, self.accumulate);
-        }
-    }
-
-    /// The gradient of a weight, from the inputs of its layer and the gradient of the outputs.
-    pub(super) fn add_products(
-        &mut self,
-        offset: usize,
-        layer: &Linear<'_, R>,
-        input: &[R],
-        gradient: &[R],
-        rows: usize,
-    ) {
-        let sums = &mut self.sums[offset..][..layer.weight.len()];
-        layer.weight_gradient(input, gradient, sums, rows, self.accumulate);
     }
 }

@@ -78,7 +78,7 @@ impl<R: Real> Coupling<'_, R> {
         step: StepBackward<'_>,
         tape: &mut [R],
         scratch: &mut Scratch<'_, R>,
-        back: &mut Backward<'_, R>,
+        back: &mut Backward<'_, '_, R>,
     ) {
         let StepBackward { direction, layout, offsets, is_first } = step;
         let rows = back.log_det.len();
@@ -101,7 +101,7 @@ impl<R: Real> Coupling<'_, R> {
                 tape,
                 rows,
                 offsets: of_network,
-                weights: &mut back.weights,
+                weights: back.weights,
                 buffers: scratch.buffers.each_mut().map(|buffer| &mut **buffer),
                 context: back.context.as_deref_mut(),
             };

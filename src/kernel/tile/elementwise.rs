@@ -36,13 +36,13 @@ impl<R: Real> Elementwise<'_, R> {
         &self,
         step: StepBackward<'_>,
         tape: &mut [R],
-        back: &mut Backward<'_, R>,
+        back: &mut Backward<'_, '_, R>,
     ) {
         let StepBackward { direction, layout, offsets, .. } = step;
         let rows = back.log_det.len();
         self.map(direction).backward(&self.features, layout, tape, back.state, back.log_det);
         let parameters = &tape[layout.parameters * rows..][..self.parameters.len() * rows];
-        back.weights.add_rows(offsets[0], parameters, rows);
+        back.weights.of_rows(offsets[0], parameters, rows);
     }
 
     fn map(&self, direction: Direction) -> Features<'_, R> {

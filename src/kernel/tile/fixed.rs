@@ -48,7 +48,7 @@ impl Fixed {
         &self,
         step: StepBackward<'_>,
         tape: &[R],
-        back: &mut Backward<'_, R>,
+        back: &mut Backward<'_, '_, R>,
     ) {
         let rows = back.log_det.len();
         let mut saved = tape[step.layout.parameters * rows..].chunks_exact(rows);

@@ -31,19 +31,16 @@ impl<R: Real> Matrix<'_, R> {
         step: StepBackward<'_>,
         tape: &[R],
         scratch: &mut Scratch<'_, R>,
-        back: &mut Backward<'_, R>,
+        back: &mut Backward<'_, '_, R>,
     ) {
         let StepBackward { layout, offsets, is_first, .. } = step;
         let rows = back.log_det.len();
         let [weight, bias, log_det] = offsets[..] else {
             unreachable!("a weight, a bias and a log-determinant")
         };
-        if let Some(weight) = weight {
-            let input = &tape[layout.input * rows..][..back.state.len()];
-            back.weights.add_products(weight, &self.linear, input, back.state, rows);
-        }
-        back.weights.add_rows(bias, back.state, rows);
-        back.weights.add_rows(log_det, back.log_det, rows);
+        let input = &tape[layout.input * rows..][..back.state.len()];
+        back.weights.of_layer([weight, bias], &self.linear, input, back.state, rows);
+        back.weights.of_rows(log_det, back.log_det, rows);
         // What comes before the first step is needed only by who asks for it.
         if !is_first || back.input_wanted {
             let gradient = &mut scratch.input_gradient[..back.state.len()];

@@ -28,7 +28,7 @@ impl Permutation {
     pub(super) fn backward<R: Real>(
         &self,
         scratch: &mut Scratch<'_, R>,
-        back: &mut Backward<'_, R>,
+        back: &mut Backward<'_, '_, R>,
     ) {
         let rows = back.log_det.len();
         let gradient = &mut scratch.input_gradient[..back.state.len()];

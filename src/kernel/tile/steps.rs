@@ -1,6 +1,6 @@
 //! The layers of a flow in the order in which the rows meet them, with their weights as slices.
 
-use super::super::row::{Map, Real};
+use super::super::row::{Linear, Map, Real};
 use super::autoregressive::Autoregressive;
 use super::coupling::Coupling;
 use super::elementwise::Elementwise;
@@ -104,6 +104,25 @@ impl<'a, R: Real> Step<'a, R> {
         }
     }
 
+    /// How many numbers per row the gradients of its weights are sums of, at most.
+    pub(in super::super) fn gradient_terms(&self) -> usize {
+        let of_layer = |layer: &Linear<'_, R>| layer.d_input + layer.d_output;
+        match &self.operation {
+            Operation::Elementwise(elementwise) => elementwise.parameters.len(),
+            Operation::Matrix(matrix) => of_layer(&matrix.linear) + 1,
+            _ => self.linears().map(of_layer).sum(),
+        }
+    }
+
+    /// All linear layers.
+    fn linears(&self) -> impl Iterator<Item = &Linear<'a, R>> {
+        let matrix = match &self.operation {
+            Operation::Matrix(matrix) => Some(&matrix.linear),
+            _ => None,
+        };
+        self.networks().iter().flat_map(Network::linears).chain(matrix)
+    }
+
     /// The map, if there is one, and how many features it transforms.
     fn map(&self) -> Option<(&Map<R>, usize)> {
         match &self.operation {
@@ -128,6 +147,11 @@ pub(super) struct Widths {
 }
 
 impl<R: Real> Steps<'_, R> {
+    /// Whether a row has the same bits in every tile of at least 16 rows that has 16, 32, .. before it.
+    pub(in super::super) fn keep_bits_in_any_tile(&self) -> bool {
+        self.steps.iter().flat_map(Step::linears).all(Linear::keeps_bits_in_any_tile)
+    }
+
     pub(super) fn widths(&self) -> Widths {
         let mut widths = Widths { input: 0, hidden: 0, parameters: 0 };
         for step in &self.steps {

@@ -104,7 +104,7 @@ impl<R: Real> Autoregressive<'_, R> {
         step: StepBackward<'_>,
         tape: &mut [R],
         scratch: &mut Scratch<'_, R>,
-        back: &mut Backward<'_, R>,
+        back: &mut Backward<'_, '_, R>,
     ) {
         let StepBackward { layout, offsets, is_first, .. } = step;
         let rows = back.log_det.len();
@@ -120,7 +120,7 @@ impl<R: Real> Autoregressive<'_, R> {
             tape,
             rows,
             offsets,
-            weights: &mut back.weights,
+            weights: back.weights,
             buffers: scratch.buffers.each_mut().map(|buffer| &mut **buffer),
             context: back.context.as_deref_mut(),
         };
@@ -140,7 +140,12 @@ impl<R: Real> Autoregressive<'_, R> {
     }
 
     /// Adds the gradient of the input to those of the features and the context.
-    fn add_input_gradient(&self, input: &[R], context_wanted: bool, back: &mut Backward<'_, R>) {
+    fn add_input_gradient(
+        &self,
+        input: &[R],
+        context_wanted: bool,
+        back: &mut Backward<'_, '_, R>,
+    ) {
         let rows = back.log_det.len();
         let (of_context, of_features) = input.split_at(self.first_feature() * rows);
         for (place, &index) in self.features.iter().enumerate() {

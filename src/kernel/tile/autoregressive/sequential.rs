@@ -40,7 +40,7 @@ impl<R: Real> Autoregressive<'_, R> {
         step: StepBackward<'_>,
         tape: &mut [R],
         scratch: &mut [R],
-        back: &mut Backward<'_, R>,
+        back: &mut Backward<'_, '_, R>,
     ) {
         let StepBackward { layout, offsets, .. } = step;
         let rows = back.log_det.len();
@@ -61,7 +61,7 @@ impl<R: Real> Autoregressive<'_, R> {
         let (before, parameters) = tape.split_at(layout.parameters * rows);
         let parameters = &parameters[..self.network.output.d_output * rows];
         let input = Self::input(layout);
-        gradients.weights(network_layout, input, before, parameters, offsets, &mut back.weights);
+        gradients.weights(network_layout, input, before, parameters, offsets, back.weights);
         if self.takes_context
             && let Some(context) = &mut back.context
         {

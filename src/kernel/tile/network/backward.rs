@@ -1,6 +1,6 @@
 //! The gradients of a network.
 
-use super::super::backward::WeightSums;
+use super::super::weights::Weights;
 use super::forward::Input;
 use super::layout::{BlockLayout, NetworkLayout};
 use super::{Block, Network};
@@ -14,7 +14,7 @@ pub(in super::super) struct Gradients<'t, 'w, R> {
     pub rows: usize,
     /// Where the gradient of each weight and bias goes, in the order of the weights.
     pub offsets: &'t [Option<usize>],
-    pub weights: &'t mut WeightSums<'w, R>,
+    pub weights: &'t mut Weights<'w, R>,
     /// Room for the gradients of three layers.
     pub buffers: [&'t mut [R]; 3],
     /// The gradient of the context that is added to, where it is wanted.
@@ -66,7 +66,7 @@ struct Back<'t, 'w, R> {
     rows: usize,
     /// Of the layers that are still to come.
     offsets: &'t [Option<usize>],
-    weights: &'t mut WeightSums<'w, R>,
+    weights: &'t mut Weights<'w, R>,
 }
 
 impl<'t, R: Real> Back<'t, '_, R> {
@@ -78,13 +78,9 @@ impl<'t, R: Real> Back<'t, '_, R> {
     fn weights_of(&mut self, layer: &Linear<'_, R>, input: usize, gradient: &[R]) {
         let (before, offsets) = self.offsets.split_at(self.offsets.len() - layer.n_weights());
         self.offsets = before;
-        if let Some(offset) = offsets[0] {
-            let input = self.values(input, layer.d_input);
-            self.weights.add_products(offset, layer, input, gradient, self.rows);
-        }
-        if layer.bias.is_some() {
-            self.weights.add_rows(offsets[1], gradient, self.rows);
-        }
+        let offsets = [offsets[0], offsets.get(1).copied().flatten()];
+        let input = self.values(input, layer.d_input);
+        self.weights.of_layer(offsets, layer, input, gradient, self.rows);
     }
 
     /// Turns the gradient of an activation's outputs into that of its inputs.

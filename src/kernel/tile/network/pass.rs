@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::super::backward::WeightSums;
+use super::super::weights::Weights;
 use super::forward::{Input, Work};
 use super::layout::{BlockLayout, NetworkLayout};
 use super::{Block, Network};
@@ -278,18 +278,15 @@ impl<'g, 'n, R: Real> PassGradients<'g, 'n, R> {
         tape: &[R],
         outputs: &[R],
         offsets: &[Option<usize>],
-        sums: &mut WeightSums<'_, R>,
+        weights: &mut Weights<'_, R>,
     ) {
         let (network, rows) = (self.network, self.rows);
         let mut offsets = offsets.iter().copied();
         let mut add = |layer: &Linear<'_, R>, input: usize, gradient: &[R]| {
-            if let Some(offset) = offsets.next().flatten() {
-                let input = &tape[self.range(input, layer.d_input)];
-                sums.add_products(offset, layer, input, gradient, rows);
-            }
-            if layer.bias.is_some() {
-                sums.add_rows(offsets.next().flatten(), gradient, rows);
-            }
+            let weight = offsets.next().flatten();
+            let bias = layer.bias.and_then(|_| offsets.next().flatten());
+            let input = &tape[self.range(input, layer.d_input)];
+            weights.of_layer([weight, bias], layer, input, gradient, rows);
         };
         let gradient = |start: usize, width: usize| &self.values[self.range(start, width)];
         let mut from = input.start;

@@ -1,0 +1,84 @@
+//! The same bits for any number of threads: fewer than a batch has tiles or shards, as many, and more, where tiles
+//! are divided and training goes in two phases.
+
+use normalizing_flows::conditioner::MadeConfig;
+use normalizing_flows::{Direction, FlowConfig, GlowConfig, IafConfig, MafConfig, NsfConfig};
+
+use super::*;
+
+#[test]
+fn couplings() {
+    for d_hidden in [[40, 24], [520, 515]] {
+        let pair = pair(&alternating(5, 2, &relu(&d_hidden)), FloatDType::F32, &device());
+        same_bits(&pair.fused, 5, 0, FloatDType::F32, &[1500]);
+    }
+    for dtype in [FloatDType::F32, FloatDType::F64] {
+        let pair = pair(&splines_over_residual(5, 2), dtype, &device());
+        // The last tile takes what is left over, or is a tile of its own.
+        same_bits(&pair.fused, 5, 0, dtype, &[1, 17, 33, 129, 700, 1500]);
+    }
+}
+
+#[test]
+fn presets() {
+    let mlp = MlpConfig::new().with_d_hidden(vec![24, 20]);
+    let made = MadeConfig::new().with_network(Some(mlp.clone().into()));
+    let maf = MafConfig::new(6).with_n_layers(2).with_conditioner(made.clone());
+    let models: [FlowConfig; 5] = [
+        NsfConfig::new(6)
+            .with_n_layers(2)
+            .with_d_context(2)
+            .with_conditioner(ResidualMlpConfig::new().with_d_hidden(20).into())
+            .into(),
+        GlowConfig::new(6).with_n_steps(2).with_d_context(2).with_conditioner(mlp.into()).into(),
+        maf.clone().into(),
+        maf.with_d_context(2).into(),
+        IafConfig::new(6).with_n_layers(2).with_conditioner(made).into(),
+    ];
+    for config in models {
+        let model = config.init(&device(), &mut rng(0));
+        let d_context = config.d_context();
+        let x = noise([100, 6], FloatDType::F32, &device(), &mut rng(1));
+        let context = noise([100, 2], FloatDType::F32, &device(), &mut rng(2));
+        let context = (d_context > 0).then_some(&context);
+        let flow = model.flow.calibrate(x, context, Direction::Inverse);
+        let flow = perturb(flow, 0.1, &mut rng(3));
+        assert!(runs_by_kernels(&flow).iter().all(|by_kernels| *by_kernels), "{flow}");
+        same_bits(&flow, 6, d_context, FloatDType::F32, &[100, 1100]);
+    }
+}
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+fn same_bits<F: Flow + Sync>(
+    flow: &F,
+    d_features: usize,
+    d_context: usize,
+    dtype: FloatDType,
+    batches: &[usize],
+) {
+    for &batch in batches {
+        let x = noise([batch, d_features], dtype, &device(), &mut rng(1)).require_grad();
+        let context = noise([batch, d_context.max(1)], dtype, &device(), &mut rng(2));
+        let context = context.require_grad();
+        let context = (d_context > 0).then_some(&context);
+        for loss in LOSSES {
+            let of = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                let pool = pool.expect("a pool of threads");
+                pool.install(|| {
+                    let found = outcome(loss, flow, &x, context);
+                    let plain_context = context.map(|context| context.clone().inner());
+                    let plain = loss.of(&flow.valid(), &x.clone().inner(), plain_context.as_ref());
+                    (found.values, found.parameters, found.input, found.context, plain.0)
+                })
+            };
+            let one = of(1);
+            for threads in [2, 3, 7, 16, 64] {
+                assert!(of(threads) == one, "{loss:?} of {batch} rows on {threads} threads");
+            }
+        }
+    }
+}
