@@ -7,7 +7,9 @@ mod common;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use common::files::Folder;
 use common::{cpu, rng};
+use normalizing_flows::GlowConfig;
 use normalizing_flows::rand::{Rng, RngExt};
 use normalizing_flows::table::{
     Column, Schema, Support, Table, TableConfig, TableFitter, TableFlow, TableModel, Values,
@@ -290,6 +292,45 @@ fn contexts_of_any_scale_and_categories_condition_the_density() {
     let expected = "row 0 (from 0), column `year`: 1000000";
     assert!(error.to_string().starts_with(expected), "{error}");
     assert!(error.to_string().contains("is too far from the contexts that the model"), "{error}");
+}
+
+#[test]
+fn flows_by_name_and_of_ones_own() {
+    let mut rng = rng(0);
+    let rows = (0..1_500).map(|_| {
+        let (t, x) = (normal(&mut rng), normal(&mut rng));
+        vec![10.0 * t, x + t, x + 0.3 * normal(&mut rng), 5.0 * normal(&mut rng)]
+    });
+    let table = Table::from_rows(["t", "x", "y", "z"], rows.collect()).expect("a table");
+    let schema = Schema::infer(&table).and_then(|schema| schema.with_context("t"));
+    let schema = schema.expect("it is there");
+    let own = |d_context| GlowConfig::new(3).with_n_steps(4).with_d_context(d_context);
+    let configs = [
+        epochs(20).with_flow(TableFlow::Maf),
+        epochs(20).with_flow(TableFlow::NsfAutoregressive),
+        epochs(20).with_model(Some(own(1).into())),
+    ];
+    let folder = Folder::new("flows");
+    for (index, config) in configs.into_iter().enumerate() {
+        let fitted = fit_table(&table, &schema, &config, &cpu()).expect("it trains");
+        let gaussian = fitted.report.gaussian_nll.expect("all columns are modelled");
+        assert!(fitted.report.nll < gaussian + 0.15, "{index}: {}", fitted.report);
+        let path = folder.file(&format!("{index}.nflow"));
+        fitted.model.save(&path).expect("it can be written");
+        let loaded = TableModel::load(&path, &cpu()).expect("it was just written");
+        let rows = table.select(&[0, 1, 2]);
+        assert_eq!(loaded.log_prob(&rows), fitted.model.log_prob(&rows));
+    }
+    let config = epochs(1).with_model(Some(own(0).into()));
+    let error = fit_table(&table, &schema, &config, &cpu()).unwrap_err().to_string();
+    let expected =
+        "`model` must have 3 features and 1 context features for this table, got 3 and 0";
+    assert_eq!(error, expected);
+    let circle = Support::Periodic { low: -20.0, high: 20.0 };
+    let schema = schema.with_support("z", circle).expect("it is there");
+    let config = epochs(1).with_flow(TableFlow::Maf);
+    let error = fit_table(&table, &schema, &config, &cpu()).unwrap_err().to_string();
+    assert!(error.contains("for a table with periodic columns, got `Maf`"), "{error}");
 }
 
 /// `y = x + 0.5 noise`: one column given another.

@@ -93,6 +93,10 @@ pub enum FlowName {
     Nsf,
     /// RealNVP
     RealNvp,
+    /// Masked autoregressive flow
+    Maf,
+    /// Autoregressive neural spline flow
+    NsfAr,
 }
 
 impl From<FlowName> for TableFlow {
@@ -100,6 +104,8 @@ impl From<FlowName> for TableFlow {
         match name {
             FlowName::Nsf => Self::Nsf,
             FlowName::RealNvp => Self::RealNvp,
+            FlowName::Maf => Self::Maf,
+            FlowName::NsfAr => Self::NsfAutoregressive,
         }
     }
 }

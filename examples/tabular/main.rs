@@ -1,11 +1,11 @@
 //! Fits a density to a CSV or Parquet file, or uses one that was fitted.
 //!
 //! ```text
-//! cargo run --release --example tabular -- data.csv
-//! cargo run --release --example tabular -- data.csv --context species --flow real-nvp
-//! cargo run --release --example tabular -- "parts/*.csv"
-//! cargo run --release --example tabular -- data.csv --load target/tabular/model.nflow
-//! cargo run --release --example tabular -- gaps.csv --load target/tabular/model.nflow --fill
+//! cargo run --example tabular -- data.csv
+//! cargo run --example tabular -- data.csv --context species --flow real-nvp
+//! cargo run --example tabular -- "parts/*.csv"
+//! cargo run --example tabular -- data.csv --load target/tabular/model.nflow
+//! cargo run --example tabular -- gaps.csv --load target/tabular/model.nflow --fill
 //! ```
 
 mod args;

@@ -12,7 +12,7 @@ use crate::elementwise::{ConditionalElementwiseConfig, ElementwiseConfig};
 use crate::error::{Error, ensure};
 use crate::flow::LayerConfig;
 use crate::linear::LuLinearConfig;
-use crate::preset::{Mixing, NsfConfig, RealNvpConfig};
+use crate::preset::{MafConfig, Mixing, NsfConfig, RealNvpConfig};
 use crate::train::FitConfig;
 use crate::univariate::{
     AffineConfig, BoundarySlopes, RationalQuadraticSplineConfig, UnivariateConfig,
@@ -26,6 +26,10 @@ pub enum TableFlow {
     Nsf,
     /// RealNVP. Columns on a circle have splines all the same.
     RealNvp,
+    /// A masked autoregressive flow of affine maps; not for columns on a circle.
+    Maf,
+    /// A neural spline flow that is autoregressive; not for columns on a circle.
+    NsfAutoregressive,
 }
 
 /// Configuration of [`fit_table`](crate::table::fit_table). What is `None` follows from the size of the
@@ -35,7 +39,12 @@ pub struct TableConfig {
     /// The flow. A single column has a spline of 16 bins, whatever this says.
     #[config(default = "TableFlow::Nsf")]
     pub flow: TableFlow,
-    /// The number of its coupling layers; with columns on a circle twice as many, of those and of the
+    /// A flow of one's own in the place of all that `flow`, `n_layers` and `d_hidden` say. It sees the columns
+    /// encoded and in the order of the schema, without those that are constant or determined by others; a
+    /// periodic one is an angle from -π to π, and wants a base on the circle
+    /// ([`PartlyPeriodicConfig`]).
+    pub model: Option<FlowConfig>,
+    /// The number of its layers; with columns on a circle twice as many, of those and of the
     /// others in turns. By default 6, and 8 from five columns on.
     pub n_layers: Option<usize>,
     /// The units of each of the two hidden layers of its networks. By default from 32 below 1,000
@@ -68,6 +77,7 @@ impl TableConfig {
         }
         let chunk_rows = self.chunk_rows;
         ensure!(chunk_rows >= 2, "`chunk_rows` must be at least 2, got {chunk_rows}");
+        self.model.as_ref().map_or(Ok(()), FlowConfig::validate)?;
         self.fit.validate()
     }
 
@@ -80,6 +90,15 @@ impl TableConfig {
         rng: &mut R,
     ) -> Result<FlowConfig, Error> {
         let d_features = periodic.len();
+        if let Some(model) = &self.model {
+            let (found, found_context) = (model.d_features(), model.d_context());
+            ensure!(
+                (found, found_context) == (d_features, d_context),
+                "`model` must have {d_features} features and {d_context} context features for this table, \
+                 got {found} and {found_context}"
+            );
+            return Ok(model.clone());
+        }
         let d_hidden = self.d_hidden.unwrap_or(match n_rows {
             0..1_000 => 32,
             1_000..10_000 => 64,
@@ -87,10 +106,18 @@ impl TableConfig {
             _ => 256,
         });
         let n_layers = self.n_layers.unwrap_or(if d_features < 5 { 6 } else { 8 });
+        let is_autoregressive = matches!(self.flow, TableFlow::Maf | TableFlow::NsfAutoregressive);
+        // Masked layers need a unit for each feature that others are given.
+        let d_hidden = if is_autoregressive { d_hidden.max(2 * d_features) } else { d_hidden };
         let network = MlpConfig::new().with_d_hidden(vec![d_hidden; 2]);
         let config = if d_features == 1 {
             of_one_feature(periodic[0], d_context, network)
         } else if periodic.contains(&true) {
+            ensure!(
+                !is_autoregressive,
+                "`flow` must be `Nsf` or `RealNvp` for a table with periodic columns, got `{:?}`",
+                self.flow
+            );
             circular(periodic, d_context, n_layers, &network, self.flow)
         } else {
             let preset = match self.flow {
@@ -102,6 +129,18 @@ impl TableConfig {
                     .into(),
                 TableFlow::RealNvp => RealNvpConfig::new(d_features)
                     .with_d_context(d_context)
+                    .with_n_layers(n_layers)
+                    .with_conditioner(network.into())
+                    .with_mixing(Mixing::Off)
+                    .into(),
+                TableFlow::Maf => MafConfig::new(d_features)
+                    .with_d_context(d_context)
+                    .with_n_layers(n_layers)
+                    .with_conditioner(network.into())
+                    .into(),
+                TableFlow::NsfAutoregressive => NsfConfig::new(d_features)
+                    .with_d_context(d_context)
+                    .with_autoregressive(true)
                     .with_n_layers(n_layers)
                     .with_conditioner(network.into())
                     .with_mixing(Mixing::Off)
@@ -182,8 +221,8 @@ fn circular(
     flow: TableFlow,
 ) -> FlowConfig {
     let of_line: UnivariateConfig = match flow {
-        TableFlow::Nsf => RationalQuadraticSplineConfig::new().into(),
         TableFlow::RealNvp => AffineConfig::new().into(),
+        _ => RationalQuadraticSplineConfig::new().into(),
     };
     let of_kind = |kind: bool| -> Vec<usize> {
         (0..periodic.len()).filter(|&feature| periodic[feature] == kind).collect()
