@@ -375,6 +375,24 @@ fn a_diverged_training_says_where_it_began_and_gives_the_best_weights_back() {
     assert!(host(fitted.model.loc()).iter().all(|value| value.is_finite()));
 }
 
+/// Squares of 1e30 are infinite in f32: each such row is a step that is skipped.
+#[test]
+fn steps_that_are_skipped_now_and_then_end_a_training_if_they_are_more_than_the_others() {
+    let train = |one_of: usize, is_bad: fn(usize) -> bool| {
+        let value = |i: usize| if is_bad(i % one_of) { 1e30 } else { i as f64 / 64.0 };
+        let data = Dataset::new(column((0..60).map(value).collect()));
+        let validation = Dataset::new(column((0..64).map(|i| f64::from(i) / 64.0).collect()));
+        let config = FitConfig::new().with_batch_size(Some(1)).with_max_epochs(Some(10));
+        Fitter::new(config).validation(&validation).fit(normal(), &data)
+    };
+    let error = train(4, |i| i > 0).expect_err("three of four steps are skipped");
+    let FitError::Diverged(fitted) = error else { panic!("{error}") };
+    let skipped = fitted.report.skipped_steps;
+    assert!(skipped >= 20 && fitted.report.history.len() < 10, "{}", fitted.report);
+    let fitted = train(4, |i| i == 0).expect("one of four steps is skipped");
+    assert_eq!(fitted.report.skipped_steps, 150);
+}
+
 /// Patience ends it before the tenth of the budget after which others are warned.
 #[test]
 fn a_training_that_ends_early_without_having_learnt_anything_warns() {

@@ -135,14 +135,18 @@ impl<C: DeserializeOwned> Container<C> {
         let version = u32::from_le_bytes(version);
         let split = bytes.len().checked_sub(HASH_BYTES).ok_or_else(damaged)?;
         let (before, hash) = bytes.split_at(split);
-        if before.len() < PREFIX_BYTES || Sha256::digest(before).as_slice() != hash {
-            return Err(damaged());
-        }
+        let is_whole = before.len() >= PREFIX_BYTES && Sha256::digest(before).as_slice() == hash;
         if version != VERSION {
+            // What follows the version may be other than here, the hash too.
+            let or_damaged =
+                if is_whole { "" } else { ", or it is damaged: take another copy of it" };
             return Err(format!(
                 "is of version {version} of the format, and this release of normalizing-flows reads \
-                 version {VERSION}: update the crate"
+                 version {VERSION}: update the crate{or_damaged}"
             ));
+        }
+        if !is_whole {
+            return Err(damaged());
         }
         let length = before[12..PREFIX_BYTES].try_into().map_err(|_| damaged())?;
         let length = usize::try_from(u64::from_le_bytes(length)).map_err(|_| damaged())?;
@@ -272,6 +276,11 @@ mod tests {
         let mut newer = whole[..whole.len() - HASH_BYTES].to_vec();
         newer[8] = 2;
         newer.extend(Sha256::digest(&newer).to_vec());
-        assert!(self::error(&newer).contains("version 2"));
+        let error = self::error(&newer);
+        assert!(error.contains("version 2") && !error.contains("damaged"), "{error}");
+        // A newer format may have another end.
+        newer.truncate(newer.len() - 1);
+        let error = self::error(&newer);
+        assert!(error.contains("version 2") && error.contains("damaged"), "{error}");
     }
 }

@@ -56,8 +56,8 @@ pub struct FitConfig {
     /// data are given.
     #[config(default = 0.1)]
     pub validation_fraction: f64,
-    /// Steps with a loss or gradients that are not finite are skipped; so many in a row end the
-    /// training.
+    /// Steps with a loss or gradients that are not finite are skipped; so many more of them than of
+    /// others end the training. (Each counts one, and each other step after it takes one back.)
     #[config(default = 20)]
     pub max_skipped_steps: usize,
     /// What to do with rows that are not finite.

@@ -67,7 +67,7 @@ impl<D: fmt::Debug> std::error::Error for FitError<D> {}
 ///
 /// The model may be any [`Distribution`], yours too, in training or not; layers that set themselves
 /// by data are calibrated on the first batch. Steps with a loss or gradients that are not finite
-/// are skipped and counted; too many in a row end the training with the best weights.
+/// are skipped and counted; too many end the training with the best weights.
 ///
 /// The same seed, data and model give the same bits on one machine and backend.
 ///

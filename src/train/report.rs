@@ -35,7 +35,7 @@ pub enum StopReason {
     },
     /// The callback said so.
     Callback,
-    /// Too many steps in a row had a loss or gradients that were not finite.
+    /// Too many steps had a loss or gradients that were not finite.
     Diverged {
         /// The first of them, from 0, counted over all epochs.
         first_step: usize,

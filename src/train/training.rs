@@ -32,8 +32,9 @@ pub(super) struct Progress {
     pub best: Evaluation,
     pub best_epoch: usize,
     pub history: Vec<Epoch>,
-    /// The number of steps that were skipped since the last that was not, and the first of them.
-    pub skipped_in_a_row: usize,
+    /// The number of steps that were skipped, less those after them that were not, and the first of them.
+    #[serde(alias = "skipped_in_a_row")]
+    pub skipped: usize,
     pub first_skipped: usize,
     /// That the training learnt nothing in its first tenth.
     pub warning: Option<String>,
@@ -44,7 +45,7 @@ impl Progress {
     /// Why to end now, if there is a reason.
     pub fn stop_reason(&self, config: &FitConfig, plan: &Plan) -> Option<StopReason> {
         let epochs = self.history.len() - self.best_epoch;
-        if self.skipped_in_a_row >= config.max_skipped_steps {
+        if self.skipped >= config.max_skipped_steps {
             Some(StopReason::Diverged { first_step: self.first_skipped })
         } else if self.history.len() >= plan.max_epochs {
             Some(StopReason::MaxEpochs)
@@ -106,7 +107,7 @@ impl<D: Distribution> Training<D> {
             best,
             best_epoch: 0,
             history: Vec::new(),
-            skipped_in_a_row: 0,
+            skipped: 0,
             first_skipped: 0,
             warning: None,
             seconds: 0.0,
@@ -143,15 +144,15 @@ impl<D: Distribution> Training<D> {
             self.model = done.model;
             if !done.skipped {
                 sums.add(done.loss, done.gradient_norm);
-                self.progress.skipped_in_a_row = 0;
+                self.progress.skipped = self.progress.skipped.saturating_sub(1);
                 continue;
             }
             sums.skipped += 1;
-            if self.progress.skipped_in_a_row == 0 {
+            if self.progress.skipped == 0 {
                 self.progress.first_skipped = number;
             }
-            self.progress.skipped_in_a_row += 1;
-            if self.progress.skipped_in_a_row >= config.max_skipped_steps {
+            self.progress.skipped += 1;
+            if self.progress.skipped >= config.max_skipped_steps {
                 break;
             }
         }
