@@ -351,7 +351,7 @@ def main():
     use_two_cores()
     # On a busy machine PyTorch's two threads otherwise spin for each other, at many times the cost.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    binary = Path(arguments.binary or executable("tabular", "build", "--release", "--example")).resolve()
+    binary = Path(arguments.binary or executable("tabular", "build", "--example")).resolve()
     python = environment()
     if Path(sys.prefix).resolve() != python.parent.parent.resolve():
         words = [word for word in sys.argv[1:]] + ["--binary", str(binary)]

@@ -2,7 +2,7 @@
 //! checked by simulation-based calibration.
 //!
 //! ```text
-//! cargo run --release --example conditional
+//! cargo run --example conditional
 //! ```
 
 mod calibration;

@@ -1,9 +1,9 @@
 //! Trains a flow on two moons and shows what a normalizing flow does.
 //!
 //! ```text
-//! cargo run --release --example two_moons
-//! cargo run --release --example two_moons -- --flow nsf
-//! cargo run --release --example two_moons --features wgpu
+//! cargo run --example two_moons
+//! cargo run --example two_moons -- --flow nsf
+//! cargo run --example two_moons --features wgpu
 //! ```
 
 mod args;
