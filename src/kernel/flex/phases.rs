@@ -204,7 +204,7 @@ mod tests {
             let shard_rows = shard_rows(batch, n_weights);
             let shards: Vec<_> = (0..batch).step_by(shard_rows).collect();
             let per_row: usize = layers.iter().flatten().sum();
-            let mib = |numbers: usize| numbers * size_of::<f32>() >> 20;
+            let mib = |numbers: usize| (numbers * size_of::<f32>()) >> 20;
             let one = 3 * n_weights * batch;
             let mut best = 0.0;
             for threads in [2, 4, 6, 8, 16, 32, 64] {
