@@ -297,7 +297,7 @@ fn contexts_of_any_scale_and_categories_condition_the_density() {
 #[test]
 fn flows_by_name_and_of_ones_own() {
     let mut rng = rng(0);
-    let rows = (0..1_500).map(|_| {
+    let rows = (0..500).map(|_| {
         let (t, x) = (normal(&mut rng), normal(&mut rng));
         vec![10.0 * t, x + t, x + 0.3 * normal(&mut rng), 5.0 * normal(&mut rng)]
     });
@@ -306,9 +306,9 @@ fn flows_by_name_and_of_ones_own() {
     let schema = schema.expect("it is there");
     let own = |d_context| GlowConfig::new(3).with_n_steps(4).with_d_context(d_context);
     let configs = [
-        epochs(20).with_flow(TableFlow::Maf),
-        epochs(20).with_flow(TableFlow::NsfAutoregressive),
-        epochs(20).with_model(Some(own(1).into())),
+        epochs(12).with_flow(TableFlow::Maf),
+        epochs(12).with_flow(TableFlow::NsfAutoregressive),
+        epochs(12).with_model(Some(own(1).into())),
     ];
     let folder = Folder::new("flows");
     for (index, config) in configs.into_iter().enumerate() {
