@@ -24,7 +24,14 @@ fn presets() {
     let mlp = MlpConfig::new().with_d_hidden(vec![24, 20]);
     let made = MadeConfig::new().with_network(Some(mlp.clone().into()));
     let maf = MafConfig::new(6).with_n_layers(2).with_conditioner(made.clone());
-    let models: [FlowConfig; 5] = [
+    // Sums of more than 512 terms for few outputs in each pass.
+    let wide = NsfConfig::new(2)
+        .with_autoregressive(true)
+        .with_n_layers(1)
+        .with_spline(RationalQuadraticSplineConfig::new().with_n_bins(16))
+        .with_conditioner(MlpConfig::new().with_d_hidden(vec![128, 600]).into());
+    let models: [FlowConfig; 6] = [
+        wide.into(),
         NsfConfig::new(6)
             .with_n_layers(2)
             .with_d_context(2)
@@ -38,14 +45,31 @@ fn presets() {
     for config in models {
         let model = config.init(&device(), &mut rng(0));
         let d_context = config.d_context();
-        let x = noise([100, 6], FloatDType::F32, &device(), &mut rng(1));
+        let d_features = config.d_features();
+        let x = noise([100, d_features], FloatDType::F32, &device(), &mut rng(1));
         let context = noise([100, 2], FloatDType::F32, &device(), &mut rng(2));
         let context = (d_context > 0).then_some(&context);
         let flow = model.flow.calibrate(x, context, Direction::Inverse);
         let flow = perturb(flow, 0.1, &mut rng(3));
         assert!(runs_by_kernels(&flow).iter().all(|by_kernels| *by_kernels), "{flow}");
-        same_bits(&flow, 6, d_context, FloatDType::F32, &[100, 1100]);
+        same_bits(&flow, d_features, d_context, FloatDType::F32, &[100, 1100]);
     }
+}
+
+/// More rows than are kept at once between the two phases.
+#[test]
+fn more_rows_than_are_kept_at_once() {
+    let dtype = FloatDType::F64;
+    let pair = pair(&alternating(5, 2, &relu(&[520, 515])), dtype, &device());
+    let x = noise([4100, 5], dtype, &device(), &mut rng(1)).require_grad();
+    let of = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.expect("a pool of threads").install(|| {
+            let found = outcome(Loss::Mean, &pair.fused, &x, None);
+            (found.values, found.parameters, found.input)
+        })
+    };
+    assert!(of(1) == of(16));
 }
 
 fn device() -> Device {

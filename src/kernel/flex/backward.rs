@@ -9,9 +9,10 @@ use super::super::row::Real;
 use super::super::threads::share;
 use super::super::tile::{Offsets, Step, Steps};
 use super::buffers::{give_back, take_buffer};
+use super::phases::{self, Plan};
 use super::shard::{BackwardTarget, OwnRows, Pass};
 use super::steps::with_steps;
-use super::{BatchRows, FlexTensor, Stored, phases, with_float};
+use super::{BatchRows, FlexTensor, Stored, with_float};
 use crate::direction::Direction;
 
 /// The least rows of a shard where there are more than two: each shard costs a pass over the
@@ -114,11 +115,8 @@ fn pass<R: Stored>(
             input: input_gradient.as_deref_mut(),
             context: context_gradient.as_deref_mut(),
         };
-        let threads = rayon::current_num_threads();
-        match phases::pay(threads, n_shards, [batch, rows.tile], may_divide) {
-            Some(piece_rows) => {
-                vec![phases::sums(&pass, own, n_wanted, [shard_rows, piece_rows])]
-            }
+        match Plan::if_it_pays(steps, rows, n_shards, may_divide) {
+            Some(plan) => vec![phases::sums(&pass, own, n_wanted, shard_rows, plan)],
             None => {
                 let shards = (0..n_shards).map(|_| own.take_front(shard_rows));
                 share(shards.collect(), |index, shard| {

@@ -1,11 +1,10 @@
 //! The kernels on the Flex backend: memory, types and threads.
 //!
-//! Work is split by numbers of rows that depend on the batch and the weights alone, and partial
-//! sums are added in a fixed order, so any number of threads gives the same bits. Without gradients
-//! (`forward`), tiles are independent. With gradients (`backward`), a *shard* is a range of rows
+//! Any number of threads gives the same bits. Without gradients (`forward`), tiles are independent, and as high as
+//! keeps all threads busy. With gradients (`backward`), a *shard* is a range of rows
 //! whose tiles one thread takes one after another, adding up the gradients of the weights; the sums
-//! of the shards are then added in order. Where there are more threads than shards, the same is done in
-//! two phases (`phases`).
+//! of the shards are then added in order; they are split by numbers of rows that depend on the batch and the
+//! weights alone. Where shards would leave threads idle, the same is done in two phases (`phases`).
 
 mod backward;
 mod buffers;
@@ -26,7 +25,7 @@ use burn::tensor::TensorData;
 
 use super::ops::{FlowTensors, KernelOps};
 use super::row::Real;
-use super::tile::pieces;
+use super::tile::{n_pieces, pieces};
 use crate::direction::Direction;
 
 use buffers::Pool;
@@ -72,7 +71,7 @@ fn best_height(batch: usize, threads: usize, heights: impl Iterator<Item = usize
     /// What a tile takes however few rows it has: reading the weights, and starting every loop.
     const TILE: f64 = 16.0;
     let times = heights.map(|height| {
-        let rounds = (batch / height).max(1).div_ceil(threads);
+        let rounds = n_pieces(batch, height).div_ceil(threads);
         (height, rounds as f64 * (height.min(batch) as f64 + TILE))
     });
     times.min_by(|a, b| a.1.total_cmp(&b.1)).expect("at least one height")

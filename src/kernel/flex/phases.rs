@@ -1,4 +1,4 @@
-//! The gradients of a flow in two phases, for more threads than there are shards.
+//! The gradients of a flow in two phases, for threads that shards would leave idle.
 //!
 //! 1. Tiles go forward and back in parallel, in pieces if there are fewer tiles than threads. What the gradients
 //!    of weights are sums of is kept: the inputs of all linear layers, and the gradients of their outputs.
@@ -16,52 +16,66 @@ use super::super::tile::{Keeper, KeptRows, Steps, Summand, Terms, Weights, piece
 use super::buffers::{give_back, take_buffer, take_front};
 use super::shard::{OwnRows, Pass};
 use super::tape::tiles;
-use super::{Stored, best_height};
+use super::{BatchRows, Stored, best_height};
 
 /// The bytes that are kept at most, or those of one tile.
 const MAX_KEPT_BYTES: usize = 1 << 27;
 /// How much longer two phases take on one thread than shards do: what is kept is written to memory, and read.
 const KEEPING: f64 = 1.15;
 
-/// Whether two phases take less time than shards on so many threads, and the rows of a piece of a tile then.
-/// `may_divide` says whether tiles may be divided.
-pub(super) fn pay(
-    threads: usize,
-    n_shards: usize,
-    [batch, tile]: [usize; 2],
-    may_divide: bool,
-) -> Option<usize> {
-    let (piece, time) = best_piece(batch, tile, threads, may_divide);
-    // Of the products a third are in the second phase, which any number of threads can share.
-    let phases = KEEPING * (2.0 / 3.0 * time / batch as f64 + 1.0 / 3.0 / threads as f64);
-    let shards = n_shards.div_ceil(threads) as f64 / n_shards as f64;
-    (phases < shards).then_some(piece)
+/// How the rows go through the first phase.
+#[derive(Clone, Copy)]
+pub(super) struct Plan {
+    /// The rows of a piece of a tile.
+    piece: usize,
+    /// The tiles after which the second phase sums up what is kept of them.
+    tiles_at_once: usize,
 }
 
-/// The rows of a piece of a tile, and how long all take, in rows.
-fn best_piece(batch: usize, tile: usize, threads: usize, may_divide: bool) -> (usize, f64) {
-    let least = if may_divide { 32 } else { tile };
-    let heights = (0..).map(|halvings| tile >> halvings).take_while(|&height| height >= least);
-    best_height(batch, threads, heights)
+impl Plan {
+    /// That of the shortest time for so many threads, where so many numbers are kept of each row, and that time as
+    /// a share of what one thread takes. `may_divide` says whether tiles may be divided.
+    fn new<R>(rows: BatchRows, per_row: usize, threads: usize, may_divide: bool) -> (Self, f64) {
+        let BatchRows { batch, tile } = rows;
+        let tile_bytes = (tile * per_row * size_of::<R>()).max(1);
+        let tiles_at_once = (MAX_KEPT_BYTES / tile_bytes).clamp(1, batch.div_ceil(tile));
+        let rows_at_once = batch.min(tiles_at_once * tile);
+        let least = if may_divide { 32 } else { tile };
+        let heights = (0..).map(|halvings| tile >> halvings).take_while(|&height| height >= least);
+        let (piece, time) = best_height(rows_at_once, threads, heights);
+        // Of the products a third are in the second phase, which any number of threads can share.
+        let share = 2.0 / 3.0 * time / rows_at_once as f64 + 1.0 / 3.0 / threads as f64;
+        (Self { piece, tiles_at_once }, KEEPING * share)
+    }
+
+    /// If it takes less time than so many shards do.
+    pub fn if_it_pays<R: Stored>(
+        steps: &Steps<'_, R>,
+        rows: BatchRows,
+        n_shards: usize,
+        may_divide: bool,
+    ) -> Option<Self> {
+        let threads = rayon::current_num_threads();
+        let (plan, share) = Self::new::<R>(rows, kept_per_row(steps), threads, may_divide);
+        (share < n_shards.div_ceil(threads) as f64 / n_shards as f64).then_some(plan)
+    }
 }
 
-/// The sums of the gradients of all weights, as shards of so many rows give them; tiles go forward and back
-/// in pieces of so many rows.
+/// The sums of the gradients of all weights, as shards of so many rows give them.
 pub(super) fn sums<R: Stored>(
     pass: &Pass<'_, R>,
     own: OwnRows<'_, R>,
     n_weights: usize,
-    [shard_rows, piece_rows]: [usize; 2],
+    shard_rows: usize,
+    plan: Plan,
 ) -> Vec<R> {
     let mut own = own;
     let tiles = tiles(pass.rows.batch, shard_rows, pass.rows.tile);
     let per_row = kept_per_row(pass.steps);
-    let tile_bytes = (pass.rows.tile * per_row * size_of::<R>()).max(1);
-    let at_once = (MAX_KEPT_BYTES / tile_bytes).clamp(1, tiles.len());
-    let mut kept = take_buffer::<R>(at_once * pass.rows.tile * per_row);
+    let mut kept = take_buffer::<R>(plan.tiles_at_once * pass.rows.tile * per_row);
     let [mut of_shard, mut of_all] = std::array::from_fn(|_| take_buffer::<R>(n_weights));
-    for tiles in tiles.chunks(at_once) {
-        let terms = keep(pass, &mut own, tiles, &mut kept, per_row, piece_rows);
+    for tiles in tiles.chunks(plan.tiles_at_once) {
+        let terms = keep(pass, &mut own, tiles, &mut kept, per_row, plan.piece);
         let tiles = kept_tiles(tiles, &kept, per_row, shard_rows, pass.rows.batch);
         add_up(&terms, &tiles, &mut of_shard, &mut of_all);
     }
@@ -70,7 +84,7 @@ pub(super) fn sums<R: Stored>(
 }
 
 /// The most numbers that are kept of a row.
-pub(super) fn kept_per_row<R: Real>(steps: &Steps<'_, R>) -> usize {
+fn kept_per_row<R: Real>(steps: &Steps<'_, R>) -> usize {
     steps.steps.iter().map(|step| step.gradient_terms()).sum()
 }
 
@@ -172,7 +186,6 @@ fn add_up<R: Real>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::BatchRows;
     use super::super::backward::shard_rows;
     use super::*;
 
@@ -200,32 +213,35 @@ mod tests {
             let layers: Vec<_> = (0..8).flat_map(|_| layers).collect();
             let n_weights: usize =
                 layers.iter().map(|[d_input, d_output]| d_input * d_output).sum();
-            let tile = BatchRows::in_training(batch).tile;
+            let rows = BatchRows::in_training(batch);
             let shard_rows = shard_rows(batch, n_weights);
             let shards: Vec<_> = (0..batch).step_by(shard_rows).collect();
             let per_row: usize = layers.iter().flatten().sum();
             let mib = |numbers: usize| (numbers * size_of::<f32>()) >> 20;
             let one = 3 * n_weights * batch;
             let mut best = 0.0;
-            for threads in [2, 4, 6, 8, 16, 32, 64] {
+            for threads in [2, 3, 4, 5, 6, 8, 16, 32, 64] {
                 let in_shard = |&start: &usize| 3 * n_weights * shard_rows.min(batch - start);
                 let by_shards = makespan(shards.iter().map(in_shard), threads);
-                let (piece, _) = best_piece(batch, tile, threads, true);
-                let tiles = tiles(batch, shard_rows, tile).into_iter();
-                let pieces = tiles.flat_map(|tile| pieces(tile, piece));
-                let first = makespan(pieces.map(|rows| 2 * n_weights * rows.len()), threads);
-                let terms: Vec<_> = layers.iter().map(|&sizes| Terms::of_sizes(0, sizes)).collect();
-                let ranges = terms.iter().flat_map(Terms::ranges);
-                let second = makespan(ranges.map(|(range, _)| range.len() * batch), threads);
+                let (plan, _) = Plan::new::<f32>(rows, per_row, threads, true);
+                let tiles = tiles(batch, shard_rows, rows.tile);
+                let of_terms = || layers.iter().map(|&sizes| Terms::of_sizes(0, sizes));
+                let in_phases = |tiles: &[Range<usize>]| {
+                    let pieces = tiles.iter().flat_map(|tile| pieces(tile.clone(), plan.piece));
+                    let first = makespan(pieces.map(|rows| 2 * n_weights * rows.len()), threads);
+                    let n_rows: usize = tiles.iter().map(Range::len).sum();
+                    let terms: Vec<_> = of_terms().collect();
+                    let ranges = terms.iter().flat_map(Terms::ranges);
+                    first + makespan(ranges.map(|(range, _)| range.len() * n_rows), threads)
+                };
+                let in_phases: usize = tiles.chunks(plan.tiles_at_once).map(in_phases).sum();
                 let [by_shards, in_phases] =
-                    [by_shards, first + second].map(|time| one as f64 / time as f64);
+                    [by_shards, in_phases].map(|time| one as f64 / time as f64);
                 println!(
                     "| {name} | {batch} | {threads} | {by_shards:.1} | {in_phases:.1} | {} | {} |",
                     mib(shards.len() * n_weights),
                     mib(2 * n_weights + (batch * per_row).min(MAX_KEPT_BYTES / size_of::<f32>())),
                 );
-                let pays = pay(threads, shards.len(), [batch, tile], true).is_some();
-                assert_eq!(pays, in_phases > KEEPING * by_shards, "{name} on {threads} threads");
                 best = in_phases.max(best);
             }
             assert!(best > 3.0 * shards.len() as f64, "{name}: at most {best} times");

@@ -48,10 +48,10 @@ impl<R: Real> Linear<'_, R> {
         1 + usize::from(self.bias.is_some())
     }
 
-    /// Whether the products of a row are summed alike in all tiles of at least 16 rows.
-    pub(crate) fn keeps_bits_in_any_tile(&self) -> bool {
-        // Those of a part are fewer.
-        let fewest = |n: usize| if self.parts.is_empty() { n } else { 0 };
+    /// Whether the products of a row are summed alike in all tiles of at least 16 rows, also if they are made of
+    /// some inputs and outputs at a time, `in_parts`.
+    pub(crate) fn keeps_bits_in_any_tile(&self, in_parts: bool) -> bool {
+        let fewest = |n: usize| if in_parts || !self.parts.is_empty() { 0 } else { n };
         let sizes = [(self.d_output, self.d_input), (self.d_input, self.d_output)];
         sizes.into_iter().all(|(n, k)| !product::depends_on_rows([fewest(n), k]))
     }

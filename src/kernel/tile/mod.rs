@@ -30,4 +30,4 @@ pub(super) use matrix::Matrix;
 pub(super) use network::{Block, Network};
 pub(super) use permutation::{Permutation, relabelled};
 pub(super) use steps::{Operation, Step, Steps};
-pub(super) use weights::{Keeper, KeptRows, Summand, Sums, Terms, Weights, pieces};
+pub(super) use weights::{Keeper, KeptRows, Summand, Sums, Terms, Weights, n_pieces, pieces};

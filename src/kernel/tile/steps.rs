@@ -149,7 +149,10 @@ pub(super) struct Widths {
 impl<R: Real> Steps<'_, R> {
     /// Whether a row has the same bits in every tile of at least 16 rows that has 16, 32, .. before it.
     pub(in super::super) fn keep_bits_in_any_tile(&self) -> bool {
-        self.steps.iter().flat_map(Step::linears).all(Linear::keeps_bits_in_any_tile)
+        self.steps.iter().all(|step| {
+            let in_parts = step.pass_by_pass().is_some();
+            step.linears().all(|layer| layer.keeps_bits_in_any_tile(in_parts))
+        })
     }
 
     pub(super) fn widths(&self) -> Widths {

@@ -53,7 +53,7 @@ impl<R: Real> Weights<'_, R> {
                 if product.is_some() || bias.is_some() {
                     let gradient = keeper.keep(gradient);
                     let d_output = layer.d_output;
-                    keeper.terms.push(Terms { product, rows: bias, gradient, d_output });
+                    keeper.terms.push(Terms { product, row_sums: bias, gradient, d_output });
                 }
             }
         }
@@ -69,7 +69,12 @@ impl<R: Real> Weights<'_, R> {
             }
             Self::Kept(keeper) => {
                 let gradient = keeper.keep(gradient);
-                keeper.terms.push(Terms { product: None, rows: Some(offset), gradient, d_output });
+                keeper.terms.push(Terms {
+                    product: None,
+                    row_sums: Some(offset),
+                    gradient,
+                    d_output,
+                });
             }
         }
     }
@@ -81,7 +86,7 @@ pub(in super::super) struct Terms {
     /// The gradient of a weight.
     product: Option<Product>,
     /// Where the sums of the gradient itself go.
-    rows: Option<usize>,
+    row_sums: Option<usize>,
     /// Where the gradient is among what is kept of each row.
     gradient: usize,
     d_output: usize,
@@ -97,7 +102,7 @@ struct Product {
     input: usize,
 }
 
-/// The least inputs of a layer whose weights' gradients are summed by themselves.
+/// The inputs of a layer whose weights' gradients are summed by themselves.
 const INPUTS_AT_ONCE: usize = 32;
 
 impl Terms {
@@ -105,7 +110,7 @@ impl Terms {
     #[cfg(test)]
     pub(in super::super) fn of_sizes(offset: usize, [d_input, d_output]: [usize; 2]) -> Self {
         let product = Product { offset, d_input, parts: Vec::new(), input: 0 };
-        Self { product: Some(product), rows: None, gradient: 0, d_output }
+        Self { product: Some(product), row_sums: None, gradient: 0, d_output }
     }
 
     /// Ranges of the sums that can be added up each by itself, and what each is.
@@ -114,14 +119,14 @@ impl Terms {
         if let Some(product) = &self.product {
             // `gemm` has ways of its own for few numbers: layers of few outputs are not divided.
             let is_divided = product.parts.is_empty() && self.d_output > 16;
-            let at_once = if is_divided { INPUTS_AT_ONCE } else { product.d_input };
+            let at_once = if is_divided { INPUTS_AT_ONCE } else { product.d_input.max(1) };
             ranges.extend(pieces(0..product.d_input, at_once).into_iter().map(|inputs| {
                 let start = product.offset + inputs.start * self.d_output;
                 let end = product.offset + inputs.end * self.d_output;
                 (start..end, Summand { terms: self, inputs: Some((product, inputs)) })
             }));
         }
-        if let Some(offset) = self.rows {
+        if let Some(offset) = self.row_sums {
             ranges.push((offset..offset + self.d_output, Summand { terms: self, inputs: None }));
         }
         ranges
@@ -160,11 +165,15 @@ impl Summand<'_> {
 /// The least length of a piece, as far as there is so much.
 const LEAST: usize = 16;
 
-/// A range in pieces of `len` each, a multiple of 16; what is left over is a piece, or part of the last one if
-/// it is less than 16.
+/// How many pieces [`pieces`] gives of so many.
+pub(in super::super) fn n_pieces(n: usize, len: usize) -> usize {
+    (n / len + usize::from(n % len >= LEAST)).max(1)
+}
+
+/// A range in pieces of `len` each, at least 16; what is left over is a piece, or part of the last one if it is
+/// less than 16.
 pub(in super::super) fn pieces(range: Range<usize>, len: usize) -> Vec<Range<usize>> {
-    let n = range.len();
-    let n_pieces = (n / len + usize::from(n % len >= LEAST)).max(1);
+    let n_pieces = n_pieces(range.len(), len);
     let start = |piece: usize| range.start + piece * len;
     let end = |piece: usize| if piece + 1 == n_pieces { range.end } else { start(piece + 1) };
     (0..n_pieces).map(|piece| start(piece)..end(piece)).collect()

@@ -48,7 +48,7 @@ pub struct TableConfig {
     /// others in turns. By default 6, and 8 from five columns on.
     pub n_layers: Option<usize>,
     /// The units of each of the two hidden layers of its networks. By default from 32 below 1,000
-    /// rows to 256 from 100,000 on.
+    /// rows to 256 from 100,000 on. Autoregressive flows have at least twice as many as there are features.
     pub d_hidden: Option<usize>,
     /// The rows of a source that are in memory at once, and those of an epoch, for
     /// [`TableFitter::fit_source`](crate::table::TableFitter::fit_source); at least 2.
@@ -222,7 +222,9 @@ fn circular(
 ) -> FlowConfig {
     let of_line: UnivariateConfig = match flow {
         TableFlow::RealNvp => AffineConfig::new().into(),
-        _ => RationalQuadraticSplineConfig::new().into(),
+        TableFlow::Nsf | TableFlow::Maf | TableFlow::NsfAutoregressive => {
+            RationalQuadraticSplineConfig::new().into()
+        }
     };
     let of_kind = |kind: bool| -> Vec<usize> {
         (0..periodic.len()).filter(|&feature| periodic[feature] == kind).collect()
