@@ -39,6 +39,8 @@ pub enum Error {
     UnwantedContext,
     /// A layer that is set by data (such as an ActNorm) was used before it was calibrated.
     Uncalibrated,
+    /// Gradients were asked for through samples that have none.
+    NotReparameterized,
     /// A tensor has another float type than the parameters of the model.
     FloatType {
         /// What the tensor is: the input or the context.
@@ -105,6 +107,10 @@ impl fmt::Display for Error {
             Self::Uncalibrated => f.write_str(
                 "this model has a layer that the first batch sets, as ActNorm, and it is not set yet: call \
                  `model.calibrate(batch)` before, as `fit` does by itself",
+            ),
+            Self::NotReparameterized => f.write_str(
+                "gradients do not flow through the samples of this distribution: it has a part that is not \
+                 reparameterized, as a mixture of flows or a resampled base",
             ),
             Self::FloatType { what, expected, found } => write!(
                 f,

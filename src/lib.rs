@@ -136,7 +136,7 @@ pub use autoregressive::{MaskedAutoregressive, MaskedAutoregressiveConfig};
 pub use coupling::{MaskedCoupling, MaskedCouplingConfig};
 pub use direction::Direction;
 pub use distribution::{
-    Base, BaseConfig, Distribution, FlowConfig, NormalizingFlow, Reparameterized, StandardNormal,
+    Base, BaseConfig, Distribution, FlowConfig, NormalizingFlow, StandardNormal,
 };
 pub use elementwise::{Elementwise, ElementwiseConfig};
 pub use error::Error;

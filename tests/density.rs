@@ -16,8 +16,8 @@ use normalizing_flows::data::toy::{
 use normalizing_flows::distribution::DiagonalNormalConfig;
 use normalizing_flows::testing::{assert_close, perturb};
 use normalizing_flows::{
-    Distribution, Layer, MaskedCoupling, NiceConfig, NormalizingFlow, RealNvpConfig,
-    Reparameterized, Sequential, StandardNormal,
+    Distribution, Layer, MaskedCoupling, NiceConfig, NormalizingFlow, RealNvpConfig, Sequential,
+    StandardNormal,
 };
 
 /// A small Real NVP after some steps on two moons.

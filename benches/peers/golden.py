@@ -124,7 +124,37 @@ def nflows_autoregressive():
             "cases": cases}
 
 
-FILES = {"nflows_lu.json": nflows_lu, "nflows_layers.json": nflows_layers,
+def scipy_bases():
+    import numpy
+    from scipy import stats
+    rng = numpy.random.default_rng(0)
+    loc, scale = rng.normal(size=2), numpy.exp(rng.normal(size=2))
+    df, power = numpy.array([0.7, 6.5]), numpy.array([0.8, 3.3])
+    x = numpy.concatenate([rng.normal(size=(20, 2)) * 3, [[0, 0], [30, -40], [1e-8, 200]]])
+    rows = rng.normal(size=(20, 3)) @ rng.normal(size=(3, 3)) + rng.normal(size=3)
+    normal = stats.multivariate_normal(rows.mean(0), numpy.cov(rows.T, bias=True))
+    factor = rng.normal(size=(3, 2))
+    low_rank = stats.multivariate_normal(numpy.zeros(3), factor @ factor.T + numpy.diag([0.25, 1.0, 4.0]))
+    families = {
+        "laplace": stats.laplace(loc, scale),
+        "logistic": stats.logistic(loc, scale),
+        "student_t": stats.t(df, loc, scale),
+        "generalized_normal": stats.gennorm(power, loc, scale),
+        # The scales are the concentrations.
+        "von_mises": stats.vonmises(scale, loc),
+    }
+    return {"source": f"scipy {version('scipy')}, scipy.stats, float64",
+            "note": "the log-density of each row, the sum over independent features; `normal` has the mean and"
+                    " the covariance (divided by the number of rows) of `rows`; `low_rank` has mean 0, this factor"
+                    " and scales of 0.5, 1 and 2",
+            "loc": loc.tolist(), "scale": scale.tolist(), "df": df.tolist(), "power": power.tolist(),
+            "x": x.tolist(),
+            "families": {name: of.logpdf(x).sum(1).tolist() for name, of in families.items()},
+            "rows": rows.tolist(), "normal": normal.logpdf(rows).tolist(),
+            "factor": factor.tolist(), "low_rank": low_rank.logpdf(rows).tolist()}
+
+
+FILES = {"scipy_bases.json": scipy_bases, "nflows_lu.json": nflows_lu, "nflows_layers.json": nflows_layers,
          "nflows_autoregressive.json": nflows_autoregressive,
          "zuko_autoregressive.json": zuko_autoregressive}
 

@@ -4,10 +4,22 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use super::diagonal_normal::{DiagonalNormal, DiagonalNormalConfig};
-use super::interface::{Distribution, Reparameterized};
+use super::ensemble::{Ensemble, EnsembleConfig};
+use super::full_normal::{FullNormal, FullNormalConfig};
+use super::interface::Distribution;
+use super::location_scale::{LocationScale, LocationScaleConfig};
+use super::low_rank_normal::{LowRankNormal, LowRankNormalConfig};
+use super::mixture::{Mixture, MixtureConfig};
 use super::noise::Noise;
+use super::normal_mixture::{NormalMixture, NormalMixtureConfig};
+use super::normalizing_flow::NormalizingFlow;
 use super::partly_periodic::{PartlyPeriodic, PartlyPeriodicConfig};
+use super::product::{Product, ProductConfig};
+use super::resampled::{Resampled, ResampledConfig};
 use super::standard_normal::{StandardNormal, StandardNormalConfig};
+use super::truncated::{Truncated, TruncatedConfig};
+use super::uniform::{Uniform, UniformConfig};
+use super::von_mises::{VonMises, VonMisesConfig};
 use crate::closed_enum::closed_enum;
 use crate::kernel::KernelBase;
 use crate::parameters::Place;
@@ -22,6 +34,28 @@ closed_enum! {
         DiagonalNormal(DiagonalNormal) from DiagonalNormalConfig;
         /// Angles that are uniform, and standard normals.
         PartlyPeriodic(PartlyPeriodic) from PartlyPeriodicConfig;
+        /// A normal distribution of any covariance.
+        FullNormal(FullNormal) from FullNormalConfig;
+        /// A normal distribution whose covariance is a diagonal and a few directions.
+        LowRankNormal(LowRankNormal) from LowRankNormalConfig;
+        /// Independent features of one family, with a location and a scale each.
+        LocationScale(LocationScale) from LocationScaleConfig;
+        /// A bell between two ends for each feature.
+        Truncated(Truncated) from TruncatedConfig;
+        /// An interval for each feature.
+        Uniform(Uniform) from UniformConfig;
+        /// Angles around a direction each.
+        VonMises(VonMises) from VonMisesConfig;
+        /// A mixture of normals, perhaps of a context.
+        NormalMixture(NormalMixture) from NormalMixtureConfig;
+        /// Another base for each group of features.
+        Product(Product) from ProductConfig;
+        /// A normal whose samples a network accepts or rejects.
+        Resampled(Resampled) from ResampledConfig;
+        /// A mixture of models of the crate's parts.
+        Mixture(Mixture<NormalizingFlow>) from MixtureConfig;
+        /// An ensemble of models of the crate's parts.
+        Ensemble(Ensemble<NormalizingFlow>) from EnsembleConfig;
     }
 
     /// Configuration of a [`Base`].
@@ -80,8 +114,16 @@ impl Distribution for Base {
         on_base!(self, base => base.draw_with_log_density(n, context, noise))
     }
 
+    fn is_reparameterized(&self) -> bool {
+        on_base!(self, base => base.is_reparameterized())
+    }
+
     fn is_calibrated(&self) -> bool {
         on_base!(self, base => base.is_calibrated())
+    }
+
+    fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
+        on_base!(self, base => base.calibrated(x, context).into())
     }
 
     fn place(&self) -> Option<Place> {
@@ -92,11 +134,3 @@ impl Distribution for Base {
         on_base!(self, base => base.kernel())
     }
 }
-
-impl Reparameterized for Base {}
-
-/// Compiles only while every base keeps the promise of the line above.
-const _: fn(&Base) = |base| {
-    fn promises<D: Reparameterized>(_: &D) {}
-    on_base!(base, base => promises(base));
-};

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use rand::Rng;
 
-use super::interface::{Distribution, Reparameterized};
+use super::interface::Distribution;
 use super::noise::Noise;
 use super::normalizing_flow::NormalizingFlow;
 use crate::error::Error;
@@ -14,7 +14,7 @@ use crate::parameters::Place;
 /// shape, float type, device or context in the place of a panic: for servers, and wherever inputs
 /// come from outside.
 ///
-/// The verbs are those of [`Distribution`], [`Reparameterized`] and [`NormalizingFlow`].
+/// The verbs are those of [`Distribution`] and [`NormalizingFlow`].
 ///
 /// # Example
 ///
@@ -49,7 +49,7 @@ impl<'a, D: Distribution> Checked<'a, D> {
     ///
     /// # Errors
     ///
-    /// All of [`Error`] but [`Error::Config`].
+    /// All of [`Error`] but [`Error::Config`] and [`Error::NotReparameterized`].
     pub fn log_prob(&self, x: Tensor<2>) -> Result<Tensor<1>, Error> {
         let context = self.context_for(&x)?;
         Ok(self.distribution.log_density(x, context.as_ref()))
@@ -138,13 +138,18 @@ impl<'a, D: Distribution> Checked<'a, D> {
     }
 }
 
-impl<D: Reparameterized> Checked<'_, D> {
+impl<D: Distribution> Checked<'_, D> {
+    fn check_reparameterized(&self) -> Result<(), Error> {
+        if self.distribution.is_reparameterized() { Ok(()) } else { Err(Error::NotReparameterized) }
+    }
+
     /// [`sample`](Self::sample) through which gradients flow to the parameters and the context.
     ///
     /// # Errors
     ///
-    /// Those about the context.
+    /// [`Error::NotReparameterized`], and those about the context.
     pub fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Result<Tensor<2>, Error> {
+        self.check_reparameterized()?;
         let (n, context) = self.repeated_context(n)?;
         let noise = &mut Noise::new(&self.distribution.place().unwrap_or_default(), rng);
         Ok(self.distribution.draw(n, context.as_ref(), noise))
@@ -154,12 +159,13 @@ impl<D: Reparameterized> Checked<'_, D> {
     ///
     /// # Errors
     ///
-    /// Those about the context.
+    /// As [`rsample`](Self::rsample).
     pub fn rsample_with_log_prob<R: Rng + ?Sized>(
         &self,
         n: usize,
         rng: &mut R,
     ) -> Result<(Tensor<2>, Tensor<1>), Error> {
+        self.check_reparameterized()?;
         let (n, context) = self.repeated_context(n)?;
         let noise = &mut Noise::new(&self.distribution.place().unwrap_or_default(), rng);
         Ok(self.distribution.draw_with_log_density(n, context.as_ref(), noise))
@@ -171,7 +177,7 @@ impl<B: Distribution, F: Flow> Checked<'_, NormalizingFlow<B, F>> {
     ///
     /// # Errors
     ///
-    /// All of [`Error`] but [`Error::Config`].
+    /// All of [`Error`] but [`Error::Config`] and [`Error::NotReparameterized`].
     pub fn to_latent(&self, x: Tensor<2>) -> Result<Tensor<2>, Error> {
         let context = self.context_for(&x)?;
         Ok(self.distribution.latent(x, context.as_ref()).0)
@@ -181,7 +187,7 @@ impl<B: Distribution, F: Flow> Checked<'_, NormalizingFlow<B, F>> {
     ///
     /// # Errors
     ///
-    /// All of [`Error`] but [`Error::Config`].
+    /// All of [`Error`] but [`Error::Config`] and [`Error::NotReparameterized`].
     pub fn from_latent(&self, z: Tensor<2>) -> Result<Tensor<2>, Error> {
         let context = self.context_for(&z)?;
         Ok(self.distribution.data(z, context.as_ref()).0)
@@ -191,7 +197,7 @@ impl<B: Distribution, F: Flow> Checked<'_, NormalizingFlow<B, F>> {
     ///
     /// # Errors
     ///
-    /// All of [`Error`] but [`Error::Config`].
+    /// All of [`Error`] but [`Error::Config`] and [`Error::NotReparameterized`].
     pub fn calibrate(&self, x: Tensor<2>) -> Result<NormalizingFlow<B, F>, Error> {
         let context = self.context_of(&x)?;
         Ok(self.distribution.clone().calibrated(x, context.as_ref()))

@@ -7,7 +7,7 @@ use burn::module::{Content, Module, ModuleDisplay, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape};
 use rand::Rng;
 
-use super::interface::{Distribution, Reparameterized};
+use super::interface::Distribution;
 use super::noise::Noise;
 use crate::error::{Error, ensure, or_panic};
 use crate::parameters::{Place, Settings};
@@ -167,6 +167,10 @@ impl Distribution for DiagonalNormal {
         self.loc.len()
     }
 
+    fn is_reparameterized(&self) -> bool {
+        true
+    }
+
     fn log_density(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> Tensor<1> {
         let d_features = self.d_features();
         assert_shape!(x, [_, d_features]);
@@ -187,8 +191,6 @@ impl Distribution for DiagonalNormal {
         noise * log_scale.exp().unsqueeze::<2>() + loc.unsqueeze::<2>()
     }
 }
-
-impl Reparameterized for DiagonalNormal {}
 
 impl ModuleDisplay for DiagonalNormal {
     fn custom_content(&self, content: Content) -> Option<Content> {

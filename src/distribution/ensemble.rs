@@ -1,18 +1,24 @@
 //! [`Ensemble`]: several models scored as one.
 
+use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
-use super::interface::{Distribution, Reparameterized};
+use super::flow_config::FlowConfig;
+use super::interface::Distribution;
 use super::logsumexp::logsumexp;
 use super::noise::Noise;
-use super::several::{calibrate_all, check_alike, combined, draw_assigned};
-use crate::error::or_panic;
+use super::normalizing_flow::NormalizingFlow;
+use super::several::{
+    calibrate_all, check_alike, combined, d_context_of, d_features_of, draw_assigned, init_all,
+    validate_alike,
+};
+use crate::error::{Error, or_panic};
 use crate::parameters::{Settings, assert_distinct};
 
 /// How the log-densities of the models of an [`Ensemble`] become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Config, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Score {
     /// `log (1/n Σ_k p_k(x))`: the density of a mixture of equal weights.
@@ -20,6 +26,49 @@ pub enum Score {
     /// `1/n Σ_k log p_k(x)`: a row is as unlikely as most models find it. A score and no density:
     /// it does not integrate to one.
     MeanLogDensity,
+}
+
+/// Configuration of an [`Ensemble`] of models of the crate's own parts, as a [`Base`](super::Base): with it an
+/// ensemble is saved in one file, as a [`MixtureConfig`](super::MixtureConfig).
+#[derive(Config, Debug)]
+pub struct EnsembleConfig {
+    /// The models, at least one, all of the same features and context.
+    pub models: Vec<FlowConfig>,
+    /// How their log-densities become one.
+    #[config(default = "Score::MeanDensity")]
+    pub score: Score,
+}
+
+impl EnsembleConfig {
+    /// Builds the ensemble on a device, its models one after another.
+    ///
+    /// # Panics
+    ///
+    /// With the sentence of [`validate`](Self::validate).
+    pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> Ensemble<NormalizingFlow> {
+        or_panic(self.validate());
+        Ensemble::new(init_all(&self.models, device, rng)).with_score(self.score)
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if there is no model, if two differ in their features or contexts, and what the
+    /// models give.
+    pub fn validate(&self) -> Result<(), Error> {
+        validate_alike(&self.models)
+    }
+
+    /// The number of features.
+    pub(crate) fn d_features(&self) -> usize {
+        d_features_of(&self.models)
+    }
+
+    /// The number of context features; 0 for none.
+    pub(crate) fn d_context(&self) -> usize {
+        d_context_of(&self.models)
+    }
 }
 
 /// Several models of the same data, such as one for each seed, scored by the mean of their
@@ -99,6 +148,10 @@ impl<D: Distribution> Distribution for Ensemble<D> {
         self.models.iter().map(Distribution::d_context).max().unwrap_or(0)
     }
 
+    fn is_reparameterized(&self) -> bool {
+        self.models.iter().all(Distribution::is_reparameterized)
+    }
+
     fn log_density(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<1> {
         let n = self.models.len() as f64;
         combined(&self.models, x, context, |log_densities| match self.score {
@@ -127,8 +180,6 @@ impl<D: Distribution> Distribution for Ensemble<D> {
         draw_assigned(&self.models, &in_turn, context, noise)
     }
 }
-
-impl<D: Reparameterized> Reparameterized for Ensemble<D> {}
 
 impl<D: Distribution> ModuleDisplay for Ensemble<D> {
     fn custom_content(&self, content: Content) -> Option<Content> {

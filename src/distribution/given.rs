@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use rand::Rng;
 
 use super::checked::Checked;
-use super::interface::{Distribution, Reparameterized};
+use super::interface::Distribution;
 use super::normalizing_flow::NormalizingFlow;
 use crate::error::or_panic;
 use crate::flow::Flow;
@@ -72,8 +72,8 @@ impl<'a, D: Distribution> Given<'a, D> {
     }
 }
 
-impl<D: Reparameterized> Given<'_, D> {
-    /// As [`Reparameterized::rsample`], `n` rows for each row of the context; gradients flow to the
+impl<D: Distribution> Given<'_, D> {
+    /// As [`Distribution::rsample`], `n` rows for each row of the context; gradients flow to the
     /// context too.
     pub fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
         or_panic(self.checked.rsample(n, rng))

@@ -1,4 +1,4 @@
-//! The [`Distribution`] and [`Reparameterized`] traits.
+//! The [`Distribution`] trait.
 
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
@@ -23,8 +23,8 @@ use crate::parameters::Place;
 /// # Randomness and gradients
 ///
 /// Samples are drawn on the host from the generator that is passed in: the draws are the same on
-/// every backend. Sampling builds no autodiff graph, even on a module in training;
-/// [`Reparameterized`] is the way to gradients through samples.
+/// every backend. Sampling builds no autodiff graph, even on a module in training:
+/// [`rsample`](Distribution::rsample) is the way to gradients through samples.
 ///
 /// burn's autodiff differentiates once. The score, the gradient of the log-density by `x`, is a
 /// first derivative and works; score matching, which differentiates the score, does not.
@@ -72,8 +72,9 @@ pub trait Distribution: Module + ModuleDisplay {
     fn log_density(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<1>;
 
     /// Draws `n` rows, one for each of the `n` rows of `context`, if there is one:
-    /// `[n, d_features]`. If the distribution is [`Reparameterized`], gradients flow from the rows
-    /// to the parameters and the context of a module in training.
+    /// `[n, d_features]`. If the distribution [is
+    /// reparameterized](Distribution::is_reparameterized), gradients flow from the rows to the parameters and
+    /// the context of a module in training.
     ///
     /// For implementors: callers have [`sample`](Distribution::sample).
     fn draw<R: Rng + ?Sized>(
@@ -96,6 +97,19 @@ pub trait Distribution: Module + ModuleDisplay {
         let x = self.draw(n, context, noise);
         let log_density = self.log_density(x.clone(), context);
         (x, log_density)
+    }
+
+    /// Whether samples are a differentiable function of the parameters and the context, and of noise that does
+    /// not depend on them, or have the gradients of such a function: gradients flow through
+    /// [`draw`](Distribution::draw) then, as variational inference needs, and
+    /// [`rsample`](Distribution::rsample) may be called. A composition is if all of its parts are.
+    ///
+    /// # References
+    ///
+    /// Kingma, Welling: *Auto-Encoding Variational Bayes*, 2014, arXiv:1312.6114; Figurnov, Mohamed, Mnih:
+    /// *Implicit Reparameterization Gradients*, 2018, arXiv:1805.08498.
+    fn is_reparameterized(&self) -> bool {
+        false
     }
 
     /// The same distribution with what initialises itself by data (an ActNorm in a flow, say) set
@@ -161,59 +175,48 @@ pub trait Distribution: Module + ModuleDisplay {
         or_panic(Checked::new(self, None).sample_with_log_prob(n, rng))
     }
 
-    /// The distribution given a context, `[rows, d_context]`: a view with the same verbs.
-    fn given<'a>(&'a self, context: &'a Tensor<2>) -> Given<'a, Self> {
-        Given::new(self, context)
-    }
-}
-
-/// A distribution whose samples are a differentiable function of its parameters and of noise that
-/// does not depend on them, as variational inference and reverse-KL training need: gradients flow
-/// through [`draw`](Distribution::draw).
-///
-/// Samples and log-densities carry gradients when the module is in training.
-///
-/// # References
-///
-/// Kingma, Welling: *Auto-Encoding Variational Bayes*, 2014, arXiv:1312.6114.
-///
-/// # Example
-///
-/// A step of reverse-KL training towards a target whose density is known but for a constant:
-///
-/// ```
-/// use normalizing_flows::{RealNvpConfig, Reparameterized};
-/// use normalizing_flows::burn::tensor::Device;
-/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
-///
-/// let mut rng = ChaCha8Rng::seed_from_u64(0);
-/// let model = RealNvpConfig::new(2).init(&Device::default().autodiff(), &mut rng);
-/// let (x, log_prob) = model.rsample_with_log_prob(64, &mut rng);
-/// let log_target = (x - 3.0).square().sum_dim(1).squeeze_dim(1) * -0.5;
-/// let loss = (log_prob - log_target).mean();
-/// let gradients = loss.backward();
-/// # let _ = gradients;
-/// ```
-pub trait Reparameterized: Distribution {
-    /// Draws `n` rows through which gradients flow to the parameters: `[n, d_features]`.
+    /// Draws `n` rows through which gradients flow to the parameters of a module in training: `[n, d_features]`.
     ///
     /// # Panics
     ///
-    /// If the distribution takes a context.
+    /// If the distribution is not [reparameterized](Distribution::is_reparameterized), or takes a context.
     fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
         or_panic(Checked::new(self, None).rsample(n, rng))
     }
 
-    /// [`rsample`](Reparameterized::rsample) with the log-density of each row.
+    /// [`rsample`](Distribution::rsample) with the log-density of each row.
     ///
     /// # Panics
     ///
-    /// If the distribution takes a context.
+    /// As [`rsample`](Distribution::rsample).
+    ///
+    /// # Example
+    ///
+    /// A step of reverse-KL training towards a target whose density is known but for a constant:
+    ///
+    /// ```
+    /// use normalizing_flows::{Distribution, RealNvpConfig};
+    /// use normalizing_flows::burn::tensor::Device;
+    /// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+    ///
+    /// let mut rng = ChaCha8Rng::seed_from_u64(0);
+    /// let model = RealNvpConfig::new(2).init(&Device::default().autodiff(), &mut rng);
+    /// let (x, log_prob) = model.rsample_with_log_prob(64, &mut rng);
+    /// let log_target = (x - 3.0).square().sum_dim(1).squeeze_dim(1) * -0.5;
+    /// let loss = (log_prob - log_target).mean();
+    /// let gradients = loss.backward();
+    /// # let _ = gradients;
+    /// ```
     fn rsample_with_log_prob<R: Rng + ?Sized>(
         &self,
         n: usize,
         rng: &mut R,
     ) -> (Tensor<2>, Tensor<1>) {
         or_panic(Checked::new(self, None).rsample_with_log_prob(n, rng))
+    }
+
+    /// The distribution given a context, `[rows, d_context]`: a view with the same verbs.
+    fn given<'a>(&'a self, context: &'a Tensor<2>) -> Given<'a, Self> {
+        Given::new(self, context)
     }
 }

@@ -1,16 +1,88 @@
 //! [`Mixture`]: a weighted sum of densities.
 
+use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Tensor, TensorData, activation};
+use burn::tensor::{Device, Tensor, TensorData, activation};
 use rand::Rng;
 use rand_distr::{Distribution as _, weighted::WeightedIndex};
 
+use super::flow_config::FlowConfig;
 use super::interface::Distribution;
 use super::logsumexp::logsumexp;
 use super::noise::Noise;
-use super::several::{calibrate_all, check_alike, combined, draw_assigned};
-use crate::error::or_panic;
+use super::normalizing_flow::NormalizingFlow;
+use super::several::{
+    calibrate_all, check_alike, combined, d_context_of, d_features_of, draw_assigned, init_all,
+    validate_alike,
+};
+use crate::error::{Error, or_panic};
 use crate::parameters::{Place, assert_distinct};
+
+/// Configuration of a [`Mixture`] of models of the crate's own parts, as a [`Base`](super::Base): with a flow over
+/// it, or with none.
+///
+/// # Example
+///
+/// A mixture of three RealNVPs in one file:
+///
+/// ```
+/// use normalizing_flows::{Distribution, FlowConfig, RealNvpConfig, distribution::MixtureConfig};
+/// use normalizing_flows::io::{load_model, save_model};
+/// use normalizing_flows::burn::tensor::{Device, Tensor};
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// # let path = std::env::temp_dir().join(format!("nflow-mixture-{}", std::process::id()));
+/// # /*
+/// let path = "mixture.nflow";
+/// # */
+/// let device = Device::default();
+/// let components = vec![FlowConfig::from(RealNvpConfig::new(2)); 3];
+/// let config = FlowConfig::new(MixtureConfig::new(components).into(), vec![]);
+/// let model = config.init(&device, &mut ChaCha8Rng::seed_from_u64(0));
+/// save_model(&path, &config, &model)?;
+/// let (_, loaded) = load_model(&path, &device)?;
+/// let x = Tensor::ones([1, 2], &device);
+/// assert_eq!(loaded.log_prob(x.clone()).into_data(), model.log_prob(x).into_data());
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), normalizing_flows::Error>(())
+/// ```
+#[derive(Config, Debug)]
+pub struct MixtureConfig {
+    /// The components, at least one, all of the same features and context.
+    pub components: Vec<FlowConfig>,
+}
+
+impl MixtureConfig {
+    /// Builds the mixture on a device, its components one after another, of equal weights.
+    ///
+    /// # Panics
+    ///
+    /// With the sentence of [`validate`](Self::validate).
+    pub fn init<R: Rng + ?Sized>(&self, device: &Device, rng: &mut R) -> Mixture<NormalizingFlow> {
+        or_panic(self.validate());
+        Mixture::new(init_all(&self.components, device, rng))
+    }
+
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if there is no component, if two differ in their features or contexts, and what the
+    /// components give.
+    pub fn validate(&self) -> Result<(), Error> {
+        validate_alike(&self.components)
+    }
+
+    /// The number of features.
+    pub(crate) fn d_features(&self) -> usize {
+        d_features_of(&self.components)
+    }
+
+    /// The number of context features; 0 for none.
+    pub(crate) fn d_context(&self) -> usize {
+        d_context_of(&self.components)
+    }
+}
 
 /// A mixture of distributions with learnt weights: one density with a component for each cluster,
 /// say, where a single flow would have to stretch a bridge between them.
@@ -20,7 +92,7 @@ use crate::parameters::{Place, assert_distinct};
 /// ```
 ///
 /// Evaluating costs one evaluation of every component. Samples are no differentiable function of
-/// the weights, so it is not [`Reparameterized`](super::Reparameterized).
+/// the weights, so it is not [reparameterized](Distribution::is_reparameterized).
 ///
 /// # Shapes
 ///

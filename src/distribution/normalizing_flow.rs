@@ -6,7 +6,7 @@ use rand::Rng;
 
 use super::base::Base;
 use super::checked::Checked;
-use super::interface::{Distribution, Reparameterized};
+use super::interface::Distribution;
 use super::noise::Noise;
 use crate::direction::Direction;
 use crate::error::or_panic;
@@ -138,6 +138,10 @@ impl<B: Distribution, F: Flow> Distribution for NormalizingFlow<B, F> {
         Place::first([self.base.place(), self.flow.place()])
     }
 
+    fn is_reparameterized(&self) -> bool {
+        self.base.is_reparameterized()
+    }
+
     fn log_density(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<1> {
         if let Some(base) = self.base.kernel() {
             let context = context.filter(|_| self.flow.d_context() > 0);
@@ -154,9 +158,14 @@ impl<B: Distribution, F: Flow> Distribution for NormalizingFlow<B, F> {
     }
 
     fn calibrated(self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Self {
-        let context = context.filter(|_| self.flow.d_context() > 0);
-        let flow = self.flow.calibrate(x, context, Direction::Inverse);
-        Self { base: self.base, flow }
+        let of_flow = context.filter(|_| self.flow.d_context() > 0);
+        let flow = self.flow.calibrate(x.clone(), of_flow, Direction::Inverse);
+        if self.base.is_calibrated() {
+            return Self { base: self.base, flow };
+        }
+        let of_base = context.filter(|_| self.base.d_context() > 0);
+        let (z, _) = flow.inverse(x, of_flow);
+        Self { base: self.base.calibrated(z, of_base), flow }
     }
 
     fn draw<R: Rng + ?Sized>(
@@ -181,8 +190,6 @@ impl<B: Distribution, F: Flow> Distribution for NormalizingFlow<B, F> {
         (x, log_density - log_det)
     }
 }
-
-impl<B: Reparameterized, F: Flow> Reparameterized for NormalizingFlow<B, F> {}
 
 /// A table of the layers, their parameters, and by what each runs.
 impl<B: Distribution, F: Flow> ModuleDisplay for NormalizingFlow<B, F> {

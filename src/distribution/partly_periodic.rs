@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution as _, StandardNormal};
 
-use super::interface::{Distribution, Reparameterized};
+use super::interface::Distribution;
 use super::noise::Noise;
 use crate::error::{Error, ensure, or_panic};
 use crate::parameters::Settings;
@@ -101,6 +101,10 @@ impl Distribution for PartlyPeriodic {
         self.periodic.len()
     }
 
+    fn is_reparameterized(&self) -> bool {
+        true
+    }
+
     fn log_density(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> Tensor<1> {
         let d_features = self.periodic.len();
         assert_shape!(x, [_, d_features]);
@@ -129,8 +133,6 @@ impl Distribution for PartlyPeriodic {
         noise.tensor(values, [n, self.periodic.len()])
     }
 }
-
-impl Reparameterized for PartlyPeriodic {}
 
 impl ModuleDisplay for PartlyPeriodic {
     fn custom_content(&self, content: Content) -> Option<Content> {

@@ -1,28 +1,62 @@
 //! What a mixture and an ensemble share: several distributions over the same features.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::Rng;
 
+use super::flow_config::FlowConfig;
 use super::interface::Distribution;
 use super::noise::Noise;
+use super::normalizing_flow::NormalizingFlow;
 use crate::error::{Error, ensure};
 use crate::flow::common_d_context;
 
 /// Whether there are distributions, all of the same features and context.
 pub(super) fn check_alike<D: Distribution>(distributions: &[D]) -> Result<(), Error> {
-    let Some(first) = distributions.first() else {
+    alike(
+        distributions.iter().map(Distribution::d_features),
+        distributions.iter().map(Distribution::d_context),
+    )
+}
+
+fn alike(
+    mut d_features: impl Iterator<Item = usize>,
+    d_context: impl Iterator<Item = usize>,
+) -> Result<(), Error> {
+    let Some(first) = d_features.next() else {
         return Err(Error::Config("there must be at least 1 model, got 0".to_string()));
     };
-    let d_features = first.d_features();
-    for other in distributions {
+    for other in d_features {
         ensure!(
-            other.d_features() == d_features,
-            "all models must have the same features, got models with `d_features` {d_features} and \
-             {}",
-            other.d_features()
+            other == first,
+            "all models must have the same features, got models with `d_features` {first} and {other}"
         );
     }
-    common_d_context(distributions.iter().map(Distribution::d_context)).map(|_| ())
+    common_d_context(d_context).map(|_| ())
+}
+
+/// Whether there are configurations, all in range and of the same features and context.
+pub(super) fn validate_alike(configs: &[FlowConfig]) -> Result<(), Error> {
+    configs.iter().try_for_each(FlowConfig::validate)?;
+    alike(configs.iter().map(FlowConfig::d_features), configs.iter().map(FlowConfig::d_context))
+}
+
+/// The number of features of configurations, 0 if there is none.
+pub(super) fn d_features_of(configs: &[FlowConfig]) -> usize {
+    configs.first().map_or(0, FlowConfig::d_features)
+}
+
+/// The number of context features of configurations.
+pub(super) fn d_context_of(configs: &[FlowConfig]) -> usize {
+    configs.iter().map(FlowConfig::d_context).max().unwrap_or(0)
+}
+
+/// Builds all, one after another.
+pub(super) fn init_all<R: Rng + ?Sized>(
+    configs: &[FlowConfig],
+    device: &Device,
+    rng: &mut R,
+) -> Vec<NormalizingFlow> {
+    configs.iter().map(|config| config.init(device, rng)).collect()
 }
 
 /// Calibrates each distribution, with the context if it takes one.

@@ -7,7 +7,7 @@ use burn::module::{Content, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor, assert_shape};
 use rand::Rng;
 
-use super::interface::{Distribution, Reparameterized};
+use super::interface::Distribution;
 use super::noise::Noise;
 use crate::error::{Error, ensure, or_panic};
 use crate::kernel::KernelBase;
@@ -107,6 +107,10 @@ impl Distribution for StandardNormal {
         self.d_features
     }
 
+    fn is_reparameterized(&self) -> bool {
+        true
+    }
+
     fn log_density(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> Tensor<1> {
         let d_features = self.d_features;
         assert_shape!(x, [_, d_features]);
@@ -127,8 +131,6 @@ impl Distribution for StandardNormal {
         Some(KernelBase::StandardNormal)
     }
 }
-
-impl Reparameterized for StandardNormal {}
 
 impl ModuleDisplay for StandardNormal {
     fn custom_content(&self, content: Content) -> Option<Content> {

@@ -15,4 +15,5 @@ pub use lu::{LuLinear, LuLinearConfig};
 pub use permutation::{Permutation, PermutationConfig};
 pub use qr::{QrLinear, QrLinearConfig};
 pub use svd::{SvdLinear, SvdLinearConfig};
+pub(crate) use triangular::cholesky;
 pub use triangular::{TriangularLinear, TriangularLinearConfig};

@@ -144,7 +144,18 @@ impl TriangularLinear {
         ensure!(as Data, n > 0, "a covariance needs rows, got none");
         let mean: Vec<f64> =
             (0..d).map(|i| values.iter().skip(i).step_by(d).sum::<f64>() / n as f64).collect();
-        let factor = cholesky(&covariance(&values, &mean))?;
+        self.whitening(&mean, &covariance(&values, &mean))
+    }
+
+    /// The layer that takes this mean to 0, and this covariance, of which the lower half is read, to the identity.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] if the covariance is singular; [`Error::Config`] if its scale is not within the bound of
+    /// the layer.
+    pub(crate) fn whitening(self, mean: &[f64], covariance: &[Vec<f64>]) -> Result<Self, Error> {
+        let d = self.n_features();
+        let factor = cholesky(covariance)?;
         let (inverse, scales) = inverse_and_raw(&factor, self.bound)?;
         let shift = (0..d).map(|i| -(0..=i).map(|j| inverse[i][j] * mean[j]).sum::<f64>());
         let shift = shift.collect();
@@ -191,7 +202,7 @@ fn covariance(values: &[f64], mean: &[f64]) -> Vec<Vec<f64>> {
 }
 
 /// The lower triangular `C` of a matrix `C Cᵀ`, of which the lower half is read.
-fn cholesky(matrix: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, Error> {
+pub(crate) fn cholesky(matrix: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, Error> {
     /// Of the variance of a feature, what roundings leave where there is nothing left.
     const LEAST_LEFT: f64 = 1e-12;
     let d = matrix.len();

@@ -7,6 +7,7 @@ mod place;
 mod running;
 mod settings;
 mod values;
+mod vector;
 
 pub use cast::cast;
 pub(crate) use fresh_ids::assert_distinct;
@@ -16,3 +17,4 @@ pub(crate) use running::Running;
 pub use settings::Settings;
 pub(crate) use settings::int_parameter;
 pub(crate) use values::{full, with_values};
+pub(crate) use vector::Vector;

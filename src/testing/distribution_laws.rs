@@ -13,7 +13,7 @@ use super::gradients::shifted;
 use super::list::{list_of_laws, settings_of_laws};
 use super::parameters::{gradients, nudge};
 use super::quadrature::Grid;
-use crate::distribution::{Distribution, Reparameterized};
+use crate::distribution::Distribution;
 use crate::flow::Flow;
 use crate::parameters::cast;
 
@@ -235,7 +235,7 @@ impl<D: Distribution> DistributionLaws<D> {
     }
 }
 
-impl<D: Reparameterized> DistributionLaws<D> {
+impl<D: Distribution> DistributionLaws<D> {
     /// The gradients of the parameters and the context through samples and their log-densities
     /// match central differences, with the noise held fixed by the seed.
     ///

@@ -8,4 +8,5 @@ mod common;
 mod file;
 mod nflows;
 mod nflows_linear;
+mod scipy_bases;
 mod zuko;

@@ -34,7 +34,7 @@ use normalizing_flows::univariate::{
 };
 use normalizing_flows::{
     Distribution, Elementwise, ElementwiseConfig, Flow, Inverse, MaskedCoupling,
-    MaskedCouplingConfig, NormalizingFlow, Reparameterized, Sequential, StandardNormal, cast,
+    MaskedCouplingConfig, NormalizingFlow, Sequential, StandardNormal, cast,
 };
 use pair::*;
 use rand::rngs::ChaCha8Rng;

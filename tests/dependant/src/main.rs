@@ -12,7 +12,7 @@ use normalizing_flows::data::toy::{ToyDensity, TwoMoons};
 use normalizing_flows::distribution::Noise;
 use normalizing_flows::testing::{DistributionLaws, Laws, UnivariateLaws};
 use normalizing_flows::univariate::Univariate;
-use normalizing_flows::{Distribution, Flow, MaskedCoupling, NormalizingFlow, Reparameterized};
+use normalizing_flows::{Distribution, Flow, MaskedCoupling, NormalizingFlow};
 use rand::{Rng, SeedableRng, rngs::ChaCha8Rng};
 
 /// `x = z + b`.
@@ -80,6 +80,10 @@ impl Distribution for Located {
         self.loc.dims()[0]
     }
 
+    fn is_reparameterized(&self) -> bool {
+        true
+    }
+
     fn log_density(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> Tensor<1> {
         let squares = (x - self.loc.val().unsqueeze()).square().sum_dim(1).squeeze_dim(1);
         squares * -0.5 - 0.5 * self.d_features() as f64 * std::f64::consts::TAU.ln()
@@ -94,8 +98,6 @@ impl Distribution for Located {
         noise.standard_normal([n, self.d_features()]) + self.loc.val().unsqueeze()
     }
 }
-
-impl Reparameterized for Located {}
 
 type Model = NormalizingFlow<Located, (MaskedCoupling<LinearConditioner, Scale>, Shift)>;
 
