@@ -9,7 +9,8 @@ use rand::Rng;
 
 use super::interface::Distribution;
 use super::noise::Noise;
-use crate::error::{Error, ensure, or_panic};
+use super::ranges::{check_finite, check_lengths, check_positive};
+use crate::error::{Error, or_panic};
 use crate::parameters::{Place, Settings};
 
 /// Configuration of a [`DiagonalNormal`].
@@ -61,22 +62,9 @@ impl DiagonalNormalConfig {
     /// [`Error::Config`] if there are no features, if `loc` and `scale` differ in length, or if a
     /// value is not finite or a scale not above 0.
     pub fn validate(&self) -> Result<(), Error> {
-        let (d_loc, d_scale) = (self.loc.len(), self.scale.len());
-        ensure!(
-            d_loc > 0 && d_loc == d_scale,
-            "`loc` and `scale` must have the same length of at least 1, got {d_loc} and {d_scale}"
-        );
-        ensure!(
-            self.loc.iter().all(|loc| loc.is_finite()),
-            "every `loc` must be finite, got {:?}",
-            self.loc
-        );
-        ensure!(
-            self.scale.iter().all(|scale| scale.is_finite() && *scale > 0.0),
-            "every `scale` must be above 0 and finite, got {:?}",
-            self.scale
-        );
-        Ok(())
+        check_lengths([("loc", &self.loc), ("scale", &self.scale)])?;
+        check_finite("loc", &self.loc)?;
+        check_positive("scale", &self.scale)
     }
 
     /// The number of features.

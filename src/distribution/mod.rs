@@ -27,6 +27,7 @@ mod normal_mixture;
 mod normalizing_flow;
 mod partly_periodic;
 mod product;
+mod ranges;
 mod resampled;
 mod several;
 mod standard_normal;

@@ -2,12 +2,13 @@
 
 use burn::config::Config;
 use burn::module::{Content, Module, ModuleDisplay};
-use burn::tensor::{Device, Tensor, TensorData, assert_shape};
+use burn::tensor::{Device, Tensor, assert_shape};
 use rand::{Rng, RngExt};
 
 use super::interface::Distribution;
 use super::noise::Noise;
-use crate::error::{Error, ensure, or_panic};
+use super::ranges::{check_ends, is_inside};
+use crate::error::{Error, or_panic};
 use crate::parameters::Settings;
 
 /// Configuration of a [`Uniform`] distribution.
@@ -39,18 +40,7 @@ impl UniformConfig {
     /// [`Error::Config`] if there are no features, if `low` and `high` differ in length, or if a lower end is
     /// not below its upper end, or one of them not finite.
     pub fn validate(&self) -> Result<(), Error> {
-        let Self { low, high } = self;
-        ensure!(
-            !low.is_empty() && low.len() == high.len(),
-            "`low` and `high` must have the same length of at least 1, got {} and {}",
-            low.len(),
-            high.len()
-        );
-        ensure!(
-            low.iter().zip(high).all(|(low, high)| low < high && (high - low).is_finite()),
-            "every `low` must be below its `high`, and both finite, got {low:?} and {high:?}"
-        );
-        Ok(())
+        check_ends(&self.low, &self.high)
     }
 
     /// The number of features.
@@ -111,13 +101,7 @@ impl Distribution for Uniform {
     fn log_density(&self, x: Tensor<2>, _: Option<&Tensor<2>>) -> Tensor<1> {
         let d_features = self.low.len();
         assert_shape!(x, [_, d_features]);
-        let ends = |values: &[f64]| {
-            let data = TensorData::new(values.to_vec(), [1, d_features]);
-            Tensor::<2>::from_data(data, (&x.device(), x.dtype()))
-        };
-        // What is no number is not inside either.
-        let above = x.clone().greater_equal(ends(&self.low));
-        let inside = above.bool_and(x.clone().lower_equal(ends(&self.high)));
+        let inside = is_inside(&x, &self.low, &self.high);
         let log_volume: f64 =
             self.low.iter().zip(&self.high).map(|(low, high)| (high - low).ln()).sum();
         let outside = inside.clone().bool_not();

@@ -3,7 +3,7 @@
 use normalizing_flows::burn::module::Param;
 use normalizing_flows::burn::tensor::{DType, FloatDType, Tensor};
 use normalizing_flows::distribution::{
-    FullNormalConfig, LocationScaleConfig, LowRankNormalConfig, VonMisesConfig,
+    FullNormalConfig, LocationScaleConfig, LowRankNormal, LowRankNormalConfig, VonMisesConfig,
 };
 use normalizing_flows::testing::assert_close;
 use normalizing_flows::{Distribution, cast};
@@ -61,4 +61,17 @@ fn a_normal_of_low_rank_is_reproduced() {
     let scale = Tensor::<1>::from_data([0.5f64, 1.0, 2.0], (&cpu(), DType::F64));
     normal.log_scale = Param::from_tensor(scale.log());
     compare("low rank", &normal, &file["rows"], &file["low_rank"]);
+}
+
+/// Of directions a thousand times as long as the scales `f32` keeps what the documentation says.
+#[test]
+fn a_normal_of_low_rank_keeps_its_digits_along_long_directions() {
+    let normal = cast(LowRankNormalConfig::new(10, 2).init(&cpu(), &mut rng(0)), FloatDType::F64);
+    let factor = normal.factor.val() * 3e4;
+    let normal = LowRankNormal { factor: Param::from_tensor(factor), ..normal };
+    let x = normal.sample(50, &mut rng(1)).cast(FloatDType::F32);
+    let exact = normal.log_prob(x.clone().cast(FloatDType::F64));
+    let rounded = cast(normal, FloatDType::F32).log_prob(x).cast(FloatDType::F64);
+    let error = (exact - rounded).abs().max().into_scalar::<f64>();
+    assert!(error < 1e-2, "off by {error}");
 }

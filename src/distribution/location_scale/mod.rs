@@ -13,8 +13,9 @@ use rand::Rng;
 
 use super::interface::Distribution;
 use super::noise::Noise;
+use super::ranges::{check_finite, check_lengths, check_positive};
 use super::without_value;
-use crate::error::{Error, ensure, or_panic};
+use crate::error::{Error, or_panic};
 use crate::parameters::{Settings, Vector};
 
 pub use family::Family;
@@ -122,23 +123,11 @@ impl LocationScaleConfig {
     /// [`Error::Config`] if there are no features, if vectors differ in length, or if a value is not finite,
     /// or a scale, degrees of freedom or a power not above 0.
     pub fn validate(&self) -> Result<(), Error> {
-        let (d_loc, d_scale) = (self.loc.len(), self.scale.len());
-        ensure!(
-            d_loc > 0 && d_loc == d_scale,
-            "`loc` and `scale` must have the same length of at least 1, got {d_loc} and {d_scale}"
-        );
-        let loc = &self.loc;
-        ensure!(loc.iter().all(|loc| loc.is_finite()), "every `loc` must be finite, got {loc:?}");
-        for (name, values) in [("scale", &self.scale[..])].into_iter().chain(self.family.shape()) {
-            ensure!(
-                values.len() == d_loc,
-                "`{name}` must have a value for each of {d_loc} features, got {}",
-                values.len()
-            );
-            ensure!(
-                values.iter().all(|value| value.is_finite() && *value > 0.0),
-                "every `{name}` must be above 0 and finite, got {values:?}"
-            );
+        let Self { family, loc, scale, .. } = self;
+        check_finite("loc", loc)?;
+        for (name, values) in [("scale", &scale[..])].into_iter().chain(family.shape()) {
+            check_lengths([("loc", loc), (name, values)])?;
+            check_positive(name, values)?;
         }
         Ok(())
     }
@@ -166,8 +155,8 @@ impl LocationScaleConfig {
 ///
 /// Where something shapes the family, each call reads its values back to the host, from a GPU too. Samples are
 /// reparameterized. Those of learnable degrees of freedom or powers are quantiles of the gamma
-/// distribution, whose slope by the shape follows from the implicit function theorem; they take some 10 µs
-/// each.
+/// distribution, whose slope by the shape follows from the implicit function theorem, which is slower to
+/// draw than what is fixed.
 ///
 /// # Shapes
 ///

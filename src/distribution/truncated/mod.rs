@@ -11,8 +11,9 @@ use rand_distr::Open01;
 use super::interface::Distribution;
 use super::location_scale::Family;
 use super::noise::Noise;
+use super::ranges::{check_ends, check_finite, check_lengths, check_positive, is_inside};
 use super::without_value;
-use crate::error::{Error, ensure, or_panic};
+use crate::error::{Error, or_panic};
 use crate::parameters::{Settings, Vector};
 use interval::Interval;
 
@@ -87,26 +88,12 @@ impl TruncatedConfig {
     /// upper end, or if a value is not finite or a scale not above 0.
     pub fn validate(&self) -> Result<(), Error> {
         let Self { low, high, .. } = self;
-        ensure!(!low.is_empty(), "`low` must have at least 1 feature, got 0");
+        check_ends(low, high)?;
         let (loc, scale) = (self.loc(), self.scale());
-        for (name, values) in [("high", high), ("loc", &loc), ("scale", &scale)] {
-            ensure!(
-                values.len() == low.len(),
-                "`{name}` must have a value for each of {} features, got {}",
-                low.len(),
-                values.len()
-            );
-        }
-        ensure!(
-            self.ends().all(|(low, high)| low < high && (high - low).is_finite()),
-            "every `low` must be below its `high`, and both finite, got {low:?} and {high:?}"
-        );
-        ensure!(loc.iter().all(|loc| loc.is_finite()), "every `loc` must be finite, got {loc:?}");
-        ensure!(
-            scale.iter().all(|scale| scale.is_finite() && *scale > 0.0),
-            "every `scale` must be above 0 and finite, got {scale:?}"
-        );
-        Ok(())
+        check_lengths([("low", low), ("loc", &loc)])?;
+        check_lengths([("low", low), ("scale", &scale)])?;
+        check_finite("loc", &loc)?;
+        check_positive("scale", &scale)
     }
 
     /// The number of features.
@@ -219,9 +206,7 @@ impl Distribution for Truncated {
             + slope(0) * without_value(&loc)
             + slope(1) * without_value(&log_scale);
         let row = |values: &[f64]| constant(values.to_vec()).unsqueeze::<2>();
-        // What is no number is not inside either.
-        let inside = x.clone().greater_equal(row(&self.low));
-        let inside = inside.bool_and(x.clone().lower_equal(row(&self.high)));
+        let inside = is_inside(&x, &self.low, &self.high);
         let outside = inside.bool_not();
         // Clamped first, so that nothing from outside reaches a gradient.
         let middle = self.low.iter().zip(&self.high).map(|(low, high)| 0.5 * (low + high));

@@ -10,8 +10,9 @@ use rand_distr::Open01;
 
 use super::interface::Distribution;
 use super::noise::Noise;
+use super::ranges::{check_finite, check_lengths, check_positive};
 use super::without_value;
-use crate::error::{Error, ensure, or_panic};
+use crate::error::{Error, or_panic};
 use crate::parameters::{Settings, Vector};
 use circle::{Circle, log_i0};
 
@@ -60,18 +61,9 @@ impl VonMisesConfig {
     /// not finite or a concentration not above 0.
     pub fn validate(&self) -> Result<(), Error> {
         let Self { loc, concentration, .. } = self;
-        ensure!(
-            !loc.is_empty() && loc.len() == concentration.len(),
-            "`loc` and `concentration` must have the same length of at least 1, got {} and {}",
-            loc.len(),
-            concentration.len()
-        );
-        ensure!(loc.iter().all(|loc| loc.is_finite()), "every `loc` must be finite, got {loc:?}");
-        ensure!(
-            concentration.iter().all(|value| value.is_finite() && *value > 0.0),
-            "every `concentration` must be above 0 and finite, got {concentration:?}"
-        );
-        Ok(())
+        check_lengths([("loc", loc), ("concentration", concentration)])?;
+        check_finite("loc", loc)?;
+        check_positive("concentration", concentration)
     }
 
     /// The number of features.
@@ -93,7 +85,7 @@ impl VonMisesConfig {
 ///
 /// An angle and the same angle some turns further are one point: the density is periodic and integrates to 1 over
 /// one turn. Samples are from -π to π. They are reparameterized: quantiles, whose slope by the concentration
-/// follows from the implicit function theorem; they take some 10 µs each.
+/// follows from the implicit function theorem.
 ///
 /// # Shapes
 ///
