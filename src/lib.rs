@@ -63,7 +63,8 @@
 //! | [`distribution`] | bases, [`NormalizingFlow`] (base and flow), mixtures, ensembles, a checked view |
 //! | [`preset`] | RealNVP, NICE, Glow, MAF, IAF and neural spline flows in one line |
 //! | [`optim`] | fused Adam and AdamW, a bound on the norm of all gradients |
-//! | [`train`] | maximum likelihood training in one call, with a report and checkpoints |
+//! | [`target`] | densities known up to a constant: objectives, importance weights, annealed samplers |
+//! | [`train`] | training in one call, to data or to a target, with a report and checkpoints |
 //! | [`io`] | a model in one file |
 //! | [`table`] | a density of named columns in one call: CSV files, supports, scales, tails |
 //! | [`data`] | rows to train on, and toy densities with their entropies |
@@ -124,6 +125,7 @@ mod order;
 mod parameters;
 pub mod preset;
 pub mod table;
+pub mod target;
 pub mod testing;
 pub mod train;
 pub mod univariate;

@@ -17,7 +17,7 @@ mod source;
 pub use columns::{BeyondRange, ColumnSchema, Formula, Kind, Lump, Role, Schema, Support};
 pub use density::{
     ColumnCalibration, ColumnLikelihood, ColumnSummary, Diagnostics, EnergyTest, Explanation,
-    LogMass, ScoreConfig, ScoreReport, Summary, TableModel, effective_sample_size,
+    LogMass, ScoreConfig, ScoreReport, Summary, TableModel,
 };
 pub use fitting::{FittedTable, TableConfig, TableFitter, TableFlow, TableReport, fit_table};
 pub use source::{Chunks, Column, CsvFormat, Table, TableFiles, TableSource, Values, sample_rows};

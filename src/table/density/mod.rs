@@ -17,7 +17,7 @@ mod score;
 mod summary;
 
 pub use calibration::ColumnCalibration;
-pub use diagnostics::{Diagnostics, effective_sample_size};
+pub use diagnostics::Diagnostics;
 pub use energy::EnergyTest;
 pub use explain::{ColumnLikelihood, Explanation};
 pub use model::{LogMass, TableModel};
