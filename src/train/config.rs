@@ -2,6 +2,7 @@
 
 use burn::config::Config;
 
+use super::schedule::Schedule;
 use crate::error::{Error, ensure};
 
 /// What to do with rows that hold NaN or an infinity.
@@ -124,6 +125,10 @@ impl FitConfig {
         self.clone().with_max_epochs(Some(max_epochs))
     }
 
+    pub(super) fn schedule(&self, n_steps: usize) -> Schedule {
+        Schedule { learning_rate: self.learning_rate, warm_up: self.warm_up, n_steps }
+    }
+
     /// The numbers for so many training rows.
     pub(super) fn plan(&self, n_train: usize) -> Plan {
         let by_rows = (n_train / 16).next_power_of_two().clamp(32, 512);
@@ -134,20 +139,6 @@ impl FitConfig {
         let max_epochs = self.max_epochs.unwrap_or(by_steps);
         let patience = self.patience.unwrap_or((max_epochs / 4).max(20));
         Plan { batch_size, steps_per_epoch, max_epochs, patience }
-    }
-
-    /// The learning rate of a step, of so many: a linear warm-up, then a cosine to 0.
-    ///
-    /// Loshchilov, Hutter: *SGDR: Stochastic Gradient Descent with Warm Restarts*, 2017,
-    /// arXiv:1608.03983, without restarts.
-    pub(super) fn learning_rate_at(&self, step: usize, n_steps: usize) -> f64 {
-        let n_warm_up = (self.warm_up * n_steps as f64).round();
-        let step = step as f64;
-        if step < n_warm_up {
-            return self.learning_rate * (step + 1.0) / n_warm_up;
-        }
-        let progress = (step - n_warm_up) / (n_steps as f64 - n_warm_up);
-        self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos())
     }
 }
 
@@ -181,21 +172,5 @@ mod tests {
         assert_eq!((plan.batch_size, plan.steps_per_epoch, plan.max_epochs), (512, 1953, 10));
         let plan = config.plan(1);
         assert_eq!((plan.batch_size, plan.steps_per_epoch, plan.patience), (1, 1, 100));
-    }
-
-    #[test]
-    fn the_learning_rate_grows_then_decays_to_zero() {
-        let config = FitConfig::new().with_learning_rate(2.0).with_warm_up(0.1);
-        let rates: Vec<f64> = (0..100).map(|step| config.learning_rate_at(step, 100)).collect();
-        assert_eq!(rates[0], 0.2);
-        assert_eq!(rates[9], 2.0);
-        assert_eq!(rates[10], 2.0);
-        assert!((rates[55] - 1.0).abs() < 1e-12);
-        assert!(rates[10..].is_sorted_by(|a, b| a > b));
-        // The last of 90 steps of the cosine.
-        let last = 1.0 + (std::f64::consts::PI * 89.0 / 90.0).cos();
-        assert!((rates[99] - last).abs() < 1e-12);
-        let plain = config.with_warm_up(0.0);
-        assert_eq!(plain.learning_rate_at(0, 100), 2.0);
     }
 }

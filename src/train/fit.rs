@@ -20,26 +20,26 @@ use crate::error::Error;
 
 /// A trained model and the report of its training.
 #[derive(Debug, Clone)]
-pub struct Fitted<D> {
+pub struct Fitted<D, R = FitReport> {
     /// The model with the best weights, without autodiff.
     pub model: D,
     /// What the training did.
-    pub report: FitReport,
+    pub report: R,
 }
 
 /// Why there is no trained model.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum FitError<D> {
+pub enum FitError<D, R = FitReport> {
     /// The configuration, the data or the checkpoint are not what they should be. Nothing was
     /// trained, or what was is in the checkpoint.
     Error(Error),
     /// The training diverged. Here are the best finite weights, and the report with the step where
     /// it began.
-    Diverged(Box<Fitted<D>>),
+    Diverged(Box<Fitted<D, R>>),
 }
 
-impl<D> From<Error> for FitError<D> {
+impl<D, R> From<Error> for FitError<D, R> {
     fn from(error: Error) -> Self {
         Self::Error(error)
     }
@@ -59,7 +59,7 @@ impl<D> fmt::Display for FitError<D> {
     }
 }
 
-impl<D: fmt::Debug> std::error::Error for FitError<D> {}
+impl<D: fmt::Debug, R: fmt::Debug> std::error::Error for FitError<D, R> where Self: fmt::Display {}
 
 /// Fits a model to data by maximum likelihood: a validation split, mini-batches, AdamW with warm-up
 /// and cosine decay, a bound on the global norm of the gradients, early stopping, and the best

@@ -71,6 +71,17 @@ pub(super) fn step<D: Distribution>(
             -(log_prob * Tensor::from_data(weights, options)).mean()
         }
     };
+    descend(model, optimizer, loss, learning_rate, max_gradient_norm)
+}
+
+/// A step along the gradient of a loss; none if it or the loss is not finite.
+pub(super) fn descend<D: Distribution>(
+    model: D,
+    optimizer: &mut ModuleOptimizer,
+    loss: Tensor<1>,
+    learning_rate: f64,
+    max_gradient_norm: f64,
+) -> Step<D> {
     // Always run backward: a graph that never is would stay in memory.
     let mut gradients = GradientsParams::from_grads(loss.backward(), &model);
     let gradient_norm = clip_gradient_norm(&model, &mut gradients, max_gradient_norm);

@@ -63,7 +63,7 @@ pub(super) fn optimizer(config: &FitConfig) -> ModuleOptimizer {
 }
 
 /// Whether there is a float parameter that is not frozen.
-fn is_trainable<D: Distribution>(model: &D) -> bool {
+pub(super) fn is_trainable<D: Distribution>(model: &D) -> bool {
     struct Finder(bool);
     impl ModuleVisitor for Finder {
         fn visit_float<const N: usize>(&mut self, param: &Param<Tensor<N>>) {
@@ -129,10 +129,11 @@ impl<D: Distribution> Training<D> {
         let mut sums = Sums::default();
         let first_step = (epoch - 1) * plan.steps_per_epoch;
         let batches = order.chunks_exact(plan.batch_size).take(plan.steps_per_epoch);
+        let schedule = config.schedule(plan.n_steps());
         let mut learning_rate = 0.0;
         for (index, batch) in batches.enumerate() {
             let number = first_step + index;
-            learning_rate = config.learning_rate_at(number, plan.n_steps());
+            learning_rate = schedule.at(number);
             let batch = with_autodiff(&rows.train.select(batch));
             let done = step(
                 self.model,
