@@ -154,7 +154,48 @@ def scipy_bases():
             "factor": factor.tolist(), "low_rank": low_rank.logpdf(rows).tolist()}
 
 
-FILES = {"scipy_bases.json": scipy_bases, "nflows_lu.json": nflows_lu, "nflows_layers.json": nflows_layers,
+def scipy_bounded():
+    import numpy
+    from scipy import special, stats
+    rng = numpy.random.default_rng(1)
+    low, high = numpy.array([-1.0, 2.0]), numpy.array([0.5, 9.0])
+    loc, scale = numpy.array([0.2, 1.0]), numpy.array([0.7, 3.0])
+    x = low + (high - low) * rng.uniform(size=(20, 2))
+    bells = {"normal": stats.norm(loc, scale), "laplace": stats.laplace(loc, scale), "logistic": stats.logistic(loc, scale)}
+    truncated = {name: (bell.logpdf(x) - numpy.log(bell.cdf(high) - bell.cdf(low))).sum(1).tolist()
+                 for name, bell in bells.items()}
+    weights, means = rng.dirichlet(numpy.ones(3)), rng.normal(size=(3, 2)) * 3
+    scales, rows = numpy.exp(rng.normal(size=(3, 2))), rng.normal(size=(20, 2)) * 4
+    components = stats.norm(means, scales).logpdf(rows[:, None]).sum(2) + numpy.log(weights)
+    return {"source": f"scipy {version('scipy')}, scipy.stats, float64",
+            "note": "the log-density of each row, the sum over independent features; a mixture of normals of `rows`",
+            "low": low.tolist(), "high": high.tolist(), "loc": loc.tolist(), "scale": scale.tolist(), "x": x.tolist(),
+            "truncated": truncated, "uniform": stats.uniform(low, high - low).logpdf(x).sum(1).tolist(),
+            "weights": weights.tolist(), "means": means.tolist(), "scales": scales.tolist(), "rows": rows.tolist(),
+            "mixture": special.logsumexp(components, axis=1).tolist()}
+
+
+def arviz_pareto():
+    import numpy
+    from arviz_stats.base import array_stats
+    rng = numpy.random.default_rng(2)
+    # Of so many samples the tail is a whole number, which is rounded up by some and down by others.
+    samples = {"normal": rng.normal(size=400), "heavy": 0.9 * rng.exponential(size=400) - 40,
+               "light": -rng.uniform(size=100), "shifted": rng.standard_t(3, size=900) + 700}
+    cases = []
+    for name, log_weights in samples.items():
+        # It takes log-likelihoods left out, whose inverses are the weights.
+        smoothed, shape = array_stats.psislw(-log_weights, r_eff=1)
+        # Normalised there.
+        smoothed = numpy.asarray(smoothed)
+        cases.append({"name": name, "log_weights": log_weights.tolist(), "smoothed": smoothed.tolist(),
+                      "shape": float(shape)})
+    return {"source": f"arviz-stats {version('arviz-stats')}, array_stats.psislw, float64",
+            "note": "smoothed log-weights are normalised", "cases": cases}
+
+
+FILES = {"scipy_bases.json": scipy_bases, "scipy_bounded.json": scipy_bounded, "arviz_pareto.json": arviz_pareto,
+         "nflows_lu.json": nflows_lu, "nflows_layers.json": nflows_layers,
          "nflows_autoregressive.json": nflows_autoregressive,
          "zuko_autoregressive.json": zuko_autoregressive}
 

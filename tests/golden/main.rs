@@ -2,6 +2,7 @@
 
 #![cfg(any(feature = "flex", feature = "ndarray"))]
 
+mod arviz;
 mod autoregressive;
 #[path = "../common/mod.rs"]
 mod common;
@@ -9,4 +10,5 @@ mod file;
 mod nflows;
 mod nflows_linear;
 mod scipy_bases;
+mod scipy_bounded;
 mod zuko;

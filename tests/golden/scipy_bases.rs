@@ -18,7 +18,7 @@ fn file() -> Value {
     serde_json::from_str(include_str!("scipy_bases.json")).expect("it is JSON")
 }
 
-fn compare<D: Distribution>(what: &str, base: &D, x: &Value, expected: &Value) {
+pub fn compare<D: Distribution>(what: &str, base: &D, x: &Value, expected: &Value) {
     let found: Tensor<1> = base.log_prob(tensor(x, &cpu()));
     assert_close(what, &found, &tensor::<1>(expected, &cpu()), TOLERANCE);
 }
