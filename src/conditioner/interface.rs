@@ -59,6 +59,18 @@ pub trait Conditioner: Module + ModuleDisplay {
         0
     }
 
+    /// The gradient of `Σ gradient · forward(input)` by the input, `[batch, d_input]`, given the gradient of every
+    /// output, in tensor operations that autodiff can differentiate again; `None` if the network has no such formula.
+    fn input_gradient(
+        &self,
+        input: Tensor<2>,
+        context: Option<&Tensor<2>>,
+        gradient: Tensor<2>,
+    ) -> Option<Tensor<2>> {
+        let _ = (input, context, gradient);
+        None
+    }
+
     /// The layers of the crate's networks that this one is made of, if it is their outputs one
     /// after another: those have fused kernels.
     #[doc(hidden)]

@@ -11,8 +11,9 @@ use super::activation::{activation_name, check_activation, init_activation, netw
 use super::interface::{Conditioner, ConditionerShape, with_context};
 use super::linear::{uniform_linear, zero_linear};
 use super::network_layers::NetworkLayers;
+use super::slope::slope;
 use crate::error::{Error, ensure, or_panic};
-use crate::parameters::Settings;
+use crate::parameters::{Settings, full};
 
 /// Configuration of an [`Mlp`]; its other sizes come from the layer that it serves.
 #[derive(Config, Debug)]
@@ -128,6 +129,34 @@ impl Conditioner for Mlp {
 
     fn d_context(&self) -> usize {
         self.d_context
+    }
+
+    fn input_gradient(
+        &self,
+        input: Tensor<2>,
+        context: Option<&Tensor<2>>,
+        gradient: Tensor<2>,
+    ) -> Option<Tensor<2>> {
+        let [batch, d_input] = input.dims();
+        let mut hidden = with_context(input, context, self.d_context);
+        let mut slopes = Vec::with_capacity(self.hidden.len());
+        for (linear, activation) in self.hidden.iter().zip(&self.activations) {
+            let before = linear.forward(hidden);
+            slopes.push(slope(activation, before.clone())?);
+            hidden = activation.forward(before);
+        }
+        let back = |gradient: Tensor<2>, linear: &Linear| {
+            gradient.matmul(full(&linear.weight).transpose())
+        };
+        let gradient = self
+            .hidden
+            .iter()
+            .zip(slopes)
+            .rev()
+            .fold(back(gradient, &self.output), |gradient, (linear, slope)| {
+                back(gradient * slope, linear)
+            });
+        Some(gradient.slice([0..batch, 0..d_input]))
     }
 
     fn network_layers(&self) -> Option<Vec<NetworkLayers<'_>>> {

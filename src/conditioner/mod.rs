@@ -19,6 +19,7 @@ mod periodic_mlp;
 mod residual;
 mod residual_block;
 mod separate;
+mod slope;
 
 pub use autoregressive::AutoregressiveConditioner;
 pub use interface::{Conditioner, ConditionerShape};

@@ -68,6 +68,15 @@ impl Conditioner for Network {
         on_network!(self, network => network.d_context())
     }
 
+    fn input_gradient(
+        &self,
+        input: Tensor<2>,
+        context: Option<&Tensor<2>>,
+        gradient: Tensor<2>,
+    ) -> Option<Tensor<2>> {
+        on_network!(self, network => network.input_gradient(input, context, gradient))
+    }
+
     fn network_layers(&self) -> Option<Vec<NetworkLayers<'_>>> {
         on_network!(self, network => network.network_layers())
     }

@@ -11,7 +11,7 @@ use crate::conditioner::{Conditioner, ConditionerShape, Network, NetworkConfig};
 use crate::direction::Direction;
 use crate::error::{Error, or_panic};
 use crate::flow::run::directions_by_transform;
-use crate::flow::{Flow, required_context, zero_log_det};
+use crate::flow::{Flow, PulledBack, pulled_back, required_context, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap, conditioned};
 
@@ -146,16 +146,23 @@ impl<C: Conditioner, U: Univariate> MaskedCoupling<C, U> {
         self.partition.mask()
     }
 
+    /// A conditioner that takes no context is given none.
+    fn context_of<'a>(
+        &self,
+        input: &Tensor<2>,
+        context: Option<&'a Tensor<2>>,
+    ) -> Option<&'a Tensor<2>> {
+        let d_context = self.conditioner.d_context();
+        (d_context > 0).then(|| required_context("coupling", d_context, input, context))
+    }
+
     fn transform(
         &self,
         direction: Direction,
         input: Tensor<2>,
         context: Option<&Tensor<2>>,
     ) -> (Tensor<2>, Tensor<1>) {
-        // A conditioner that takes none is given none.
-        let d_context = self.conditioner.d_context();
-        let context =
-            (d_context > 0).then(|| required_context("coupling", d_context, &input, context));
+        let context = self.context_of(&input, context);
         let (kept, transformed) = self.partition.split(input.clone());
         if input.dims()[0] == 0 {
             // Some backends divide by the number of rows in a matrix product.
@@ -178,6 +185,33 @@ impl<C: Conditioner, U: Univariate> Flow for MaskedCoupling<C, U> {
 
     fn d_context(&self) -> usize {
         self.conditioner.d_context()
+    }
+
+    fn pull_back(
+        &self,
+        x: Tensor<2>,
+        gradient: Tensor<2>,
+        context: Option<&Tensor<2>>,
+    ) -> Option<PulledBack> {
+        let context = self.context_of(&x, context);
+        if x.dims()[0] == 0 {
+            return Some(PulledBack::of_no_rows(x, gradient));
+        }
+        let (kept, transformed) = self.partition.split(x);
+        let (of_kept, of_transformed) = self.partition.split(gradient);
+        let parameters = self.conditioner.forward(kept.clone(), context);
+        let [batch, n] = parameters.dims();
+        let n_parameters = self.univariate.n_parameters();
+        let parameters = parameters.reshape([batch, n_parameters, n / n_parameters]);
+        let (pulled, of_parameters) =
+            pulled_back(&self.univariate, transformed, parameters, of_transformed)?;
+        let of_parameters = of_parameters.reshape([batch, n]);
+        let through = self.conditioner.input_gradient(kept.clone(), context, of_parameters)?;
+        Some(PulledBack {
+            z: self.partition.merge(kept, pulled.z),
+            gradient: self.partition.merge(of_kept + through, pulled.gradient),
+            log_det: pulled.log_det,
+        })
     }
 
     fn lower<'a>(&'a self, program: &mut Program<'a>) {

@@ -8,7 +8,7 @@ use rand::Rng;
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
 use crate::flow::run::directions_by_transform;
-use crate::flow::{Flow, zero_log_det};
+use crate::flow::{Flow, PulledBack, pulled_back, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
 
@@ -109,21 +109,27 @@ impl<U: Univariate> Elementwise<U> {
         Self { parameters: Param::from_data(zeros, device), univariate }
     }
 
+    /// The same for each of so many rows.
+    fn parameters_of(&self, batch: usize) -> Tensor<3> {
+        let parameters = self.parameters.val();
+        let [n_parameters, d_features] = parameters.dims();
+        parameters.unsqueeze_dim::<3>(0).expand([batch, n_parameters, d_features])
+    }
+
     fn transform(
         &self,
         direction: Direction,
         input: Tensor<2>,
         _: Option<&Tensor<2>>,
     ) -> (Tensor<2>, Tensor<1>) {
-        let parameters = self.parameters.val();
-        let [n_parameters, d_features] = parameters.dims();
+        let [_, d_features] = self.parameters.dims();
         assert_shape!(input, [_, d_features]);
         let [batch, _] = input.dims();
         if batch == 0 {
             let log_det = zero_log_det(&input);
             return (input, log_det);
         }
-        let parameters = parameters.unsqueeze_dim::<3>(0).expand([batch, n_parameters, d_features]);
+        let parameters = self.parameters_of(batch);
         let (output, log_slope) = match direction {
             Direction::Forward => self.univariate.forward(input, parameters),
             Direction::Inverse => self.univariate.inverse(input, parameters),
@@ -137,6 +143,20 @@ impl<U: Univariate> Flow for Elementwise<U> {
 
     fn d_features(&self) -> Option<usize> {
         Some(self.parameters.dims()[1])
+    }
+
+    fn pull_back(
+        &self,
+        x: Tensor<2>,
+        gradient: Tensor<2>,
+        _: Option<&Tensor<2>>,
+    ) -> Option<PulledBack> {
+        if x.dims()[0] == 0 {
+            return Some(PulledBack::of_no_rows(x, gradient));
+        }
+        let parameters = self.parameters_of(x.dims()[0]);
+        let (pulled, _) = pulled_back(&self.univariate, x, parameters, gradient)?;
+        Some(pulled)
     }
 
     fn lower<'a>(&'a self, program: &mut Program<'a>) {

@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Tensor, assert_shape};
 
+use super::pull_back::PulledBack;
 use crate::direction::Direction;
 use crate::error::{Error, ensure};
 use crate::kernel::{Program, Reason};
@@ -118,6 +119,44 @@ pub trait Flow: Module + ModuleDisplay {
     /// parts.
     fn is_calibrated(&self) -> bool {
         true
+    }
+
+    /// Takes rows of data and the gradient of a log-density by them, both `[batch, d_features]`, to the latent space:
+    /// see [`PulledBack`]. It is made of tensor operations, so that autodiff, which differentiates once, can
+    /// differentiate the gradient by the parameters, as training by the Fisher divergence does. `None` if the flow has
+    /// no such formula: coupling layers of affine or additive maps over perceptrons with smooth activations or `Relu`,
+    /// elementwise layers of such maps, layers that are a matrix, and stacks of these have one.
+    ///
+    /// # Panics
+    ///
+    /// As [`forward`](Flow::forward).
+    ///
+    /// # Example
+    ///
+    /// The gradient of a standard normal is minus the row, and so is that of its image under a rotation:
+    ///
+    /// ```
+    /// use normalizing_flows::Flow;
+    /// use normalizing_flows::linear::HouseholderConfig;
+    /// use normalizing_flows::testing::perturb;
+    /// use normalizing_flows::burn::tensor::{Device, Tensor};
+    /// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+    ///
+    /// let mut rng = ChaCha8Rng::seed_from_u64(0);
+    /// let rotation = HouseholderConfig::new(2).init(&Device::default(), &mut rng);
+    /// let rotation = perturb(rotation, 0.5, &mut rng);
+    /// let x = Tensor::<2>::from_data([[0.5, -2.0]], &Device::default());
+    /// let pulled = rotation.pull_back(x.clone(), -x, None).expect("a rotation has a formula");
+    /// assert!((pulled.gradient + pulled.z).abs().max().into_scalar::<f32>() < 1e-5);
+    /// ```
+    fn pull_back(
+        &self,
+        x: Tensor<2>,
+        gradient: Tensor<2>,
+        context: Option<&Tensor<2>>,
+    ) -> Option<PulledBack> {
+        let _ = (x, gradient, context);
+        None
     }
 
     /// Where the parameters are. A composition looks no further than the first.

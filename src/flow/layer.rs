@@ -5,6 +5,7 @@ use rand::Rng;
 
 use super::interface::Flow;
 use super::inverse::{Inverse, InverseConfig};
+use super::pull_back::PulledBack;
 use super::sequential::{Sequential, SequentialConfig};
 use crate::autoregressive::{MaskedAutoregressive, MaskedAutoregressiveConfig};
 use crate::closed_enum::closed_enum;
@@ -132,6 +133,15 @@ impl Flow for Layer {
 
     fn is_calibrated(&self) -> bool {
         on_layer!(self, layer => layer.is_calibrated())
+    }
+
+    fn pull_back(
+        &self,
+        x: Tensor<2>,
+        gradient: Tensor<2>,
+        context: Option<&Tensor<2>>,
+    ) -> Option<PulledBack> {
+        on_layer!(self, layer => layer.pull_back(x, gradient, context))
     }
 
     fn place(&self) -> Option<Place> {

@@ -7,6 +7,7 @@ use rand::Rng;
 
 use super::interface::{Flow, add_log_det, common_d_context, common_d_features, zero_log_det};
 use super::layer::{Layer, LayerConfig};
+use super::pull_back::PulledBack;
 use super::run::{apply, run};
 use super::table::table;
 use crate::direction::Direction;
@@ -163,6 +164,21 @@ impl<F: Flow> Flow for Sequential<F> {
 
     fn d_features(&self) -> Option<usize> {
         self.layers.iter().find_map(Flow::d_features)
+    }
+
+    fn pull_back(
+        &self,
+        x: Tensor<2>,
+        gradient: Tensor<2>,
+        context: Option<&Tensor<2>>,
+    ) -> Option<PulledBack> {
+        let log_det = zero_log_det(&x);
+        let start = PulledBack { z: x, gradient, log_det };
+        self.in_order(Direction::Inverse).try_fold(start, |after, layer| {
+            let PulledBack { z, gradient, log_det } =
+                layer.pull_back(after.z, after.gradient, context)?;
+            Some(PulledBack { z, gradient, log_det: after.log_det + log_det })
+        })
     }
 
     fn d_context(&self) -> usize {

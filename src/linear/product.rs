@@ -84,6 +84,25 @@ macro_rules! flow_by_product {
                 Some(self.n_features())
             }
 
+            fn pull_back(
+                &self,
+                x: burn::tensor::Tensor<2>,
+                gradient: burn::tensor::Tensor<2>,
+                _: Option<&burn::tensor::Tensor<2>>,
+            ) -> Option<crate::PulledBack> {
+                let [batch, _] = x.dims();
+                if batch == 0 {
+                    return Some(crate::PulledBack::of_no_rows(x, gradient));
+                }
+                let (z, _) = self.product(crate::Direction::Inverse).apply(x);
+                let forward = self.product(crate::Direction::Forward);
+                Some(crate::PulledBack {
+                    z,
+                    gradient: gradient.matmul(forward.weight.transpose()),
+                    log_det: forward.log_det.expand([batch]),
+                })
+            }
+
             fn lower<'a>(&'a self, program: &mut crate::kernel::Program<'a>) {
                 let product = self.product(program.direction());
                 program.add_layer(self, Ok(product.operation()));

@@ -46,6 +46,7 @@ list_of_laws! {
     round_trips
     log_dets_cancel
     log_det_is_that_of_the_jacobian
+    pulls_gradients_back
     gradients_match_finite_differences
     rows_are_independent
     non_finite_rows_affect_only_their_own_outputs

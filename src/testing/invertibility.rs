@@ -47,6 +47,28 @@ impl<F: Flow> Laws<F> {
         }
     }
 
+    /// What [`pull_back`](Flow::pull_back) gives, if it gives anything, is what autodiff finds: the gradient of a
+    /// linear log-density and the log-determinant by the latents.
+    pub fn pulls_gradients_back(&self, device: &Device) {
+        let (flow, z, context) = self.tracked(device);
+        let (x, _) = apply(&flow, Direction::Forward, z, context.as_ref());
+        let x = x.detach();
+        let n = x.dims().iter().product();
+        let slopes = (0..n).map(|i| ((i * 7) % 11) as f64 / 4.0 - 1.0).collect();
+        let slopes = self.tensor(slopes, x.dims(), &x.device());
+        let Some(pulled) = flow.pull_back(x.clone(), slopes.clone(), context.as_ref()) else {
+            return;
+        };
+        let (z, log_det) = apply(&flow, Direction::Inverse, x, context.as_ref());
+        assert_close("the latents", &pulled.z, &z, self.tolerance());
+        assert_close("log |det ∂x/∂z|", &pulled.log_det, &-log_det, self.tolerance());
+        let z = z.detach().require_grad();
+        let (x, log_det) = apply(&flow, Direction::Forward, z.clone(), context.as_ref());
+        let gradients = ((x * slopes).sum() + log_det.sum()).backward();
+        let expected = z.grad(&gradients).expect("a gradient must reach the input");
+        assert_close("the gradient", &pulled.gradient.inner(), &expected, self.tolerance());
+    }
+
     /// A new flow is the identity, or what the case declares by [`with_start`](Laws::with_start);
     /// in both directions.
     pub fn starts_as_expected(&self, device: &Device) {

@@ -86,6 +86,15 @@ impl Univariate for Additive {
         (x - parameter(&parameters, 0), log_slope)
     }
 
+    fn pull_back(
+        &self,
+        _: Tensor<2>,
+        _: Tensor<3>,
+        gradient: Tensor<2>,
+    ) -> Option<(Tensor<2>, Tensor<3>)> {
+        Some((gradient.clone(), gradient.unsqueeze_dim(1)))
+    }
+
     fn kernel(&self) -> Option<KernelMap> {
         Some(KernelMap::Additive)
     }

@@ -115,6 +115,19 @@ impl Univariate for Affine {
         ((x - shift) * log_slope.clone().exp(), log_slope)
     }
 
+    fn pull_back(
+        &self,
+        z: Tensor<2>,
+        parameters: Tensor<3>,
+        gradient: Tensor<2>,
+    ) -> Option<(Tensor<2>, Tensor<3>)> {
+        let raw = parameter(&parameters, 1);
+        let of_z = gradient.clone() * self.bound.log_scale(raw.clone()).exp();
+        // The log-slope is the log-scale itself.
+        let of_raw = (of_z.clone() * z + 1.0) * self.bound.slope(raw);
+        Some((of_z, Tensor::stack(vec![gradient, of_raw], 1)))
+    }
+
     fn kernel(&self) -> Option<KernelMap> {
         Some(KernelMap::Affine(self.bound))
     }

@@ -50,6 +50,19 @@ pub trait Univariate: Module + ModuleDisplay {
     /// Maps data to latent: `(f⁻¹(x), log |(f⁻¹)'(x)|)`.
     fn inverse(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>);
 
+    /// The gradients of `Σ gradient · x + Σ log ∂x/∂z` by `z`, `[batch, d]`, and by the parameters,
+    /// `[batch, n_parameters, d]`, given that of every `x`, in tensor operations that autodiff can differentiate again;
+    /// `None` if the map has no such formula.
+    fn pull_back(
+        &self,
+        z: Tensor<2>,
+        parameters: Tensor<3>,
+        gradient: Tensor<2>,
+    ) -> Option<(Tensor<2>, Tensor<3>)> {
+        let _ = (z, parameters, gradient);
+        None
+    }
+
     /// What the fused kernels apply in the place of this map, if they know it.
     #[doc(hidden)]
     fn kernel(&self) -> Option<KernelMap> {

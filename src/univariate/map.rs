@@ -56,6 +56,15 @@ impl Univariate for UnivariateMap {
         on_map!(self, map => map.inverse(x, parameters))
     }
 
+    fn pull_back(
+        &self,
+        z: Tensor<2>,
+        parameters: Tensor<3>,
+        gradient: Tensor<2>,
+    ) -> Option<(Tensor<2>, Tensor<3>)> {
+        on_map!(self, map => map.pull_back(z, parameters, gradient))
+    }
+
     fn kernel(&self) -> Option<KernelMap> {
         on_map!(self, map => map.kernel())
     }

@@ -98,4 +98,22 @@ impl ScaleBound {
             Self::Exp => raw,
         }
     }
+
+    /// The derivative of the log-scale by the raw one.
+    pub(crate) fn slope(&self, raw: Tensor<2>) -> Tensor<2> {
+        match *self {
+            Self::SoftClip { bound } => (raw.abs() * bound.recip() + 1.0).square().recip(),
+            Self::Tanh { bound } => (raw * bound.recip()).tanh().square().neg() + 1.0,
+            Self::Clamp { min, max } => {
+                let outside = raw.clone().lower_elem(min).bool_or(raw.clone().greater_elem(max));
+                raw.ones_like().mask_fill(outside, 0.0)
+            }
+            Self::Sigmoid => {
+                let sigmoid = activation::log_sigmoid(raw + 2.0).exp();
+                let slope = sigmoid.clone() * (sigmoid.clone().neg() + 1.0);
+                slope / (sigmoid + 1e-3)
+            }
+            Self::Exp => raw.ones_like(),
+        }
+    }
 }
