@@ -64,6 +64,7 @@
 //! | [`preset`] | RealNVP, NICE, Glow, MAF, IAF and neural spline flows in one line |
 //! | [`optim`] | fused Adam and AdamW, a bound on the norm of all gradients |
 //! | [`target`] | densities known up to a constant: objectives, importance weights, annealed samplers |
+//! | `nuts` | the no-U-turn sampler through a flow, by the feature of that name |
 //! | [`train`] | training in one call, to data or to a target, with a report and checkpoints |
 //! | [`io`] | a model in one file |
 //! | [`table`] | a density of named columns in one call: CSV files, supports, scales, tails |
@@ -85,6 +86,8 @@
 //! | `wgpu` | GPU by whichever graphics API there is |
 //! | `vulkan`, `metal` | the same, pinned to one API |
 //! | `cuda`, `rocm` | GPU by NVIDIA's or AMD's own stack |
+//!
+//! Two more add what they are named after: `parquet` (files of tables) and `nuts` (a sampler, the module `nuts`).
 //!
 //! A dependant that wants one backend says `default-features = false` and picks. With several
 //! enabled, `Device::default()` prefers GPUs. burn and rand are re-exported as [`burn`] and
@@ -120,6 +123,8 @@ pub mod io;
 mod kernel;
 pub mod linear;
 pub mod normalization;
+#[cfg(feature = "nuts")]
+pub mod nuts;
 pub mod optim;
 mod order;
 mod parameters;
@@ -142,7 +147,9 @@ pub use distribution::{
 };
 pub use elementwise::{Elementwise, ElementwiseConfig};
 pub use error::Error;
-pub use flow::{Flow, Inverse, InverseConfig, Layer, LayerConfig, Sequential, SequentialConfig};
+pub use flow::{
+    Flow, Inverse, InverseConfig, Layer, LayerConfig, PulledBack, Sequential, SequentialConfig,
+};
 pub use kernel::{Program, release_buffers};
 pub use order::Order;
 pub use parameters::{Settings, cast, with_fresh_ids};

@@ -12,6 +12,7 @@
 //! - `arrangement`: weights of masked networks in the order of their passes
 //! - `optim`: the step of an optimiser, `rates`: its numbers; sums of squares
 //! - `ops`, `flex`, `autodiff`: the operations as burn's backends see them
+//! - `point`: one point after another, for samplers
 //! - `threads`: work shared between threads
 //! - `tile`: a tile of rows through all layers of a run, and gradients back
 //! - `row`: the arithmetic, on slices
@@ -36,6 +37,8 @@ mod operation;
 mod ops;
 #[cfg(feature = "flex")]
 mod optim;
+#[cfg(feature = "nuts")]
+mod point;
 #[cfg_attr(
     not(feature = "flex"),
     expect(
@@ -98,6 +101,8 @@ pub(crate) use lower::{Lowered, lower};
 pub use operation::{KernelBase, KernelMap, Operation, Reason};
 #[cfg(feature = "flex")]
 pub(crate) use optim::{adam, sum_of_squares, takes_adam};
+#[cfg(feature = "nuts")]
+pub(crate) use point::PointFlow;
 pub use program::Program;
 #[cfg(feature = "flex")]
 pub(crate) use program::Step;

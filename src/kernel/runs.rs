@@ -64,6 +64,15 @@ impl<'a> Runs<'a> {
         self.runs.iter().all(|run| matches!(run, Run::Fused(_)))
     }
 
+    /// The only run, if it is one of the kernels'.
+    #[cfg(feature = "nuts")]
+    pub(super) fn into_single(mut self) -> Option<FlowTensors<Dispatch>> {
+        match self.runs.pop() {
+            Some(Run::Fused(tensors)) if self.runs.is_empty() => Some(tensors),
+            _ => None,
+        }
+    }
+
     /// The rows that come out, and their log-determinants.
     pub(crate) fn transform(
         self,

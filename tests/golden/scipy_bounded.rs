@@ -6,7 +6,7 @@ use normalizing_flows::distribution::{Bell, NormalMixtureConfig, TruncatedConfig
 use serde_json::Value;
 
 use super::common::{cpu, rng};
-use super::file::{numbers, tensor};
+use super::file::numbers;
 use super::scipy_bases::compare;
 
 fn file() -> Value {

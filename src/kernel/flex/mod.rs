@@ -11,6 +11,8 @@ mod buffers;
 mod forward;
 mod optim;
 mod phases;
+#[cfg(feature = "nuts")]
+mod point;
 mod shard;
 mod steps;
 mod strided;
@@ -33,6 +35,8 @@ use buffers::Pool;
 pub(super) use backward::{Gradients, WantedGradients, gradients, log_prob_with_gradients, scale};
 pub(super) use buffers::release;
 pub(super) use optim::{adam, sum_of_squares};
+#[cfg(feature = "nuts")]
+pub(super) use point::{point_and_back, point_transform};
 pub(super) use shard::BackwardTarget;
 pub(super) use strided::uniform_value;
 pub(super) use tape::transform_with_tape;

@@ -1,0 +1,199 @@
+//! [`NutsConfig`]: a chain in one call.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use burn::config::Config;
+use burn::tensor::{Device, Tensor, TensorData};
+use nuts_rs::{Chain, CpuMath, DiagNutsSettings, FlowNutsSettings, Settings, WalnutsOptions};
+use rand::Rng;
+
+use super::density::TransformedDensity;
+use super::transformation::TransformationConfig;
+use crate::error::{Error, ensure};
+use crate::target::PointTarget;
+
+/// Configuration of a chain of the no-U-turn sampler.
+///
+/// # Example
+///
+/// ```
+/// use normalizing_flows::data::target::Banana;
+/// use normalizing_flows::nuts::NutsConfig;
+/// use normalizing_flows::rand::{SeedableRng, rngs::ChaCha8Rng};
+///
+/// let config = NutsConfig::new();
+/// # let config = config.with_n_warm_up(50).with_n_draws(20);
+/// let sample = config.run(&Banana::new(2), &[0.0, 0.0], &mut ChaCha8Rng::seed_from_u64(0))?;
+/// assert_eq!(sample.rows.len(), 2 * config.n_draws);
+/// # Ok::<(), normalizing_flows::Error>(())
+/// ```
+///
+/// # References
+///
+/// Hoffman, Gelman: *The No-U-Turn Sampler: Adaptively Setting Path Lengths in Hamiltonian Monte Carlo*, 2014,
+/// arXiv:1111.4246; Hoffman, Sountsov, Dillon, Langmore, Tran, Vasudevan: *NeuTra-lizing Bad Geometry in Hamiltonian
+/// Monte Carlo Using Neural Transport*, 2019, arXiv:1903.03704; Seyboldt, Carlson, Carpenter: *Preconditioning
+/// Hamiltonian Monte Carlo by Minimizing Fisher Divergence*, 2026, arXiv:2603.18845.
+#[derive(Config, Debug)]
+pub struct NutsConfig {
+    /// Draws of the warm-up, which adapts step size and transformation, and which are thrown away.
+    #[config(default = 1500)]
+    pub n_warm_up: usize,
+    /// Draws after it.
+    #[config(default = 1000)]
+    pub n_draws: usize,
+    /// The flow that is learnt; `None` for a scale of every feature alone, as in plain samplers.
+    #[config(default = "Some(TransformationConfig::new())")]
+    pub transformation: Option<TransformationConfig>,
+    /// The acceptance rate that the step size aims at, between 0 and 1.
+    #[config(default = 0.9)]
+    pub target_acceptance: f64,
+    /// Whether a step of a trajectory is divided where its energy error is large, in place of one step size that fits the
+    /// narrowest place.
+    #[config(default = true)]
+    pub micro_steps: bool,
+    /// The most doublings of a trajectory.
+    #[config(default = 10)]
+    pub max_depth: usize,
+}
+
+impl Default for NutsConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The draws of a chain after its warm-up, and what they cost.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NutsSample {
+    /// The draws, row after row.
+    pub rows: Vec<f64>,
+    /// The number of features of a row.
+    pub d_features: usize,
+    /// The trajectories after the warm-up that ended since their energy diverged: some are a sign that a part of the
+    /// target is missed.
+    pub n_divergences: usize,
+    /// Gradients of the target, those of the warm-up included.
+    pub n_gradients: u64,
+    /// Those after the warm-up.
+    pub n_gradients_after_warm_up: u64,
+    /// Seconds of the warm-up, and after it.
+    pub seconds: [f64; 2],
+    /// The step size at the end.
+    pub step_size: f64,
+}
+
+impl NutsSample {
+    /// The draws as a tensor, `[n_draws, d_features]`, in the float type of the device.
+    pub fn x(&self, device: &Device) -> Tensor<2> {
+        let shape = [self.rows.len() / self.d_features, self.d_features];
+        Tensor::from_data(TensorData::new(self.rows.clone(), shape), device)
+    }
+}
+
+impl NutsConfig {
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] with a sentence that names the value and the rule.
+    pub fn validate(&self) -> Result<(), Error> {
+        for (name, value) in [("n_draws", self.n_draws), ("max_depth", self.max_depth)] {
+            ensure!(value > 0, "`{name}` must be at least 1, got 0");
+        }
+        let rate = self.target_acceptance;
+        ensure!(
+            rate > 0.0 && rate < 1.0,
+            "`target_acceptance` must be between 0 and 1, got {rate}"
+        );
+        self.transformation.as_ref().map_or(Ok(()), TransformationConfig::validate)
+    }
+
+    /// Draws from a target, from a point on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if a value is out of its range or the point has other features than the target, and
+    /// [`Error::Data`] if the target has no finite log-density or gradient there.
+    pub fn run<T: PointTarget, R: Rng + ?Sized>(
+        &self,
+        target: &T,
+        start: &[f64],
+        rng: &mut R,
+    ) -> Result<NutsSample, Error> {
+        self.validate()?;
+        let (d, d_start) = (target.d_features(), start.len());
+        ensure!(
+            d == d_start,
+            "the chain must start at a point of {d} features, as the target has, got {d_start}"
+        );
+        match &self.transformation {
+            Some(config) => {
+                let mut settings = FlowNutsSettings {
+                    num_tune: self.n_warm_up as u64,
+                    num_draws: self.n_draws as u64,
+                    maxdepth: self.max_depth as u64,
+                    ..Default::default()
+                };
+                settings.max_energy_error = MAX_ENERGY_ERROR;
+                settings.walnuts = self.micro_steps.then(WalnutsOptions::default);
+                settings.adapt_options.step_size_settings.target_accept = self.target_acceptance;
+                self.draw(settings, TransformedDensity::new(target, config.clone()), start, rng)
+            }
+            None => {
+                let mut settings = DiagNutsSettings {
+                    num_tune: self.n_warm_up as u64,
+                    num_draws: self.n_draws as u64,
+                    maxdepth: self.max_depth as u64,
+                    ..Default::default()
+                };
+                settings.adapt_options.step_size_settings.target_accept = self.target_acceptance;
+                settings.walnuts = self.micro_steps.then(WalnutsOptions::default);
+                let config = TransformationConfig::new();
+                self.draw(settings, TransformedDensity::new(target, config), start, rng)
+            }
+        }
+    }
+
+    fn draw<S: Settings, T: PointTarget, R: Rng + ?Sized>(
+        &self,
+        settings: S,
+        density: TransformedDensity<T>,
+        start: &[f64],
+        rng: &mut R,
+    ) -> Result<NutsSample, Error> {
+        let cannot = |error| Error::Data(format!("the chain cannot go on: {error:#}"));
+        let counter = density.gradient_counter();
+        let mut chain = settings.new_chain(0, CpuMath::new(density), rng).map_err(cannot)?;
+        let begin = Instant::now();
+        chain.set_position(start).map_err(cannot)?;
+        for _ in 0..self.n_warm_up {
+            chain.draw().map_err(cannot)?;
+        }
+        let warm = (begin.elapsed().as_secs_f64(), counter.load(Ordering::Relaxed));
+        let mut sample = NutsSample {
+            rows: Vec::with_capacity(self.n_draws * start.len()),
+            d_features: start.len(),
+            n_divergences: 0,
+            n_gradients: 0,
+            n_gradients_after_warm_up: 0,
+            seconds: [warm.0, 0.0],
+            step_size: 0.0,
+        };
+        for _ in 0..self.n_draws {
+            let (draw, progress) = chain.draw().map_err(cannot)?;
+            sample.rows.extend(&draw);
+            sample.n_divergences += usize::from(progress.diverging);
+            sample.step_size = progress.step_size;
+        }
+        sample.n_gradients = counter.load(Ordering::Relaxed);
+        sample.n_gradients_after_warm_up = sample.n_gradients - warm.1;
+        sample.seconds[1] = begin.elapsed().as_secs_f64() - warm.0;
+        Ok(sample)
+    }
+}
+
+/// From here on a trajectory counts as diverged, as in Stan and in `nuts-rs` without a flow.
+const MAX_ENERGY_ERROR: f64 = 1000.0;

@@ -1,0 +1,134 @@
+//! The no-U-turn sampler through a flow: draws from where plain samplers do not come.
+
+#![cfg(feature = "nuts")]
+
+mod common;
+
+use common::{ks_distance, normal_cdf, rng};
+use normalizing_flows::data::target::{Banana, Funnel};
+use normalizing_flows::nuts::{NutsConfig, NutsSample};
+use normalizing_flows::target::{PointTarget, point_target_fn};
+
+/// A feature of every so-manieth draw.
+fn thinned(sample: &NutsSample, feature: usize, every: usize) -> Vec<f64> {
+    sample.rows.chunks_exact(sample.d_features).step_by(every).map(|row| row[feature]).collect()
+}
+
+/// Effective samples of a feature, by the initial positive sequence of autocorrelations (Geyer 1992).
+fn effective(values: &[f64]) -> f64 {
+    let n = values.len();
+    let mean = values.iter().sum::<f64>() / n as f64;
+    let covariance = |lag: usize| {
+        let pairs = values[lag..].iter().zip(values);
+        pairs.map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>() / n as f64
+    };
+    let variance = covariance(0);
+    let mut sum = 0.0;
+    for pair in 0..n / 2 {
+        let both = covariance(2 * pair) + covariance(2 * pair + 1);
+        if both <= 0.0 {
+            break;
+        }
+        sum += both / variance;
+    }
+    (n as f64 / (2.0 * sum - 1.0)).min(n as f64)
+}
+
+fn report(name: &str, sample: &NutsSample) -> f64 {
+    let all = thinned(sample, 0, 1);
+    let per_gradient = effective(&all) / sample.n_gradients_after_warm_up as f64;
+    println!(
+        "{name}: {} divergences, {} gradients ({} after warm-up), {:.4} effective samples per gradient, {:.1} s and \
+         {:.1} s, step size {:.3}",
+        sample.n_divergences,
+        sample.n_gradients,
+        sample.n_gradients_after_warm_up,
+        per_gradient,
+        sample.seconds[0],
+        sample.seconds[1],
+        sample.step_size
+    );
+    per_gradient
+}
+
+/// How far the first feature is from its distribution `N(0, scale²)` by Kolmogorov and Smirnov: the distance of thinned
+/// draws, that at 1 % of so many independent ones, and that which so many as they are worth exceed once in ten thousand
+/// seeds.
+fn distances(sample: &NutsSample, scale: f64, every: usize) -> [f64; 3] {
+    let first = thinned(sample, 0, every);
+    let bounds = [
+        1.628 / (first.len() as f64).sqrt(),
+        2.226 / effective(&thinned(sample, 0, 1)).min(first.len() as f64).sqrt(),
+    ];
+    [ks_distance(first, |x| normal_cdf(x / scale)), bounds[0], bounds[1]]
+}
+
+/// A sampler with a scale of every feature alone.
+fn plain(n_draws: usize) -> NutsConfig {
+    let config = NutsConfig::new().with_transformation(None).with_micro_steps(false);
+    config.with_n_warm_up(1000).with_n_draws(n_draws)
+}
+
+/// The first feature of the funnel is `N(0, 3²)`: its neck is where that is low. A chain is another one on a processor
+/// with other roundings, so the bounds are wide: here the effective samples per gradient are 20 to 100 times as many, and
+/// no trajectory diverges.
+#[test]
+fn a_funnel_is_sampled_to_its_neck() {
+    let (target, start) = (Funnel::new(10), [0.1; 10]);
+    let config = NutsConfig::new().with_n_draws(4000);
+    let sample = config.run(&target, &start, &mut rng(0)).expect("it can be sampled");
+    let by_flow = report("funnel, through a flow", &sample);
+    let [found, bound, wide] = distances(&sample, 3.0, 8);
+    println!(
+        "distance from the truth {found:.3}, at 1 % {bound:.3}, of as many as they are worth {wide:.3}"
+    );
+    assert!(found < wide && sample.n_divergences <= 4, "{found}, {}", sample.n_divergences);
+    let lowest = thinned(&sample, 0, 1).into_iter().fold(0.0, f64::min);
+    assert!(lowest < -6.0, "two standard deviations into the neck: {lowest}");
+
+    // As many gradients, at 80 for each draw.
+    let n_draws = (sample.n_gradients / 80) as usize;
+    let plain = plain(n_draws).run(&target, &start, &mut rng(0)).expect("it can be sampled");
+    let by_plain = report("funnel, plain", &plain);
+    let [missed, bound, _] = distances(&plain, 3.0, 8);
+    println!("distance of the plain one {missed:.3}, at 1 % {bound:.3}");
+    assert!(by_flow > 4.0 * by_plain);
+}
+
+/// A minute of warm-up by a build with checks; run with `--ignored`.
+#[test]
+#[ignore = "takes a minute"]
+fn bananas_are_sampled() {
+    let (target, start) = (Banana::new(20), [0.1; 20]);
+    let config = NutsConfig::new().with_n_draws(2000);
+    let sample = config.run(&target, &start, &mut rng(0)).expect("it can be sampled");
+    let by_flow = report("bananas, through a flow", &sample);
+    let [found, bound, wide] = distances(&sample, 2.0, 4);
+    println!("distance from the truth {found:.3}, at 1 % {bound:.3}");
+    assert!(found < wide && sample.n_divergences <= 2, "{found}, {}", sample.n_divergences);
+    let plain = plain(2000).run(&target, &start, &mut rng(0)).expect("it can be sampled");
+    assert!(by_flow > 3.0 * report("bananas, plain", &plain));
+}
+
+#[test]
+fn the_generator_decides_everything() {
+    let draws = |seed| {
+        let config = NutsConfig::new().with_n_warm_up(300).with_n_draws(20);
+        config.run(&Funnel::new(3), &[0.1; 3], &mut rng(seed)).expect("it can be sampled").rows
+    };
+    assert_eq!(draws(0), draws(0));
+    assert_ne!(draws(0), draws(1));
+}
+
+#[test]
+fn a_target_without_a_value_at_the_start_is_an_error() {
+    let nowhere = point_target_fn(2, |_: &[f64], _: &mut [f64]| f64::NAN);
+    let error = NutsConfig::new().run(&nowhere.0, &[0.0, 1.0], &mut rng(0)).expect_err("no value");
+    let sentence = error.to_string();
+    assert!(sentence.contains("log_density: NaN, point: [0.0, 1.0]"), "{sentence}");
+    let funnel = Funnel::new(3);
+    let error = NutsConfig::new().run(&funnel, &[0.0], &mut rng(0)).expect_err("one feature");
+    let expected = "the chain must start at a point of 3 features, as the target has, got 1";
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(PointTarget::d_features(&funnel), 3);
+}
