@@ -125,7 +125,11 @@ fn a_target_without_a_value_at_the_start_is_an_error() {
     let nowhere = point_target_fn(2, |_: &[f64], _: &mut [f64]| f64::NAN);
     let error = NutsConfig::new().run(&nowhere.0, &[0.0, 1.0], &mut rng(0)).expect_err("no value");
     let sentence = error.to_string();
-    assert!(sentence.contains("log_density: NaN, point: [0.0, 1.0]"), "{sentence}");
+    let start = "the log-density of the target is NaN at [0.0, 1.0], where the chain starts";
+    assert!(sentence.starts_with(start), "{sentence}");
+    let error = NutsConfig::new().run(&Banana::new(2), &[0.0, 1.0], &mut rng(0)).expect_err("flat");
+    let start = "the gradient of the target is 0 in feature 0 at [0.0, 1.0]";
+    assert!(error.to_string().starts_with(start), "{error}");
     let funnel = Funnel::new(3);
     let error = NutsConfig::new().run(&funnel, &[0.0], &mut rng(0)).expect_err("one feature");
     let expected = "the chain must start at a point of 3 features, as the target has, got 1";

@@ -11,7 +11,7 @@ use crate::conditioner::{Conditioner, ConditionerShape, Network, NetworkConfig};
 use crate::direction::Direction;
 use crate::error::{Error, or_panic};
 use crate::flow::run::directions_by_transform;
-use crate::flow::{Flow, PulledBack, pulled_back, required_context, zero_log_det};
+use crate::flow::{Flow, PulledBack, check_shapes, pulled_back, required_context, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap, conditioned};
 
@@ -193,6 +193,7 @@ impl<C: Conditioner, U: Univariate> Flow for MaskedCoupling<C, U> {
         gradient: Tensor<2>,
         context: Option<&Tensor<2>>,
     ) -> Option<PulledBack> {
+        check_shapes(&x, &gradient, self.partition.d_features());
         let context = self.context_of(&x, context);
         if x.dims()[0] == 0 {
             return Some(PulledBack::of_no_rows(x, gradient));

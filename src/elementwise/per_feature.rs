@@ -8,7 +8,7 @@ use rand::Rng;
 use crate::direction::Direction;
 use crate::error::{Error, ensure, or_panic};
 use crate::flow::run::directions_by_transform;
-use crate::flow::{Flow, PulledBack, pulled_back, zero_log_det};
+use crate::flow::{Flow, PulledBack, check_shapes, pulled_back, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap};
 
@@ -151,6 +151,7 @@ impl<U: Univariate> Flow for Elementwise<U> {
         gradient: Tensor<2>,
         _: Option<&Tensor<2>>,
     ) -> Option<PulledBack> {
+        check_shapes(&x, &gradient, self.parameters.dims()[1]);
         if x.dims()[0] == 0 {
             return Some(PulledBack::of_no_rows(x, gradient));
         }

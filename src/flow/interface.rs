@@ -124,12 +124,13 @@ pub trait Flow: Module + ModuleDisplay {
     /// Takes rows of data and the gradient of a log-density by them, both `[batch, d_features]`, to the latent space:
     /// see [`PulledBack`]. It is made of tensor operations, so that autodiff, which differentiates once, can
     /// differentiate the gradient by the parameters, as training by the Fisher divergence does. `None` if the flow has
-    /// no such formula: coupling layers of affine or additive maps over perceptrons with smooth activations or `Relu`,
-    /// elementwise layers of such maps, layers that are a matrix, and stacks of these have one.
+    /// no such formula: coupling layers of affine or additive maps over perceptrons (`Identity`, `Relu`, `LeakyRelu`,
+    /// `Tanh`, `Sigmoid`, `Softplus`, exact `Gelu`), elementwise layers of such maps, LU, QR, SVD, triangular and
+    /// Householder layers, and a `Sequential` of these have one.
     ///
     /// # Panics
     ///
-    /// As [`forward`](Flow::forward).
+    /// As [`forward`](Flow::forward), and if the gradient is of another shape than `x`.
     ///
     /// # Example
     ///

@@ -22,6 +22,6 @@ pub(crate) use interface::{common_d_context, common_d_features, required_context
 pub use inverse::{Inverse, InverseConfig};
 pub use layer::{Layer, LayerConfig};
 pub use pull_back::PulledBack;
-pub(crate) use pull_back::pulled_back;
+pub(crate) use pull_back::{check_shapes, pulled_back};
 pub use sequential::{Sequential, SequentialConfig};
 pub(crate) use table::table;

@@ -1,6 +1,6 @@
 //! [`PulledBack`]: what a flow makes of a log-density and its gradient.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, assert_shape};
 
 use super::interface::zero_log_det;
 use crate::univariate::Univariate;
@@ -23,6 +23,13 @@ impl PulledBack {
         let log_det = zero_log_det(&x);
         Self { z: x, gradient, log_det }
     }
+}
+
+/// Both `[batch, d_features]`.
+pub(crate) fn check_shapes(x: &Tensor<2>, gradient: &Tensor<2>, d_features: usize) {
+    assert_shape!(x, [_, d_features]);
+    let [batch, _] = x.dims();
+    assert_shape!(gradient, [batch, d_features]);
 }
 
 /// By a map of every feature, and the gradient by its parameters, `[batch, n_parameters, d]`, as both are given.

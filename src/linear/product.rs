@@ -90,6 +90,7 @@ macro_rules! flow_by_product {
                 gradient: burn::tensor::Tensor<2>,
                 _: Option<&burn::tensor::Tensor<2>>,
             ) -> Option<crate::PulledBack> {
+                crate::flow::check_shapes(&x, &gradient, self.n_features());
                 let [batch, _] = x.dims();
                 if batch == 0 {
                     return Some(crate::PulledBack::of_no_rows(x, gradient));

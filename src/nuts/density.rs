@@ -1,15 +1,18 @@
 //! [`TransformedDensity`]: a target as `nuts-rs` sees it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use nuts_rs::{CpuLogpFunc, CpuMathError, HasDims};
 use rand::Rng;
 
 use super::error::DensityError;
 use super::training::{Draws, train};
-use super::transformation::{Diagonal, Transformation, TransformationConfig};
+use super::transformation::{Diagonal, FEWEST, Transformation, TransformationConfig};
+use crate::error::or_panic;
+use crate::flow::{Layer, Sequential};
 use crate::target::PointTarget;
 
 /// A [`PointTarget`] for the samplers of `nuts-rs`, with a flow that is learnt during warm-up where they ask for one
@@ -29,7 +32,7 @@ use crate::target::PointTarget;
 /// let settings = FlowNutsSettings { num_tune: 50, ..Default::default() };
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);
 /// let mut chain = settings.new_chain(0, CpuMath::new(density), &mut rng)?;
-/// chain.set_position(&[0.0; 3])?;
+/// chain.set_position(&[0.1; 3])?;
 /// let (draw, progress) = chain.draw()?;
 /// assert_eq!((draw.len(), progress.draw), (3, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -39,12 +42,25 @@ pub struct TransformedDensity<T> {
     target: T,
     config: TransformationConfig,
     n_gradients: Arc<AtomicU64>,
+    flow: Arc<Mutex<Option<Sequential<Layer>>>>,
 }
 
 impl<T: PointTarget> TransformedDensity<T> {
     /// A target, and how its transformation is learnt.
+    ///
+    /// # Panics
+    ///
+    /// If it has no features, and with the sentence of [`TransformationConfig::validate`].
     pub fn new(target: T, config: TransformationConfig) -> Self {
-        Self { target, config, n_gradients: Arc::default() }
+        assert!(target.d_features() > 0, "a target must have at least 1 feature, got 0");
+        or_panic(config.validate());
+        Self { target, config, n_gradients: Arc::default(), flow: Arc::default() }
+    }
+
+    /// The flow as the last update left it, from the space in which the sampler moves to that of the target, in f64; of
+    /// clones too. `None` before the first.
+    pub fn flow(&self) -> Arc<Mutex<Option<Sequential<Layer>>>> {
+        self.flow.clone()
     }
 
     /// Counts the gradients of the target, those of clones too.
@@ -72,7 +88,7 @@ impl<T: PointTarget> HasDims for TransformedDensity<T> {
 
 impl<T: PointTarget> CpuLogpFunc for TransformedDensity<T> {
     type LogpError = DensityError;
-    type FlowParameters = std::cell::RefCell<Transformation>;
+    type FlowParameters = RefCell<Transformation>;
     type ExpandedVector = Vec<f64>;
 
     fn dim(&self) -> usize {
@@ -115,9 +131,10 @@ impl<T: PointTarget> CpuLogpFunc for TransformedDensity<T> {
         gradient: &mut [f64],
         z: &mut [f64],
         z_gradient: &mut [f64],
-        _: Option<f64>,
+        clip: Option<f64>,
     ) -> Result<(f64, f64), DensityError> {
         let log_density = self.evaluate(x, gradient)?;
+        soft_clip(gradient, clip);
         let log_det = self.inv_transform_normalize(transformation, x, gradient, z, z_gradient)?;
         Ok((log_density, log_det))
     }
@@ -129,11 +146,12 @@ impl<T: PointTarget> CpuLogpFunc for TransformedDensity<T> {
         gradient: &mut [f64],
         z: &[f64],
         z_gradient: &mut [f64],
-        _: Option<f64>,
+        clip: Option<f64>,
     ) -> Result<(f64, f64), DensityError> {
         let point = &mut transformation.borrow_mut().point;
         let (log_det, log_density) = point.forward_and_back(z, x, z_gradient, |x, slopes| {
             let log_density = self.evaluate(x, gradient);
+            soft_clip(gradient, clip);
             slopes.copy_from_slice(gradient);
             log_density
         });
@@ -147,7 +165,8 @@ impl<T: PointTarget> CpuLogpFunc for TransformedDensity<T> {
         gradient: &[f64],
         _: u64,
     ) -> Result<Self::FlowParameters, DensityError> {
-        Ok(self.diagonal(&Diagonal::at(position, gradient), rng))
+        let diagonal = Diagonal::at(position, gradient);
+        Ok(Transformation::new(self.diagonal_flow(&diagonal, rng), diagonal).into())
     }
 
     fn new_transformation<R: Rng + ?Sized>(
@@ -156,8 +175,8 @@ impl<T: PointTarget> CpuLogpFunc for TransformedDensity<T> {
         dim: usize,
         _: u64,
     ) -> Result<Self::FlowParameters, DensityError> {
-        let (shift, scale) = (vec![0.0; dim], vec![1.0; dim]);
-        Ok(self.diagonal(&Diagonal { shift, scale }, rng))
+        let diagonal = Diagonal { shift: vec![0.0; dim], scale: vec![1.0; dim] };
+        Ok(Transformation::new(self.diagonal_flow(&diagonal, rng), diagonal).into())
     }
 
     fn update_transformation<'a, R: Rng + ?Sized>(
@@ -168,12 +187,11 @@ impl<T: PointTarget> CpuLogpFunc for TransformedDensity<T> {
         _: impl ExactSizeIterator<Item = &'a f64>,
         transformation: &'a mut Self::FlowParameters,
     ) -> Result<(), DensityError> {
-        let d = self.target.d_features();
         let last = |rows: usize| rows.saturating_sub(self.config.window);
         let skipped = last(positions.len());
         let x: Vec<f64> = positions.skip(skipped).flatten().copied().collect();
         let gradients: Vec<f64> = gradients.skip(skipped).flatten().copied().collect();
-        self.update(transformation.get_mut(), x, gradients, d, rng);
+        self.update(transformation.get_mut(), x, gradients, rng);
         Ok(())
     }
 
@@ -187,13 +205,13 @@ impl<T: PointTarget> CpuLogpFunc for TransformedDensity<T> {
 
 impl<T: PointTarget> TransformedDensity<T> {
     /// Shifts and scales alone.
-    fn diagonal<R: Rng + ?Sized>(
+    fn diagonal_flow<R: Rng + ?Sized>(
         &self,
         diagonal: &Diagonal,
         rng: &mut R,
-    ) -> std::cell::RefCell<Transformation> {
+    ) -> Sequential<Layer> {
         let config = TransformationConfig { n_layers: Some(0), ..self.config.clone() };
-        Transformation::new(config.flow(diagonal, rng)).into()
+        config.flow(diagonal, rng)
     }
 
     fn update<R: Rng + ?Sized>(
@@ -201,31 +219,38 @@ impl<T: PointTarget> TransformedDensity<T> {
         transformation: &mut Transformation,
         x: Vec<f64>,
         gradients: Vec<f64>,
-        d: usize,
         rng: &mut R,
     ) {
-        // Of fewer draws nothing would be held out.
+        let d = self.target.d_features();
         if x.len() < FEWEST * d {
             return;
         }
         transformation.n_updates += 1;
-        let n_diagonal = self.config.n_diagonal_updates;
-        if transformation.n_updates <= n_diagonal || d < 2 {
-            let diagonal = Diagonal::of(&x, &gradients, d);
-            let config = TransformationConfig { n_layers: Some(0), ..self.config.clone() };
-            transformation.replace(config.flow(&diagonal, rng));
-            return;
+        let is_diagonal = transformation.flow.layers.len() == 1;
+        if is_diagonal {
+            transformation.diagonal = Diagonal::of(&x, &gradients, &transformation.diagonal);
         }
-        // Also after an update that was not accepted.
-        let flow = if transformation.flow.layers.len() == 1 {
-            self.config.flow(&Diagonal::of(&x, &gradients, d), rng)
+        let diagonal = &transformation.diagonal;
+        if transformation.n_updates <= self.config.n_diagonal_updates || d < 2 {
+            transformation.replace(self.diagonal_flow(diagonal, rng));
         } else {
-            transformation.flow.clone()
-        };
-        if let Some(flow) = train(flow, &Draws::new(x, gradients, d), &self.config, rng) {
-            transformation.replace(flow);
+            let flow = match is_diagonal {
+                true => self.config.flow(diagonal, rng),
+                false => transformation.flow.clone(),
+            };
+            if let Some(flow) = train(flow, &Draws::new(x, gradients, d), &self.config, rng) {
+                transformation.replace(flow);
+            }
         }
+        let flow = Some(transformation.flow.clone());
+        *self.flow.lock().expect("nothing panics while it holds this") = flow;
     }
 }
 
-const FEWEST: usize = 5;
+/// As `nuts-rs` bounds the gradients of its own transformations: `clip asinh(g / clip)` where they are large.
+fn soft_clip(gradient: &mut [f64], clip: Option<f64>) {
+    let Some(clip) = clip else { return };
+    for slope in gradient.iter_mut().filter(|slope| slope.abs() > 0.1 * clip) {
+        *slope = clip * (*slope / clip).asinh();
+    }
+}

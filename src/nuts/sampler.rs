@@ -5,12 +5,15 @@ use std::time::Instant;
 
 use burn::config::Config;
 use burn::tensor::{Device, Tensor, TensorData};
-use nuts_rs::{Chain, CpuMath, DiagNutsSettings, FlowNutsSettings, Settings, WalnutsOptions};
+use nuts_rs::{
+    Chain, CpuMath, DiagNutsSettings, FlowNutsSettings, KineticEnergyKind, Settings, WalnutsOptions,
+};
 use rand::Rng;
 
 use super::density::TransformedDensity;
 use super::transformation::TransformationConfig;
 use crate::error::{Error, ensure};
+use crate::flow::{Layer, Sequential};
 use crate::target::PointTarget;
 
 /// Configuration of a chain of the no-U-turn sampler.
@@ -24,7 +27,7 @@ use crate::target::PointTarget;
 ///
 /// let config = NutsConfig::new();
 /// # let config = config.with_n_warm_up(50).with_n_draws(20);
-/// let sample = config.run(&Banana::new(2), &[0.0, 0.0], &mut ChaCha8Rng::seed_from_u64(0))?;
+/// let sample = config.run(&Banana::new(2), &[0.1, 0.1], &mut ChaCha8Rng::seed_from_u64(0))?;
 /// assert_eq!(sample.rows.len(), 2 * config.n_draws);
 /// # Ok::<(), normalizing_flows::Error>(())
 /// ```
@@ -83,6 +86,9 @@ pub struct NutsSample {
     pub seconds: [f64; 2],
     /// The step size at the end.
     pub step_size: f64,
+    /// The flow as the warm-up left it, from a standard normal (nearly) to the target, in f64; `None` where none was
+    /// asked for.
+    pub flow: Option<Sequential<Layer>>,
 }
 
 impl NutsSample {
@@ -116,7 +122,8 @@ impl NutsConfig {
     /// # Errors
     ///
     /// [`Error::Config`] if a value is out of its range or the point has other features than the target, and
-    /// [`Error::Data`] if the target has no finite log-density or gradient there.
+    /// [`Error::Data`] if the target has no finite log-density there, or a gradient that is not finite or 0 in a feature:
+    /// at a mode there is no scale to begin with.
     pub fn run<T: PointTarget, R: Rng + ?Sized>(
         &self,
         target: &T,
@@ -125,10 +132,12 @@ impl NutsConfig {
     ) -> Result<NutsSample, Error> {
         self.validate()?;
         let (d, d_start) = (target.d_features(), start.len());
+        ensure!(d > 0, "a target must have at least 1 feature, got 0");
         ensure!(
             d == d_start,
             "the chain must start at a point of {d} features, as the target has, got {d_start}"
         );
+        check_start(target, start)?;
         match &self.transformation {
             Some(config) => {
                 let mut settings = FlowNutsSettings {
@@ -138,7 +147,9 @@ impl NutsConfig {
                     ..Default::default()
                 };
                 settings.max_energy_error = MAX_ENERGY_ERROR;
-                settings.walnuts = self.micro_steps.then(WalnutsOptions::default);
+                settings.trajectory_kind = KineticEnergyKind::ExactNormal;
+                settings.adapt_options.transform_update_freq = UPDATES;
+                settings.walnuts = self.micro_steps.then(micro_steps);
                 settings.adapt_options.step_size_settings.target_accept = self.target_acceptance;
                 self.draw(settings, TransformedDensity::new(target, config.clone()), start, rng)
             }
@@ -150,7 +161,7 @@ impl NutsConfig {
                     ..Default::default()
                 };
                 settings.adapt_options.step_size_settings.target_accept = self.target_acceptance;
-                settings.walnuts = self.micro_steps.then(WalnutsOptions::default);
+                settings.walnuts = self.micro_steps.then(micro_steps);
                 let config = TransformationConfig::new();
                 self.draw(settings, TransformedDensity::new(target, config), start, rng)
             }
@@ -164,8 +175,13 @@ impl NutsConfig {
         start: &[f64],
         rng: &mut R,
     ) -> Result<NutsSample, Error> {
-        let cannot = |error| Error::Data(format!("the chain cannot go on: {error:#}"));
-        let counter = density.gradient_counter();
+        let cannot = |error| {
+            // What follows is where in the sampler it was.
+            let text = format!("{error:#}");
+            let sentence = text.lines().next().unwrap_or_default();
+            Error::Data(format!("the chain cannot go on: {sentence}"))
+        };
+        let (counter, flow) = (density.gradient_counter(), density.flow());
         let mut chain = settings.new_chain(0, CpuMath::new(density), rng).map_err(cannot)?;
         let begin = Instant::now();
         chain.set_position(start).map_err(cannot)?;
@@ -181,6 +197,7 @@ impl NutsConfig {
             n_gradients_after_warm_up: 0,
             seconds: [warm.0, 0.0],
             step_size: 0.0,
+            flow: flow.lock().expect("nothing panics while it holds this").clone(),
         };
         for _ in 0..self.n_draws {
             let (draw, progress) = chain.draw().map_err(cannot)?;
@@ -195,5 +212,30 @@ impl NutsConfig {
     }
 }
 
-/// From here on a trajectory counts as diverged, as in Stan and in `nuts-rs` without a flow.
+/// Steps may be divided more often than by default: where it is steep it is steep.
+fn micro_steps() -> WalnutsOptions {
+    WalnutsOptions { max_step_halvings: 12, ..WalnutsOptions::default() }
+}
+
+/// From here on a trajectory counts as diverged, as in Stan and in `nuts-rs` without a flow; with divided steps one whose
+/// steps cannot be divided further.
 const MAX_ENERGY_ERROR: f64 = 1000.0;
+/// Draws between two updates, after the first hundred.
+const UPDATES: u64 = 128;
+
+fn check_start<T: PointTarget>(target: &T, start: &[f64]) -> Result<(), Error> {
+    let mut gradient = vec![0.0; start.len()];
+    let log_density = target.evaluate(start, &mut gradient);
+    ensure!(
+        as Data, log_density.is_finite(),
+        "the log-density of the target is {log_density} at {start:?}, where the chain starts: start elsewhere"
+    );
+    let unusable = gradient.iter().position(|slope| !slope.is_finite() || *slope == 0.0);
+    if let Some(feature) = unusable {
+        return Err(Error::Data(format!(
+            "the gradient of the target is {} in feature {feature} at {start:?}, where the chain starts: start elsewhere",
+            gradient[feature]
+        )));
+    }
+    Ok(())
+}

@@ -67,9 +67,11 @@ pub(super) fn train<R: Rng + ?Sized>(
     let n_held_out = draws.n_rows() / 5;
     let held_out = draws.select(&order[..n_held_out]);
     let train = &mut order[n_held_out..];
-    let mut best = value(&flow, &held_out);
+    let before = value(&flow, &held_out);
+    // Anything is better than none.
+    let mut best = if before.is_nan() { f64::INFINITY } else { before };
     let mut best_flow = None;
-    let mut optimizer = AdamWConfig::new().init();
+    let mut optimizer = AdamWConfig::new().with_weight_decay(0.0).init();
     let mut flow = flow.train();
     let mut waited = 0;
     for _ in 0..config.max_epochs {

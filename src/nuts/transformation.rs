@@ -1,7 +1,7 @@
 //! [`Transformation`]: the flow between two updates.
 
 use burn::config::Config;
-use burn::module::Param;
+use burn::module::{Module, Param};
 use burn::nn::activation::ActivationConfig;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use rand::Rng;
@@ -63,8 +63,12 @@ impl TransformationConfig {
     ///
     /// [`Error::Config`] with a sentence that names the value and the rule.
     pub fn validate(&self) -> Result<(), Error> {
+        let window = self.window;
+        ensure!(window >= FEWEST, "`window` must be at least {FEWEST}, got {window}");
+        // The kernels take a thousand weights and biases in one pass.
+        let n_layers = self.n_layers.unwrap_or(0);
+        ensure!(n_layers <= 64, "`n_layers` must be at most 64, got {n_layers}");
         let counts = [
-            ("window", self.window),
             ("max_epochs", self.max_epochs),
             ("patience", self.patience),
             ("batch_size", self.batch_size),
@@ -95,7 +99,8 @@ impl TransformationConfig {
     ) -> Sequential<Layer> {
         let d = diagonal.shift.len();
         let device = Device::flex();
-        let n_bits = usize::BITS as usize - (d - 1).leading_zeros() as usize;
+        // Of one feature there is nothing to couple.
+        let n_bits = d.next_power_of_two().trailing_zeros() as usize;
         let n_layers = if d < 2 { 0 } else { self.n_layers.unwrap_or(2 * n_bits) };
         let mut layers: Vec<Layer> = Vec::new();
         for layer in 0..n_layers {
@@ -114,10 +119,17 @@ impl TransformationConfig {
                 layers.push(rotation.init(&device, rng).into());
             }
         }
-        layers.push(diagonal.layer(rng));
+        if n_layers > 0 {
+            // What is trained knows no units.
+            layers.push(ElementwiseConfig::new(d).init(&device, rng).into());
+        }
+        layers.push(diagonal.layer(rng).no_grad());
         cast(Sequential::new(layers), FloatDType::F64)
     }
 }
+
+/// Of fewer draws nothing would be held out.
+pub(super) const FEWEST: usize = 5;
 
 /// A shift and a scale of every feature.
 #[derive(Debug, Clone)]
@@ -129,17 +141,19 @@ pub(super) struct Diagonal {
 impl Diagonal {
     /// Of one point and the gradient there: a normal would have a variance of about the inverse of its size.
     pub fn at(position: &[f64], gradient: &[f64]) -> Self {
-        let scale = gradient.iter().map(|slope| within(slope.abs().powf(-0.5))).collect();
+        let scale = gradient.iter().map(|slope| within(slope.abs().powf(-0.5), 1.0)).collect();
         Self { shift: position.to_vec(), scale }
     }
 
     /// Of draws and gradients, row after row: a normal has a variance of the ratio of both standard deviations, and a
-    /// mean at which the gradient vanishes.
-    pub fn of(draws: &[f64], gradients: &[f64], d: usize) -> Self {
+    /// mean at which the gradient vanishes. Where draws or gradients are all equal the scale stays.
+    pub fn of(draws: &[f64], gradients: &[f64], before: &Self) -> Self {
+        let d = before.shift.len();
         let (mut shift, mut scale) = (Vec::with_capacity(d), Vec::with_capacity(d));
         for feature in 0..d {
             let [draws, gradients] = [draws, gradients].map(|rows| moments(rows, feature, d));
-            let variance = within((draws.1 / gradients.1).sqrt().sqrt()).powi(2);
+            let ratio = (draws.1 / gradients.1).sqrt();
+            let variance = within(ratio.sqrt(), before.scale[feature]).powi(2);
             scale.push(variance.sqrt());
             shift.push(draws.0 + variance * gradients.0);
         }
@@ -160,9 +174,9 @@ impl Diagonal {
     }
 }
 
-/// A scale that is one: finite, and neither so small nor so large that nothing moves.
-fn within(scale: f64) -> f64 {
-    if scale.is_finite() && scale > 0.0 { scale.clamp(1e-10, 1e10) } else { 1.0 }
+/// A scale that is one, or else another: finite, and neither so small nor so large that nothing moves.
+fn within(scale: f64, otherwise: f64) -> f64 {
+    if scale.is_finite() && scale > 0.0 { scale.clamp(1e-10, 1e10) } else { otherwise }
 }
 
 /// Mean and variance of a feature.
@@ -178,6 +192,8 @@ fn moments(rows: &[f64], feature: usize, d: usize) -> (f64, f64) {
 pub struct Transformation {
     pub(super) flow: Sequential<Layer>,
     pub(super) point: PointFlow,
+    /// Of the last update that set one.
+    pub(super) diagonal: Diagonal,
     /// Counts the changes.
     pub(super) id: i64,
     /// Counts the updates, those that were not accepted too.
@@ -185,9 +201,9 @@ pub struct Transformation {
 }
 
 impl Transformation {
-    pub(super) fn new(flow: Sequential<Layer>) -> Self {
+    pub(super) fn new(flow: Sequential<Layer>, diagonal: Diagonal) -> Self {
         let point = point_flow(&flow);
-        Self { flow, point, id: 0, n_updates: 0 }
+        Self { flow, point, diagonal, id: 0, n_updates: 0 }
     }
 
     pub(super) fn replace(&mut self, flow: Sequential<Layer>) {
@@ -195,16 +211,11 @@ impl Transformation {
         self.flow = flow;
         self.id += 1;
     }
-
-    /// The flow.
-    pub fn flow(&self) -> &Sequential<Layer> {
-        &self.flow
-    }
 }
 
 fn point_flow(flow: &Sequential<Layer>) -> PointFlow {
     let d = flow.d_features().expect("its layers are of so many features");
-    let plain = burn::module::Module::valid(flow);
+    let plain = flow.valid();
     PointFlow::new(d, &Device::flex(), |program| plain.lower(program))
         .expect("the kernels know all of these layers")
 }
@@ -224,7 +235,7 @@ mod tests {
             scale: (0..d).map(|i| 0.5 + 0.3 * i as f64).collect(),
         };
         let flow = TransformationConfig::new().flow(&diagonal, rng);
-        Transformation::new(perturb(flow, 0.3, rng))
+        Transformation::new(perturb(flow, 0.3, rng), diagonal)
     }
 
     /// `log p(x) = Σ sin x_i`, whose gradient depends on the point.
@@ -302,7 +313,10 @@ mod tests {
         // Of N(3, 2²): gradients are -(x - 3) / 4.
         let draws: Vec<f64> = (0..50).map(|i| 3.0 + 2.0 * (i as f64 * 0.7).sin()).collect();
         let gradients: Vec<f64> = draws.iter().map(|x| -(x - 3.0) / 4.0).collect();
-        let Diagonal { shift, scale } = Diagonal::of(&draws, &gradients, 1);
+        let before = Diagonal { shift: vec![0.0], scale: vec![7.0] };
+        let Diagonal { shift, scale } = Diagonal::of(&draws, &gradients, &before);
         assert!((shift[0] - 3.0).abs() < 1e-12 && (scale[0] - 2.0).abs() < 1e-12);
+        // Of one slope nothing is known.
+        assert_eq!(Diagonal::of(&draws, &[1.0; 50], &before).scale, [7.0]);
     }
 }

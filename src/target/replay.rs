@@ -139,8 +139,20 @@ impl ReplayBuffer {
         rng: &mut R,
     ) -> Tensor<1> {
         assert!(!self.is_empty(), "the buffer is empty: add samples before");
-        let indices = self.draw(n, rng);
+        let mut indices = self.draw(n, rng);
         let place = model.place().unwrap_or_default();
+        // Rows that the model cannot have any more are forgotten, as long as others are left.
+        let x = self.rows_of(&indices, &place.device, place.float_type());
+        let plain: Vec<f64> = model.valid().log_prob(x).into_data().iter::<f64>().collect();
+        let kept = |(index, log_prob): (&usize, &f64)| log_prob.is_finite().then_some(*index);
+        let finite: Vec<usize> = indices.iter().zip(&plain).filter_map(kept).collect();
+        if !finite.is_empty() && finite.len() < n {
+            for (index, _) in indices.iter().zip(&plain).filter(|(_, log)| !log.is_finite()) {
+                self.log_weights[*index] = f64::NEG_INFINITY;
+            }
+            indices = finite;
+        }
+        let n = indices.len();
         let x = self.rows_of(&indices, &place.device, place.float_type());
         let log_prob = model.log_prob(x);
         let now: Vec<f64> = log_prob.clone().into_data().iter::<f64>().collect();

@@ -151,6 +151,20 @@ fn a_target_without_mass_where_the_model_starts_is_an_error() {
     }
 }
 
+/// Wider than the target, which is uniform: as long as the model is outside the bound is below `log Z = 0`.
+#[test]
+fn mass_outside_of_the_support_lowers_the_bound() {
+    let target = point_target_fn(1, |x: &[f64], gradient: &mut [f64]| {
+        gradient[0] = 0.0;
+        if (0.0..1.0).contains(&x[0]) { 0.0 } else { f64::NEG_INFINITY }
+    });
+    let config = DiagonalNormalConfig::new(vec![0.0], vec![10.0]).with_learnable(true);
+    let model = config.init(&cpu(), &mut rng(0));
+    let fitted = fit_target(model, &target, &short().with_n_steps(4)).expect("it has mass");
+    let bound = fitted.report.history[0].bound;
+    assert!(bound.value < 5.0 * bound.error && bound.error < 0.5, "{bound}");
+}
+
 /// The gradient of the target is infinite nearly everywhere: no step is finite.
 #[test]
 fn a_training_that_diverges_gives_back_the_last_finite_weights() {

@@ -4,10 +4,11 @@ use super::common::{cpu, host, ks_bound, ks_distance, normal_cdf, rng};
 use normalizing_flows::burn::tensor::{FloatDType, Tensor, TensorData};
 use normalizing_flows::conditioner::MlpConfig;
 use normalizing_flows::data::target::{Banana, KnownTarget, ManyWell};
-use normalizing_flows::distribution::{DiagonalNormal, DiagonalNormalConfig};
+use normalizing_flows::distribution::{DiagonalNormal, DiagonalNormalConfig, UniformConfig};
 use normalizing_flows::target::{
     AisConfig, Estimate, HamiltonianConfig, Pullback, SmcConfig, Target, WeightedSample,
-    importance_sample, independence_metropolis, point_target_fn, target_fn,
+    importance_sample, independence_metropolis, pareto_smoothed, point_target_fn, target_fn,
+    weighted_nll,
 };
 use normalizing_flows::testing::perturb;
 use normalizing_flows::{Distribution, Error, Flow, RealNvpConfig, StandardNormal, cast};
@@ -265,4 +266,44 @@ fn a_perfect_model_has_equal_weights() {
     assert!((sample.effective_sample_size() - 1000.0).abs() < 1e-6);
     let row = Tensor::<2>::from_data(TensorData::new(vec![0.0], [1, 1]), &cpu());
     assert_eq!(WeightedSample::new(row, vec![0.0]).expect("a row").mean(), [0.0]);
+}
+
+/// A row without weight may be anywhere, and have any value.
+#[test]
+fn rows_without_weight_count_for_nothing() {
+    let x = Tensor::<2>::from_data([[0.0], [f32::INFINITY]], &cpu());
+    let sample = WeightedSample::new(x.clone(), vec![0.0, f64::NEG_INFINITY]).expect("a row");
+    assert_eq!(sample.mean(), [0.0]);
+    let expectation = sample.expectation(&[1.0, f64::NAN]);
+    assert_eq!((expectation.value, expectation.error), (1.0, 0.0));
+    let model = StandardNormal::new(1, &cpu());
+    let loss = weighted_nll(&model, x, sample.log_weights()).into_scalar::<f32>();
+    assert!((loss - 0.5 * std::f32::consts::TAU.ln()).abs() < 1e-6, "{loss}");
+}
+
+/// Between a base on an interval and a wider target: no row leaves the interval, where no weight would be right.
+#[test]
+fn rows_stay_inside_of_a_bounded_base() {
+    let base = UniformConfig::new(vec![-1.0], vec![1.0]).init(&cpu(), &mut rng(0));
+    let target = target_fn(1, |x: Tensor<2>| (x.square() * -0.5).squeeze_dim(1));
+    let config = AisConfig::new(500).with_n_intermediate(1).with_power(2.0);
+    let sample = config.init().run(&base, &target, &mut rng(1)).expect("it has mass");
+    assert!(host(sample.x().clone()).iter().all(|x| x.abs() <= 1.0));
+}
+
+#[test]
+fn weights_that_say_nothing_have_an_infinite_shape() {
+    let log_weights: Vec<f64> = (0..1000).map(|i| -1000.0 * f64::from(i)).collect();
+    assert_eq!(pareto_smoothed(&log_weights).shape, Some(f64::INFINITY));
+}
+
+/// One step to the target, by weights that hardly differ: the error is that of their mean.
+#[test]
+fn the_error_of_one_step_is_that_of_importance_sampling() {
+    let base = normal(&[0.0], &[1.0]);
+    let target = target_fn(1, |x: Tensor<2>| ((x - 0.1).square() * -0.5).squeeze_dim(1));
+    let smc = SmcConfig::new(2000).run(&base, &target, &mut rng(1)).expect("it has mass");
+    let plain = importance_sample(&base, &target, 2000, &mut rng(1)).expect("it has mass");
+    let ratio = smc.log_normalizer().error / plain.log_normalizer().error;
+    assert!((ratio - 1.0).abs() < 1e-3, "{ratio}");
 }

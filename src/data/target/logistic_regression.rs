@@ -78,7 +78,7 @@ impl LogisticRegression {
             let mean = values().sum::<f64>() / n as f64;
             let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / n as f64;
             ensure!(
-                as Data, variance.is_finite() && variance > 0.0,
+                as Data, variance.is_finite() && values().any(|value| *value != rows[column]),
                 "column {column} is constant or not finite, so it cannot be standardised"
             );
             for (row, value) in values().enumerate() {

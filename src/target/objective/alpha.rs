@@ -7,6 +7,7 @@ use super::draws::Draws;
 use crate::distribution::{Distribution, logsumexp};
 use crate::error::{Error, ensure, or_panic};
 use crate::target::interface::Target;
+use crate::target::sampling::check_pair;
 
 /// The logarithm of an alpha-divergence of a model `q` from a target `p̃`, but for a constant, over `n` samples of the
 /// model, `[1]`:
@@ -50,6 +51,7 @@ pub fn alpha_divergence<D: Distribution, T: Target + ?Sized, R: Rng + ?Sized>(
     rng: &mut R,
 ) -> Tensor<1> {
     or_panic(validate_alpha(alpha));
+    or_panic(check_pair(model, target));
     let draws = Draws::plain(model, target, n, rng);
     alpha_of(alpha, draws.log_weights())
 }
@@ -78,6 +80,7 @@ pub fn alpha_divergence_dreg<D: Distribution, T: Target + ?Sized, R: Rng + ?Size
     rng: &mut R,
 ) -> Tensor<1> {
     or_panic(validate_alpha(alpha));
+    or_panic(check_pair(model, target));
     let draws = Draws::path(model, target, n, rng);
     dreg_of(alpha, draws.log_weights())
 }

@@ -5,7 +5,9 @@ use rand::Rng;
 
 use super::draws::{Draws, mean_of};
 use crate::distribution::Distribution;
+use crate::error::or_panic;
 use crate::target::interface::Target;
+use crate::target::sampling::check_pair;
 
 /// The reverse Kullback-Leibler divergence of a model `q` from a target `p̃`, but for the constant `log Z`, over `n`
 /// samples of the model, `[1]`:
@@ -53,6 +55,7 @@ pub fn reverse_kl<D: Distribution, T: Target + ?Sized, R: Rng + ?Sized>(
     n: usize,
     rng: &mut R,
 ) -> Tensor<1> {
+    or_panic(check_pair(model, target));
     let draws = Draws::plain(model, target, n, rng);
     -draws.log_weights().mean()
 }
@@ -80,6 +83,7 @@ pub fn reverse_kl_path<D: Distribution, T: Target + ?Sized, R: Rng + ?Sized>(
     n: usize,
     rng: &mut R,
 ) -> Tensor<1> {
+    or_panic(check_pair(model, target));
     let draws = Draws::path(model, target, n, rng);
     -draws.log_weights().mean()
 }

@@ -3,6 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::distribution::Distribution;
+use crate::target::weights::select_rows;
 
 /// The negative log-likelihood of weighted samples, with weights that are normalised to a sum of 1, `[1]`:
 ///
@@ -54,8 +55,11 @@ pub fn weighted_nll<D: Distribution>(model: &D, x: Tensor<2>, log_weights: &[f64
         log_weights.iter().map(|log_weight| (log_weight - largest).exp()).collect();
     let sum: f64 = weights.iter().sum();
     let shares: Vec<f64> = weights.into_iter().map(|weight| weight / sum).collect();
-    let log_prob = model.log_prob(x);
-    let shares =
-        Tensor::from_data(TensorData::new(shares, [n]), (&log_prob.device(), log_prob.dtype()));
+    // A row without weight may be anywhere.
+    let rows: Vec<usize> = (0..n).filter(|row| shares[*row] > 0.0).collect();
+    let shares: Vec<f64> = rows.iter().map(|row| shares[*row]).collect();
+    let log_prob = model.log_prob(select_rows(&x, &rows));
+    let shares = TensorData::new(shares, [rows.len()]);
+    let shares = Tensor::from_data(shares, (&log_prob.device(), log_prob.dtype()));
     -(log_prob * shares).sum()
 }

@@ -90,11 +90,12 @@ impl HamiltonianConfig {
             momentum = half + proposal.gradient(beta) * step.clone() * 0.5;
         }
         let after = energies(&proposal, beta, &momentum);
-        // A proposal that is not finite is refused: its comparison is false.
-        let accepted: Vec<bool> = (before.iter().zip(&after))
-            .map(|(before, after)| {
+        // A proposal that is not finite is refused, and one outside of the base, from which no row has come.
+        let inside = proposal.log_base.iter().map(|log_base| log_base.is_finite());
+        let accepted: Vec<bool> = (before.iter().zip(&after).zip(inside))
+            .map(|((before, after), inside)| {
                 let uniform: f64 = rng.random();
-                after.is_finite() && uniform.ln() < before - after
+                inside && after.is_finite() && uniform.ln() < before - after
             })
             .collect();
         state.accept(proposal, &accepted);

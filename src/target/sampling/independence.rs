@@ -61,20 +61,19 @@ pub fn independence_metropolis<D: Distribution, T: Target + ?Sized, R: Rng + ?Si
     let proposals = importance_sample(model, target, n, rng)?;
     let log_weights = proposals.log_weights();
     let first = log_weights.iter().position(|log| log.is_finite()).unwrap_or(0);
-    let (mut state, mut n_accepted, mut stay, mut longest_stay) = (first, 0, 0, 0);
-    let states: Vec<usize> = (0..n)
-        .map(|proposal| {
-            let uniform: f64 = rng.random();
-            if uniform.ln() < log_weights[proposal] - log_weights[state] {
-                state = proposal;
-                n_accepted += 1;
-                stay = 0;
-            }
-            stay += 1;
-            longest_stay = longest_stay.max(stay);
-            state
-        })
-        .collect();
-    let acceptance = n_accepted as f64 / n as f64;
+    let (mut state, mut n_accepted, mut stay, mut longest_stay) = (first, 0, first + 1, first + 1);
+    // What came before the first that has any weight is where the chain begins.
+    let mut states = vec![first; first + 1];
+    for proposal in first + 1..n {
+        let uniform: f64 = rng.random();
+        if uniform.ln() < log_weights[proposal] - log_weights[state] {
+            (state, stay) = (proposal, 0);
+            n_accepted += 1;
+        }
+        stay += 1;
+        longest_stay = longest_stay.max(stay);
+        states.push(state);
+    }
+    let acceptance = n_accepted as f64 / (n - first - 1).max(1) as f64;
     Ok(Chain { x: select_rows(proposals.x(), &states), acceptance, longest_stay })
 }

@@ -80,8 +80,8 @@ impl SmcConfig {
 /// of the effective sample size; after each, rows are drawn anew by their weights and moved.
 ///
 /// The steps, the step size of the moves and the unit of each feature follow the rows, so a run needs no tuning. The
-/// result is of equal weights. The standard error of its normalising constant is from the numbers of rows that each of
-/// the first ones has left behind. In latent space: give it the base of a flow and the
+/// result is of equal weights. The standard error of its normalising constant is from the weight that each of the first
+/// rows has left behind, as if rows were drawn anew independently of each other. In latent space: give it the base of a flow and the
 /// [`Pullback`](crate::target::Pullback) of the target.
 ///
 /// # Example
@@ -132,7 +132,7 @@ impl Smc {
         let path = Path::new(base, target)?;
         let mut state = path.start(n, rng)?;
         let mut ancestors: Vec<usize> = (0..n).collect();
-        let (mut beta, mut log_normalizer) = (0.0, 0.0);
+        let (mut beta, mut log_normalizer, mut error) = (0.0, 0.0, 0.0);
         self.temperatures.clear();
         while beta < 1.0 {
             let n_steps = self.temperatures.len();
@@ -147,7 +147,9 @@ impl Smc {
             log_normalizer += step.log_normalizer().value;
             beta = next;
             self.temperatures.push(beta);
-            let indices = systematic(&normalized(&log_weights), n, rng);
+            let weights = normalized(&log_weights);
+            error = relative_error(&ancestors, &weights);
+            let indices = systematic(&weights, n, rng);
             ancestors = indices.iter().map(|index| ancestors[*index]).collect();
             state = state.select(&indices);
             let scale = standard_deviations(&state);
@@ -157,7 +159,6 @@ impl Smc {
                 self.step_size = config.moves.adapted(self.step_size, acceptance);
             }
         }
-        let error = relative_error(&ancestors);
         Ok(WeightedSample::equal(state.x, Estimate { value: log_normalizer, error }))
     }
 
@@ -191,14 +192,15 @@ fn next_temperature(state: &State, beta: f64, least: f64) -> f64 {
     }
 }
 
-/// The standard error of the normalising constant over its value.
-fn relative_error(ancestors: &[usize]) -> f64 {
+/// The standard error of the normalising constant over its value: how unequal the weight is that each of the first rows
+/// has left behind. The last resampling comes after it.
+fn relative_error(ancestors: &[usize], weights: &[f64]) -> f64 {
     let n = ancestors.len() as f64;
-    let mut counts = vec![0.0; ancestors.len()];
-    for ancestor in ancestors {
-        counts[*ancestor] += 1.0;
+    let mut left = vec![0.0; ancestors.len()];
+    for (ancestor, weight) in ancestors.iter().zip(weights) {
+        left[*ancestor] += n * weight;
     }
-    (counts.iter().map(|count| (count - 1.0) * (count - 1.0)).sum::<f64>()).sqrt() / n
+    left.iter().map(|left| (left - 1.0).powi(2)).sum::<f64>().sqrt() / n
 }
 
 /// Of each feature, `[1, d_features]`; 1 where all rows are equal.
@@ -209,7 +211,8 @@ fn standard_deviations(state: &State) -> Tensor<2> {
         let values = || rows.iter().skip(column).step_by(d);
         let mean = values().sum::<f64>() / n as f64;
         let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / n as f64;
-        if variance > 0.0 { variance.sqrt() } else { 1.0 }
+        // Of equal numbers the mean may be off by a rounding.
+        if values().any(|value| *value != rows[column]) { variance.sqrt() } else { 1.0 }
     });
     let deviations = TensorData::new(deviations.collect::<Vec<f64>>(), [1, d]);
     Tensor::from_data(deviations, (&state.x.device(), state.x.dtype()))

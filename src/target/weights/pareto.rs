@@ -15,8 +15,8 @@ use super::effective::effective_sample_size;
 pub struct ParetoSmoothed {
     /// The logarithms of the smoothed weights, in the order and on the scale of the raw ones.
     pub log_weights: Vec<f64>,
-    /// The shape `k` of the tail; `None` where it has fewer than five different weights, as where all weights are
-    /// equal. Moments of the weights exist up to the order `1 / k`. Below 0.5 estimates converge as usual; up to 0.7
+    /// The shape `k` of the tail; `None` where there is none, as where all weights are equal, or of fewer than six
+    /// weights; infinity where so few weights count that none can be fitted. Moments of the weights exist up to the order `1 / k`. Below 0.5 estimates converge as usual; up to 0.7
     /// they are good in practice; above it the weights say little, whatever the number of samples.
     pub shape: Option<f64>,
 }
@@ -65,7 +65,11 @@ pub fn pareto_smoothed(log_weights: &[f64]) -> ParetoSmoothed {
     let tail = &order[first..];
     let exceedances: Vec<f64> =
         tail.iter().map(|index| relative(*index).exp() - cutoff.exp()).collect();
-    let Some((shape, scale)) = fit(&exceedances) else { return smoothed };
+    let Some((shape, scale)) = fit(&exceedances) else {
+        // Of too few weights that count no tail can be fitted, and they say nothing.
+        smoothed.shape = (!exceedances.is_empty()).then_some(f64::INFINITY);
+        return smoothed;
+    };
     smoothed.shape = Some(shape);
     let size = tail.len() as f64;
     for (rank, index) in tail.iter().enumerate() {

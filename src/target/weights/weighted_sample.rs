@@ -95,7 +95,11 @@ impl WeightedSample {
     /// is known how far they can be trusted.
     pub fn pareto_smoothed(&self) -> (Self, Option<f64>) {
         let smoothed = pareto_smoothed(&self.log_weights);
-        let log_normalizer = log_mean(&smoothed.log_weights);
+        // Equal weights stay, and with them where their constant is from.
+        let log_normalizer = match smoothed.shape {
+            Some(_) => log_mean(&smoothed.log_weights),
+            None => self.log_normalizer,
+        };
         (
             Self { x: self.x.clone(), log_weights: smoothed.log_weights, log_normalizer },
             smoothed.shape,
@@ -114,7 +118,8 @@ impl WeightedSample {
         variance.into_iter().map(f64::sqrt).collect()
     }
 
-    /// The expectation of a function under the target, given its value for each row, with its standard error.
+    /// The expectation of a function under the target, given its value for each row, with its standard error for
+    /// independent rows (those of sequential Monte Carlo share ancestors).
     ///
     /// # Panics
     ///
@@ -123,8 +128,10 @@ impl WeightedSample {
         let n = self.log_weights.len();
         assert!(values.len() == n, "there must be a value per row, {n}, got {}", values.len());
         let weights = self.normalized_weights();
-        let value: f64 = weights.iter().zip(values).map(|(weight, value)| weight * value).sum();
-        let terms = weights.iter().zip(values).map(|(weight, v)| (weight * (v - value)).powi(2));
+        // A row without weight may have any value.
+        let terms = || weights.iter().zip(values).filter(|(weight, _)| **weight > 0.0);
+        let value: f64 = terms().map(|(weight, value)| weight * value).sum();
+        let terms = terms().map(|(weight, v)| (weight * (v - value)).powi(2));
         Estimate { value, error: terms.sum::<f64>().sqrt() }
     }
 
@@ -170,7 +177,9 @@ fn log_mean(log_weights: &[f64]) -> Estimate {
     let value = largest + (sum / n).ln();
     let squares: f64 =
         normalized(log_weights).iter().map(|weight| (n * weight - 1.0).powi(2)).sum();
-    Estimate { value, error: (squares / (n * (n - 1.0))).sqrt() }
+    // Of one weight nothing is known.
+    let error = if n > 1.0 { (squares / (n * (n - 1.0))).sqrt() } else { f64::MAX };
+    Estimate { value, error }
 }
 
 /// So many indices, each as often as its weight says, by one random number.

@@ -172,7 +172,8 @@ impl TargetFitConfig {
 
     /// Whether the model is evaluated after a step, counted from 1.
     pub(super) fn evaluates_after(&self, step: usize) -> bool {
-        let evaluations = |step: usize| step * self.n_evaluations / self.n_steps;
+        let n_evaluations = self.n_evaluations.min(self.n_steps) as u128;
+        let evaluations = |step: usize| step as u128 * n_evaluations / self.n_steps as u128;
         evaluations(step) > evaluations(step - 1) || step == self.n_steps
     }
 }

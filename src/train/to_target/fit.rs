@@ -166,8 +166,10 @@ impl<'a, D: Distribution> TargetFitter<'a, D> {
             step += 1;
             let diverged = progress.skipped >= self.config.max_skipped_steps;
             if diverged || self.config.evaluates_after(step) {
-                progress.evaluate(step, rate, &model.valid(), &guarded, &self.config);
-                stop_reason = self.call(&progress, &model);
+                // Without any weight there is nothing to tell.
+                if progress.evaluate(step, rate, &model.valid(), &guarded, &self.config) {
+                    stop_reason = self.call(&progress, &model);
+                }
             }
             if diverged {
                 stop_reason = Some(StopReason::Diverged { first_step: progress.first_skipped });
@@ -260,10 +262,10 @@ impl<D: Distribution> Progress<D> {
         model: &D,
         target: &Guarded<'_, T>,
         config: &TargetFitConfig,
-    ) {
+    ) -> bool {
         // Without any weight the model is no better than before.
         let Some(epoch) = evaluate(model, target, config, step, learning_rate, &self.losses) else {
-            return;
+            return false;
         };
         self.losses = Losses::default();
         // Later weights are better as far as the evaluation can tell.
@@ -274,6 +276,7 @@ impl<D: Distribution> Progress<D> {
         }
         self.highest_bound = self.highest_bound.max(bound);
         self.history.push(epoch);
+        true
     }
 }
 
@@ -302,7 +305,7 @@ fn evaluate<D: Distribution, T: Target + ?Sized>(
     Some(TargetEpoch {
         step,
         loss: (losses.count > 0).then(|| losses.sum / losses.count as f64),
-        bound: mean(&finite),
+        bound: bound(&finite, config.n_evaluated),
         efficiency: sample.effective_sample_size() / config.n_evaluated as f64,
         log_normalizer: sample.log_normalizer(),
         learning_rate,
@@ -310,11 +313,16 @@ fn evaluate<D: Distribution, T: Target + ?Sized>(
     })
 }
 
-fn mean(values: &[f64]) -> Estimate {
-    let n = values.len() as f64;
-    let value = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|x| (x - value).powi(2)).sum();
-    Estimate { value, error: (squares / n / (n - 1.0).max(1.0)).sqrt() }
+/// The evidence lower bound of the model where the target is, by its samples there and the share that they are of all.
+fn bound(finite: &[f64], n_evaluated: usize) -> Estimate {
+    let (n, all) = (finite.len() as f64, n_evaluated as f64);
+    let mean = finite.iter().sum::<f64>() / n;
+    let squares: f64 = finite.iter().map(|x| (x - mean).powi(2)).sum();
+    // Of the logarithm of the share, by the delta method.
+    let of_share = (1.0 - n / all) / n;
+    let error = (squares / n / (n - 1.0) + of_share).sqrt();
+    let error = if finite.len() > 1 { error } else { f64::MAX };
+    Estimate { value: mean + (n / all).ln(), error }
 }
 
 impl<D> fmt::Display for FitError<D, TargetReport> {

@@ -94,6 +94,10 @@ impl<'a, T: Target + ?Sized> Guarded<'a, T> {
                 in_words(point)
             ))
         });
+        if faults.kinds.iter().all(Option::is_none) {
+            let sentence = "the log-density of the model is not finite at any of its own samples";
+            return Error::Data(sentence.to_owned());
+        }
         Error::Data(format!(
             "the target has no mass where the model starts: {}; widen or move the base of the \
              model, or mend the target",

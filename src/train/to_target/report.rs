@@ -16,7 +16,7 @@ pub struct TargetEpoch {
     /// The mean loss since the evaluation before; `None` if there was none.
     pub loss: Option<f64>,
     /// The evidence lower bound, in nats: the mean of `log p̃(x) - log q(x)` over samples of the model where it is
-    /// finite. It is at most `log Z`.
+    /// finite, and the logarithm of the share that these are of all samples. It is at most `log Z`.
     pub bound: Estimate,
     /// The effective sample size of the importance weights over their number, from 0 to 1. It knows nothing of modes
     /// that the model has not found.

@@ -58,10 +58,14 @@ impl Steps {
             _ => Draws::path(model, target, n, rng),
         };
         let finite = draws.finite();
-        let log_weights = draws.log_weights();
+        // What is left out has no share, whatever the sign of the exponent.
+        let log_weights = |alpha: f64| {
+            let none = -f64::INFINITY * alpha.signum();
+            draws.log_weights().mask_fill(finite.clone().bool_not(), none)
+        };
         let loss = match self.objective {
-            Objective::Alpha(alpha) => alpha_of(alpha, log_weights),
-            Objective::AlphaDreg(alpha) => dreg_of(alpha, log_weights),
+            Objective::Alpha(alpha) => alpha_of(alpha, log_weights(alpha)),
+            Objective::AlphaDreg(alpha) => dreg_of(alpha, log_weights(alpha)),
             _ => reverse_kl_of(&draws, &finite),
         };
         let has_weight = finite.any().into_scalar::<bool>();
