@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::{ks_distance, normal_cdf, rng};
+use common::{host, ks_distance, normal_cdf, rng};
+use normalizing_flows::Flow;
+use normalizing_flows::burn::tensor::{DType, Tensor};
 use normalizing_flows::data::target::{Banana, Funnel};
 use normalizing_flows::nuts::{NutsConfig, NutsSample};
 use normalizing_flows::target::{PointTarget, point_target_fn};
@@ -70,9 +72,26 @@ fn plain(n_draws: usize) -> NutsConfig {
 }
 
 /// The first feature of the funnel is `N(0, 3²)`: its neck is where that is low. A chain is another one on a processor
-/// with other roundings, so the bounds are wide: here the effective samples per gradient are 20 to 100 times as many, and
-/// no trajectory diverges.
+/// with other roundings, so the bounds are wide.
 #[test]
+fn a_small_funnel_is_sampled_to_its_neck() {
+    let config = NutsConfig::new().with_n_warm_up(700).with_n_draws(1500);
+    let sample = config.run(&Funnel::new(3), &[0.1; 3], &mut rng(0)).expect("it can be sampled");
+    report("small funnel, through a flow", &sample);
+    let [found, _, wide] = distances(&sample, 3.0, 4);
+    assert!(found < wide && sample.n_divergences <= 4, "{found}, {}", sample.n_divergences);
+    let lowest = thinned(&sample, 0, 1).into_iter().fold(0.0, f64::min);
+    assert!(lowest < -4.5, "one and a half standard deviations into the neck: {lowest}");
+    // The flow takes a standard normal, nearly, to the target.
+    let flow = sample.flow.expect("one was learnt");
+    let (x, _) = flow.forward(Tensor::zeros([1, 3], (&common::cpu(), DType::F64)), None);
+    assert!(host(x).iter().all(|x| x.abs() < 3.0));
+}
+
+/// The same in ten features, beside a plain sampler: here there are 14 to 100 times as many effective samples per
+/// gradient. Run with `--ignored`.
+#[test]
+#[ignore = "takes a minute"]
 fn a_funnel_is_sampled_to_its_neck() {
     let (target, start) = (Funnel::new(10), [0.1; 10]);
     let config = NutsConfig::new().with_n_draws(4000);
