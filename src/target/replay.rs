@@ -139,33 +139,45 @@ impl ReplayBuffer {
         rng: &mut R,
     ) -> Tensor<1> {
         assert!(!self.is_empty(), "the buffer is empty: add samples before");
-        let mut indices = self.draw(n, rng);
-        let place = model.place().unwrap_or_default();
-        // Rows that the model cannot have any more are forgotten, as long as others are left.
-        let x = self.rows_of(&indices, &place.device, place.float_type());
-        let plain: Vec<f64> = model.valid().log_prob(x).into_data().iter::<f64>().collect();
-        let kept = |(index, log_prob): (&usize, &f64)| log_prob.is_finite().then_some(*index);
-        let finite: Vec<usize> = indices.iter().zip(&plain).filter_map(kept).collect();
-        if !finite.is_empty() && finite.len() < n {
-            for (index, _) in indices.iter().zip(&plain).filter(|(_, log)| !log.is_finite()) {
-                self.log_weights[*index] = f64::NEG_INFINITY;
-            }
-            indices = finite;
+        let indices = self.draw(n, rng);
+        let (log_prob, now) = self.log_prob(model, &indices);
+        let is_finite = |place: &usize| now[*place].is_finite();
+        let (finite, lost): (Vec<usize>, Vec<usize>) = (0..n).partition(is_finite);
+        if lost.is_empty() || finite.is_empty() {
+            return self.corrected(&indices, log_prob, &now);
         }
-        let n = indices.len();
-        let x = self.rows_of(&indices, &place.device, place.float_type());
-        let log_prob = model.log_prob(x);
-        let now: Vec<f64> = log_prob.clone().into_data().iter::<f64>().collect();
+        // Rows that the model cannot have any more are forgotten. A graph that is never run backward stays in memory.
+        if log_prob.is_tracked() {
+            let _ = log_prob.sum().backward();
+        }
+        for place in lost {
+            self.log_weights[indices[place]] = f64::NEG_INFINITY;
+        }
+        let indices: Vec<usize> = finite.into_iter().map(|place| indices[place]).collect();
+        let (log_prob, now) = self.log_prob(model, &indices);
+        self.corrected(&indices, log_prob, &now)
+    }
+
+    /// The log-densities of rows of the buffer, and the same on the host.
+    fn log_prob<D: Distribution>(&self, model: &D, indices: &[usize]) -> (Tensor<1>, Vec<f64>) {
+        let place = model.place().unwrap_or_default();
+        let log_prob = model.log_prob(self.rows_of(indices, &place.device, place.float_type()));
+        let now = log_prob.clone().into_data().iter::<f64>().collect();
+        (log_prob, now)
+    }
+
+    /// The loss of these rows, whose weights are brought up to date.
+    fn corrected(&mut self, indices: &[usize], log_prob: Tensor<1>, now: &[f64]) -> Tensor<1> {
         let corrections: Vec<f64> = indices
             .iter()
-            .zip(&now)
+            .zip(now)
             .map(|(index, now)| (self.log_model[*index] - now).exp().min(MOST_CORRECTION))
             .collect();
-        for (index, now) in indices.iter().zip(&now).filter(|(_, now)| now.is_finite()) {
+        for (index, now) in indices.iter().zip(now).filter(|(_, now)| now.is_finite()) {
             self.log_weights[*index] += self.log_model[*index] - now;
             self.log_model[*index] = *now;
         }
-        let corrections = TensorData::new(corrections, [n]);
+        let corrections = TensorData::new(corrections, [indices.len()]);
         let options = (&log_prob.device(), log_prob.dtype());
         -(log_prob * Tensor::from_data(corrections, options)).mean()
     }
@@ -244,5 +256,20 @@ mod tests {
         let loss = buffer.loss(&model, 4, &mut ChaCha8Rng::seed_from_u64(0)).into_scalar::<f32>();
         assert!((loss - 2.0 - 0.5 * std::f32::consts::TAU.ln()).abs() < 1e-6);
         assert!((buffer.log_weights[0] - 2f64.ln()).abs() < 1e-9);
+    }
+
+    /// A model on an interval that has moved away from a row.
+    #[test]
+    fn a_row_that_the_model_cannot_have_any_more_is_forgotten() {
+        let model = StandardNormal::new(1, &Device::default());
+        let mut buffer = ReplayBuffer::new(10);
+        buffer.add(&sample(&[1.0, 3.0]), &model);
+        let uniform = crate::distribution::UniformConfig::new(vec![0.0], vec![2.0]);
+        let rng = &mut ChaCha8Rng::seed_from_u64(0);
+        let uniform = uniform.init(&Device::default(), rng);
+        let loss = buffer.loss(&uniform, 50, rng).into_scalar::<f32>();
+        assert!(loss.is_finite(), "{loss}");
+        assert_eq!(buffer.log_weights[1], f64::NEG_INFINITY);
+        assert!(buffer.draw(50, rng).iter().all(|index| *index == 0));
     }
 }
