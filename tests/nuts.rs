@@ -7,8 +7,8 @@ mod common;
 use common::{host, ks_distance, normal_cdf, rng};
 use normalizing_flows::Flow;
 use normalizing_flows::burn::tensor::{DType, Tensor};
-use normalizing_flows::data::target::{Banana, Funnel};
-use normalizing_flows::nuts::{NutsConfig, NutsSample};
+use normalizing_flows::data::target::{Banana, Funnel, KnownTarget, LogisticRegression};
+use normalizing_flows::nuts::{NutsConfig, NutsSample, TransformationConfig};
 use normalizing_flows::target::{PointTarget, point_target_fn};
 
 /// A feature of every so-manieth draw.
@@ -16,29 +16,8 @@ fn thinned(sample: &NutsSample, feature: usize, every: usize) -> Vec<f64> {
     sample.rows.chunks_exact(sample.d_features).step_by(every).map(|row| row[feature]).collect()
 }
 
-/// Effective samples of a feature, by the initial positive sequence of autocorrelations (Geyer 1992).
-fn effective(values: &[f64]) -> f64 {
-    let n = values.len();
-    let mean = values.iter().sum::<f64>() / n as f64;
-    let covariance = |lag: usize| {
-        let pairs = values[lag..].iter().zip(values);
-        pairs.map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>() / n as f64
-    };
-    let variance = covariance(0);
-    let mut sum = 0.0;
-    for pair in 0..n / 2 {
-        let both = covariance(2 * pair) + covariance(2 * pair + 1);
-        if both <= 0.0 {
-            break;
-        }
-        sum += both / variance;
-    }
-    (n as f64 / (2.0 * sum - 1.0)).min(n as f64)
-}
-
 fn report(name: &str, sample: &NutsSample) -> f64 {
-    let all = thinned(sample, 0, 1);
-    let per_gradient = effective(&all) / sample.n_gradients_after_warm_up as f64;
+    let per_gradient = sample.effective_sample_size()[0] / sample.n_gradients_after_warm_up as f64;
     println!(
         "{name}: {} divergences, {} gradients ({} after warm-up), {:.4} effective samples per gradient, {:.1} s and \
          {:.1} s, step size {:.3}",
@@ -58,10 +37,8 @@ fn report(name: &str, sample: &NutsSample) -> f64 {
 /// seeds.
 fn distances(sample: &NutsSample, scale: f64, every: usize) -> [f64; 3] {
     let first = thinned(sample, 0, every);
-    let bounds = [
-        1.628 / (first.len() as f64).sqrt(),
-        2.226 / effective(&thinned(sample, 0, 1)).min(first.len() as f64).sqrt(),
-    ];
+    let worth = sample.effective_sample_size()[0].min(first.len() as f64);
+    let bounds = [1.628 / (first.len() as f64).sqrt(), 2.226 / worth.sqrt()];
     [ks_distance(first, |x| normal_cdf(x / scale)), bounds[0], bounds[1]]
 }
 
@@ -75,7 +52,9 @@ fn plain(n_draws: usize) -> NutsConfig {
 /// with other roundings, so the bounds are wide.
 #[test]
 fn a_small_funnel_is_sampled_to_its_neck() {
-    let config = NutsConfig::new().with_n_warm_up(700).with_n_draws(1500);
+    let transformation = TransformationConfig::new().with_max_epochs(60);
+    let config = NutsConfig::new().with_transformation(Some(transformation));
+    let config = config.with_n_warm_up(700).with_n_draws(1500);
     let sample = config.run(&Funnel::new(3), &[0.1; 3], &mut rng(0)).expect("it can be sampled");
     report("small funnel, through a flow", &sample);
     let [found, _, wide] = distances(&sample, 3.0, 4);
@@ -127,6 +106,25 @@ fn bananas_are_sampled() {
     assert!(found < wide && sample.n_divergences <= 2, "{found}, {}", sample.n_divergences);
     let plain = plain(2000).run(&target, &start, &mut rng(0)).expect("it can be sampled");
     assert!(by_flow > 3.0 * report("bananas, plain", &plain));
+}
+
+/// The known moments are of importance samples: here are those of a chain, whose means and standard deviations err by half
+/// a percent of a deviation.
+#[test]
+fn a_long_chain_has_the_moments_of_a_posterior() {
+    let target = LogisticRegression::iris();
+    let sample = plain(40_000).run(&target, &[0.1; 5], &mut rng(0)).expect("it can be sampled");
+    let moments = target.moments().expect("known");
+    let known = moments.mean.iter().zip(&moments.standard_deviation);
+    for (feature, (known_mean, known_deviation)) in known.enumerate() {
+        let values = thinned(&sample, feature, 1);
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+        assert!((mean - known_mean).abs() < 0.02 * known_deviation, "{mean}, not {known_mean}");
+        let ratio = variance.sqrt() / known_deviation;
+        assert!((ratio - 1.0).abs() < 0.02, "feature {feature}: {ratio}");
+    }
 }
 
 #[test]

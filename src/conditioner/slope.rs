@@ -20,7 +20,14 @@ pub(super) fn slope(activation: &Activation, x: Tensor<2>) -> Option<Tensor<2>> 
             value.clone() * (value.neg() + 1.0)
         }
         Activation::Softplus(softplus) => sigmoid(x * softplus.beta),
-        Activation::Gelu(gelu) if !gelu.approximate => {
+        Activation::Gelu(gelu) if gelu.approximate => {
+            let root = (8.0 / std::f64::consts::PI).sqrt();
+            let square = x.clone().square() * 0.044715;
+            let below = sigmoid(x.clone() * (square.clone() + 1.0) * root);
+            let inner_slope = (square * 3.0 + 1.0) * root;
+            below.clone() + x * below.clone() * (below.neg() + 1.0) * inner_slope
+        }
+        Activation::Gelu(_) => {
             let cumulative = ((x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0) * 0.5;
             let density = (x.clone().square() * -0.5).exp() * std::f64::consts::TAU.sqrt().recip();
             cumulative + x * density
@@ -58,6 +65,7 @@ mod tests {
             LeakyReluConfig::new().into(),
             ActivationConfig::Tanh,
             ActivationConfig::Sigmoid,
+            ActivationConfig::GeluApproximate,
             SoftplusConfig::new().with_beta(2.0).into(),
         ] {
             let leaf = x.clone().autodiff().require_grad();

@@ -3,16 +3,15 @@
 use burn::backend::{DispatchTensor, DispatchTensorKind, ExtensionType, Flex};
 use burn::tensor::{DType, Device, Tensor};
 
-use super::flex;
+use super::flex::{PointPass, PointTape};
 use super::ops::FlowTensors;
 use super::{Program, Runs};
 use crate::direction::Direction;
 
 /// Both directions of a flow that the kernels run in one pass, at one point after another.
 pub(crate) struct PointFlow {
-    forward: FlowTensors<Flex>,
-    inverse: FlowTensors<Flex>,
-    buffer: Vec<f64>,
+    forward: PointTape,
+    inverse: PointPass,
 }
 
 impl PointFlow {
@@ -32,13 +31,15 @@ impl PointFlow {
             };
             Some(FlowTensors::<Flex>::map_from_dispatch(runs.into_single()?, unwrap))
         };
-        let (forward, inverse) = (tensors(Direction::Forward)?, tensors(Direction::Inverse)?);
-        Some(Self { forward, inverse, buffer: Vec::new() })
+        let forward = PointTape::new(&tensors(Direction::Forward)?);
+        let inverse = PointPass::new(&tensors(Direction::Inverse)?, Direction::Inverse);
+        Some(Self { forward, inverse })
     }
 
     /// The latent of a point of data, and `log |det ∂z/∂x|`.
     pub fn inverse(&mut self, x: &[f64], z: &mut [f64]) -> f64 {
-        flex::point_transform(&self.inverse, Direction::Inverse, &mut self.buffer, x, z)
+        z.copy_from_slice(x);
+        self.inverse.transform(z)
     }
 
     /// The point of data of a latent and `log |det ∂x/∂z|`. `log_density` is given that point, writes the gradient of
@@ -51,6 +52,10 @@ impl PointFlow {
         z_gradient: &mut [f64],
         log_density: impl FnOnce(&[f64], &mut [f64]) -> T,
     ) -> (f64, T) {
-        flex::point_and_back(&self.forward, &mut self.buffer, z, x, z_gradient, log_density)
+        x.copy_from_slice(z);
+        let log_det = self.forward.forward(x);
+        let result = log_density(x, z_gradient);
+        self.forward.backward(z_gradient);
+        (log_det, result)
     }
 }

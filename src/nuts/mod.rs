@@ -4,13 +4,14 @@
 //! them so, also where no matrix can, as in a funnel. During warm-up it is trained on the draws and on the gradients of
 //! the target there, which the sampler has anyway.
 //!
-//! - `sampler`: the call, its configuration and what it gives
+//! - `sampler`: the call and its configuration; `sample`: what it gives
 //! - `density`: a target as `nuts-rs` sees it, for its own samplers
 //! - `transformation`: the flow between two updates; `training`: an update
 //! - `error`: what stops a chain
 
 mod density;
 mod error;
+mod sample;
 mod sampler;
 mod training;
 mod transformation;
@@ -18,5 +19,6 @@ mod transformation;
 pub use density::TransformedDensity;
 pub use error::DensityError;
 pub use nuts_rs;
-pub use sampler::{NutsConfig, NutsSample};
+pub use sample::NutsSample;
+pub use sampler::NutsConfig;
 pub use transformation::{Transformation, TransformationConfig};

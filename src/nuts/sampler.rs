@@ -4,16 +4,15 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use burn::config::Config;
-use burn::tensor::{Device, Tensor, TensorData};
 use nuts_rs::{
     Chain, CpuMath, DiagNutsSettings, FlowNutsSettings, KineticEnergyKind, Settings, WalnutsOptions,
 };
 use rand::Rng;
 
 use super::density::TransformedDensity;
+use super::sample::NutsSample;
 use super::transformation::TransformationConfig;
 use crate::error::{Error, ensure};
-use crate::flow::{Layer, Sequential};
 use crate::target::PointTarget;
 
 /// Configuration of a chain of the no-U-turn sampler.
@@ -64,38 +63,6 @@ pub struct NutsConfig {
 impl Default for NutsConfig {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// The draws of a chain after its warm-up, and what they cost.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct NutsSample {
-    /// The draws, row after row.
-    pub rows: Vec<f64>,
-    /// The number of features of a row.
-    pub d_features: usize,
-    /// The trajectories after the warm-up that ended since their energy diverged: some are a sign that a part of the
-    /// target is missed.
-    pub n_divergences: usize,
-    /// Gradients of the target, those of the warm-up included.
-    pub n_gradients: u64,
-    /// Those after the warm-up.
-    pub n_gradients_after_warm_up: u64,
-    /// Seconds of the warm-up, and after it.
-    pub seconds: [f64; 2],
-    /// The step size at the end.
-    pub step_size: f64,
-    /// The flow as the warm-up left it, from a standard normal (nearly) to the target, in f64; `None` where none was
-    /// asked for.
-    pub flow: Option<Sequential<Layer>>,
-}
-
-impl NutsSample {
-    /// The draws as a tensor, `[n_draws, d_features]`, in the float type of the device.
-    pub fn x(&self, device: &Device) -> Tensor<2> {
-        let shape = [self.rows.len() / self.d_features, self.d_features];
-        Tensor::from_data(TensorData::new(self.rows.clone(), shape), device)
     }
 }
 

@@ -9,6 +9,7 @@ use rand::seq::SliceRandom;
 use super::transformation::TransformationConfig;
 use crate::flow::{Flow, Layer, Sequential};
 use crate::optim::{AdamWConfig, clip_gradient_norm};
+use crate::train::Schedule;
 
 /// Draws of a chain and the gradients of its target there: `[n, d_features]` both.
 pub(super) struct Draws {
@@ -74,15 +75,19 @@ pub(super) fn train<R: Rng + ?Sized>(
     let mut optimizer = AdamWConfig::new().with_weight_decay(0.0).init();
     let mut flow = flow.train();
     let mut waited = 0;
-    for _ in 0..config.max_epochs {
+    let n_batches = train.len().div_ceil(config.batch_size);
+    let n_steps = config.max_epochs * n_batches;
+    let schedule = Schedule { learning_rate: config.learning_rate, warm_up: 0.0, n_steps };
+    for epoch in 0..config.max_epochs {
         train.shuffle(rng);
-        for batch in train.chunks(config.batch_size) {
+        for (i, batch) in train.chunks(config.batch_size).enumerate() {
             let loss = fisher_divergence(&flow, &draws.select(batch));
             let is_finite = loss.clone().into_scalar::<f64>().is_finite();
             let mut gradients = GradientsParams::from_grads(loss.backward(), &flow);
             let norm = clip_gradient_norm(&flow, &mut gradients, MAX_GRADIENT_NORM);
             if is_finite && norm.is_finite() {
-                flow = optimizer.step(config.learning_rate, flow, gradients);
+                let rate = schedule.at(epoch * n_batches + i);
+                flow = optimizer.step(rate, flow, gradients);
             }
         }
         let loss = value(&flow, &held_out);

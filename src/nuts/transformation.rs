@@ -17,8 +17,8 @@ use crate::{ElementwiseConfig, MaskedCouplingConfig, cast};
 
 /// Configuration of a [`Transformation`] and of its updates.
 ///
-/// Up to the first updates it is a shift and a scale of every feature; then couplings of affine maps with rotations
-/// between them come before those, and are trained.
+/// Up to the first updates it is a shift and a scale of every feature; then couplings of affine maps come before those,
+/// and are trained, with a learning rate that decays to 0 in every update.
 #[derive(Config, Debug)]
 pub struct TransformationConfig {
     /// The number of coupling layers; by default twice as many as it takes for any two features to be once on
@@ -27,8 +27,10 @@ pub struct TransformationConfig {
     /// The widths of the hidden layers of each coupling's network.
     #[config(default = "vec![32]")]
     pub d_hidden: Vec<usize>,
-    /// The reflections of each rotation between two couplings, an even number; 0 for none.
-    #[config(default = 2)]
+    /// The reflections of each rotation between two couplings, an even number; 0 for none. On a rotated funnel chains
+    /// through flows without rotations had twice as many effective samples, on an upright one as many, after half the
+    /// warm-up.
+    #[config(default = 0)]
     pub n_reflections: usize,
     /// The first updates, which set shifts and scales alone.
     #[config(default = 6)]
@@ -37,16 +39,16 @@ pub struct TransformationConfig {
     #[config(default = 600)]
     pub window: usize,
     /// Passes over them, at most.
-    #[config(default = 60)]
+    #[config(default = 120)]
     pub max_epochs: usize,
     /// Passes without a lower loss on the fifth of the draws that is held out, after which an update ends.
-    #[config(default = 20)]
+    #[config(default = 40)]
     pub patience: usize,
     /// Draws per step of training.
     #[config(default = 60)]
     pub batch_size: usize,
-    /// The learning rate of AdamW.
-    #[config(default = 1e-2)]
+    /// The learning rate of AdamW at the start of an update.
+    #[config(default = 5e-3)]
     pub learning_rate: f64,
 }
 
@@ -234,7 +236,7 @@ mod tests {
             shift: (0..d).map(|i| i as f64 - 1.0).collect(),
             scale: (0..d).map(|i| 0.5 + 0.3 * i as f64).collect(),
         };
-        let flow = TransformationConfig::new().flow(&diagonal, rng);
+        let flow = TransformationConfig::new().with_n_reflections(2).flow(&diagonal, rng);
         Transformation::new(perturb(flow, 0.3, rng), diagonal)
     }
 

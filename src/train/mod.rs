@@ -29,6 +29,8 @@ pub(crate) use evaluation::Evaluation;
 pub use fit::{FitError, Fitted, Fitter, fit};
 pub(crate) use gaussian::gaussian_nll;
 pub use report::{Epoch, FitReport, StopReason};
+#[cfg(feature = "nuts")]
+pub(crate) use schedule::Schedule;
 pub use step::nll;
 pub use to_target::{
     FabConfig, Objective, TargetEpoch, TargetFitConfig, TargetFitter, TargetReport, fit_target,

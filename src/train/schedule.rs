@@ -5,7 +5,7 @@
 /// Loshchilov, Hutter: *SGDR: Stochastic Gradient Descent with Warm Restarts*, 2017, arXiv:1608.03983, without
 /// restarts.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     /// The learning rate after the warm-up.
     pub learning_rate: f64,
     /// The share of all steps in which it grows from 0.

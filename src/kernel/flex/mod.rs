@@ -17,6 +17,7 @@ mod shard;
 mod steps;
 mod strided;
 mod tape;
+mod weights;
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -36,7 +37,7 @@ pub(super) use backward::{Gradients, WantedGradients, gradients, log_prob_with_g
 pub(super) use buffers::release;
 pub(super) use optim::{adam, sum_of_squares};
 #[cfg(feature = "nuts")]
-pub(super) use point::{point_and_back, point_transform};
+pub(super) use point::{PointPass, PointTape};
 pub(super) use shard::BackwardTarget;
 pub(super) use strided::uniform_value;
 pub(super) use tape::transform_with_tape;

@@ -1,72 +1,96 @@
-//! One point through a flow, and a gradient back: what a sampler does at every step.
+//! One point after another through a flow, and gradients back: what a sampler does at every step.
 
 use burn::backend::Flex;
+use self_cell::self_cell;
 
 use super::super::ops::FlowTensors;
-use super::super::tile::{Backward, Offsets, Steps, Sums, Tile, Weights};
-use super::BatchRows;
-use super::buffers::split;
-use super::steps::with_steps;
+use super::super::tile::{Backward, Layout, Offsets, Steps, Sums, Tile, Weights};
+use super::steps::steps;
+use super::weights::OwnedWeights;
 use crate::direction::Direction;
 
-const ONE: BatchRows = BatchRows { batch: 1, tile: 1 };
+type StepsOfF64<'a> = Steps<'a, f64>;
 
-/// A point through a flow; gives the log-determinant.
-pub(in super::super) fn point_transform(
-    flow: &FlowTensors<Flex>,
-    direction: Direction,
-    buffer: &mut Vec<f64>,
-    input: &[f64],
-    output: &mut [f64],
-) -> f64 {
-    with_steps::<f64, _>(flow, direction, ONE, |steps| {
-        let layout = steps.scratch_layout();
-        let log_det = &mut [0.0];
-        output.copy_from_slice(input);
-        let work = first(buffer, layout.per_row);
-        steps.forward(&layout, &mut Tile { state: output, context: &[], log_det, work });
-        log_det[0]
-    })
+self_cell!(
+    /// A direction of a flow with its weights, made once and not for every point.
+    struct Kept {
+        owner: OwnedWeights<f64>,
+        #[covariant]
+        dependent: StepsOfF64,
+    }
+);
+
+impl Kept {
+    fn of(flow: &FlowTensors<Flex>, direction: Direction) -> Self {
+        Self::new(OwnedWeights::new(flow), |owned| steps(flow, direction, owned.weights()))
+    }
 }
 
-/// The image of a latent, its log-determinant, and the gradient of a log-density there and of the log-determinant by
-/// the latent.
-pub(in super::super) fn point_and_back<T>(
-    flow: &FlowTensors<Flex>,
-    buffer: &mut Vec<f64>,
-    z: &[f64],
-    x: &mut [f64],
-    z_gradient: &mut [f64],
-    log_density: impl FnOnce(&[f64], &mut [f64]) -> T,
-) -> (f64, T) {
-    with_steps::<f64, _>(flow, Direction::Forward, ONE, |steps: &Steps<'_, f64>| {
-        let layout = steps.tape_layout();
-        let sizes = [layout.per_row, steps.backward_per_row()];
-        let [tape, scratch] = split(first(buffer, sizes.iter().sum()), sizes);
+/// A direction of a flow, without gradients.
+pub(in super::super) struct PointPass {
+    kept: Kept,
+    layout: Layout,
+    work: Vec<f64>,
+}
+
+impl PointPass {
+    pub fn new(flow: &FlowTensors<Flex>, direction: Direction) -> Self {
+        let kept = Kept::of(flow, direction);
+        let layout = kept.borrow_dependent().scratch_layout();
+        let work = vec![0.0; layout.per_row];
+        Self { kept, layout, work }
+    }
+
+    /// Takes a point through, in place; gives the log-determinant.
+    pub fn transform(&mut self, state: &mut [f64]) -> f64 {
         let log_det = &mut [0.0];
-        x.copy_from_slice(z);
-        steps.forward(&layout, &mut Tile { state: x, context: &[], log_det, work: tape });
-        let value = log_det[0];
-        let result = log_density(x, z_gradient);
-        let offsets: Vec<Offsets> =
-            steps.steps.iter().map(|step| vec![None; step.n_weights()]).collect();
-        let mut weights = Weights::Summed(Sums { sums: &mut [], accumulate: false });
+        let work = &mut self.work;
+        let steps = self.kept.borrow_dependent();
+        steps.forward(&self.layout, &mut Tile { state, context: &[], log_det, work });
+        log_det[0]
+    }
+}
+
+/// The forward direction of a flow, and gradients of points back through it.
+pub(in super::super) struct PointTape {
+    kept: Kept,
+    layout: Layout,
+    tape: Vec<f64>,
+    scratch: Vec<f64>,
+    /// None of the weights' gradients are wanted.
+    offsets: Vec<Offsets>,
+}
+
+impl PointTape {
+    pub fn new(flow: &FlowTensors<Flex>) -> Self {
+        let kept = Kept::of(flow, Direction::Forward);
+        let steps = kept.borrow_dependent();
+        let layout = steps.tape_layout();
+        let (tape, scratch) = (vec![0.0; layout.per_row], vec![0.0; steps.backward_per_row()]);
+        let offsets = steps.steps.iter().map(|step| vec![None; step.n_weights()]).collect();
+        Self { kept, layout, tape, scratch, offsets }
+    }
+
+    /// Takes a latent through, in place; gives the log-determinant.
+    pub fn forward(&mut self, state: &mut [f64]) -> f64 {
+        let log_det = &mut [0.0];
+        let work = &mut self.tape;
+        let steps = self.kept.borrow_dependent();
+        steps.forward(&self.layout, &mut Tile { state, context: &[], log_det, work });
+        log_det[0]
+    }
+
+    /// Turns the gradient of a log-density at the last point that came out into that of the log-density and of the
+    /// log-determinant by its latent.
+    pub fn backward(&mut self, gradient: &mut [f64]) {
         let mut back = Backward {
-            state: z_gradient,
+            state: gradient,
             log_det: &[1.0],
             context: None,
-            weights: &mut weights,
+            weights: &mut Weights::Summed(Sums { sums: &mut [], accumulate: false }),
             input_wanted: true,
         };
-        steps.backward(&layout, &offsets, tape, scratch, &mut back);
-        (value, result)
-    })
-}
-
-/// So many numbers of a buffer, which grows if it must.
-fn first(buffer: &mut Vec<f64>, len: usize) -> &mut [f64] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
+        let Self { kept, layout, tape, scratch, offsets } = self;
+        kept.borrow_dependent().backward(layout, offsets, tape, scratch, &mut back);
     }
-    &mut buffer[..len]
 }

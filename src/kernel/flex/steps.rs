@@ -4,29 +4,20 @@ use std::sync::Arc;
 
 use burn::backend::tensor::IntTensor;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{DType, Shape};
+use burn::tensor::DType;
 
-use super::super::arrangement::{Arrangement, parts};
+use super::super::arrangement::parts;
 use super::super::lower::{LayerSpec, LinearSpec, NetworkSpec, OperationSpec};
 use super::super::ops::FlowTensors;
-use super::super::row::linear::{prefers_columns, transpose};
 use super::super::row::{Activation, Linear};
-use super::super::threads::share;
 use super::super::tile::{
     Autoregressive, Block, Coupling, Elementwise, Fixed, Matrix, Network, Operation, Permutation,
     Step, Steps, relabelled,
 };
-use super::buffers::{give_back, take_buffer};
-use super::{BatchRows, FlexTensor, Stored};
+use super::weights::{Weight, with_weights};
+use super::{BatchRows, Stored};
 use crate::conditioner::{NetworkMasks, WeightMask};
 use crate::direction::Direction;
-
-/// From so many rows on it pays to put a weight of so many numbers column after column first, since
-/// it is read faster then.
-const COLUMNS_FROM_ROWS: usize = 1024;
-const COLUMNS_FROM_LEN: usize = 1 << 17;
-/// From so many numbers on it pays to have other threads help with that.
-const SHARE_FROM_LEN: usize = 1 << 17;
 
 /// Runs `f` on the steps of a flow in a direction, for a batch of so many rows in tiles of so many.
 pub(super) fn with_steps<R: Stored, T>(
@@ -35,27 +26,15 @@ pub(super) fn with_steps<R: Stored, T>(
     rows: BatchRows,
     f: impl FnOnce(&Steps<'_, R>) -> T,
 ) -> T {
-    // Weights are contiguous unless somebody made them otherwise.
-    let contiguous: Vec<FlexTensor> = flow
-        .floats
-        .iter()
-        .map(|x| if x.is_contiguous() { x.clone() } else { x.to_contiguous() })
-        .collect();
-    let weights: Vec<Weight<'_, R>> = contiguous
-        .iter()
-        .map(|tensor| Weight { data: numbers(tensor), shape: tensor.shape(), columns: None })
-        .collect();
-    with_arranged(weights, &flow.arrangements, |weights| {
-        with_columns(weights, rows, |weights| run_steps(flow, direction, weights, f))
-    })
+    with_weights(flow, rows, |weights| f(&steps(flow, direction, weights)))
 }
 
-fn run_steps<R: Stored, T>(
+/// The steps of a flow in a direction, with these weights.
+pub(super) fn steps<'a, R: Stored>(
     flow: &FlowTensors<Flex>,
     direction: Direction,
-    weights: Vec<Weight<'_, R>>,
-    f: impl FnOnce(&Steps<'_, R>) -> T,
-) -> T {
+    weights: Vec<Weight<'a, R>>,
+) -> Steps<'a, R> {
     let mut weights = weights.into_iter();
     let mut ints = flow.ints.iter().map(indices);
     let layers = flow.layers.iter();
@@ -67,104 +46,7 @@ fn run_steps<R: Stored, T>(
     let steps = relabelled(steps);
     let d_features = steps.first().map_or(0, Step::d_features);
     let d_context = flow.context.as_ref().map_or(0, |context| context.shape()[1]);
-    f(&Steps { d_features, d_context, steps })
-}
-
-/// A weight, a bias or shared parameters.
-struct Weight<'a, R> {
-    data: &'a [R],
-    shape: Shape,
-    /// The same numbers column after column.
-    columns: Option<&'a [R]>,
-}
-
-impl<'a, R: Stored> Weight<'a, R> {
-    /// Whether it is put column after column first.
-    fn wants_columns(&self, BatchRows { batch, tile }: BatchRows) -> bool {
-        // Of rank 2 are also shared parameters, which no product reads; they are too few to matter.
-        let &[d_input, d_output] = self.shape.as_slice() else { return false };
-        let large = batch >= COLUMNS_FROM_ROWS && self.data.len() >= COLUMNS_FROM_LEN;
-        large || (batch > tile && prefers_columns::<R>([d_input, d_output], tile))
-    }
-
-    fn put_columns(&mut self, place: &'a mut [R]) {
-        transpose(self.data, self.shape[0], place);
-        self.columns = Some(place);
-    }
-}
-
-/// Runs `f` on the weights, those of masked networks as their arrangements put them.
-fn with_arranged<R: Stored, T>(
-    weights: Vec<Weight<'_, R>>,
-    arrangements: &[Option<Arrangement>],
-    f: impl FnOnce(Vec<Weight<'_, R>>) -> T,
-) -> T {
-    let pairs = || weights.iter().zip(arrangements);
-    let arranged = pairs().filter(|(_, arrangement)| arrangement.is_some());
-    let len = arranged.map(|(weight, _)| weight.data.len()).sum();
-    if len == 0 {
-        return f(weights);
-    }
-    let mut buffer = take_buffer::<R>(len);
-    // Bound again, so that their lifetime may shrink to that of the buffer.
-    let mut weights: Vec<Weight<'_, R>> = weights;
-    let mut rest = &mut buffer[..];
-    let mut places = Vec::new();
-    for (weight, arrangement) in weights.iter_mut().zip(arrangements) {
-        if let Some(arrangement) = arrangement {
-            let (place, others) = std::mem::take(&mut rest).split_at_mut(weight.data.len());
-            rest = others;
-            places.push((weight, arrangement, place));
-        }
-    }
-    let put = |(weight, arrangement, place): (&mut Weight<'_, R>, &Arrangement, &mut [R])| {
-        arrangement.arrange(weight.data, place);
-    };
-    if len < SHARE_FROM_LEN {
-        places.into_iter().for_each(put);
-    } else {
-        share(places, |_, place| put(place));
-    }
-    let mut rest = &buffer[..];
-    for (weight, _) in weights.iter_mut().zip(arrangements).filter(|(_, a)| a.is_some()) {
-        let (place, others) = rest.split_at(weight.data.len());
-        rest = others;
-        weight.data = place;
-    }
-    let result = f(weights);
-    give_back(vec![buffer]);
-    result
-}
-
-/// Runs `f` on the weights, with some also column after column where it pays.
-fn with_columns<R: Stored, T>(
-    weights: Vec<Weight<'_, R>>,
-    rows: BatchRows,
-    f: impl FnOnce(Vec<Weight<'_, R>>) -> T,
-) -> T {
-    let wanting = weights.iter().filter(|weight| weight.wants_columns(rows));
-    let len = wanting.map(|weight| weight.data.len()).sum();
-    if len == 0 {
-        return f(weights);
-    }
-    let mut buffer = take_buffer::<R>(len);
-    // Bound again, so that their lifetime may shrink to that of the buffer.
-    let mut weights: Vec<Weight<'_, R>> = weights;
-    let mut rest = &mut buffer[..];
-    let mut places = Vec::new();
-    for weight in weights.iter_mut().filter(|weight| weight.wants_columns(rows)) {
-        let (place, others) = std::mem::take(&mut rest).split_at_mut(weight.data.len());
-        rest = others;
-        places.push((weight, place));
-    }
-    if len < SHARE_FROM_LEN {
-        places.into_iter().for_each(|(weight, place)| weight.put_columns(place));
-    } else {
-        share(places, |_, (weight, place)| weight.put_columns(place));
-    }
-    let result = f(weights);
-    give_back(vec![buffer]);
-    result
+    Steps { d_features, d_context, steps }
 }
 
 fn step<'a, R: Stored>(
@@ -270,12 +152,6 @@ fn network<'a, R: Stored>(
     });
     let blocks = blocks.collect();
     Network { hidden, blocks, output: linear(&spec.output, masks.map(|masks| &masks.output)) }
-}
-
-/// The numbers of a contiguous tensor.
-fn numbers<R: Stored>(tensor: &FlexTensor) -> &[R] {
-    let start = tensor.layout().start_offset();
-    &R::storage(tensor)[start..start + tensor.shape().num_elements()]
 }
 
 /// Feature indices. A negative one is beyond every feature, and reading there panics.

@@ -13,6 +13,8 @@
 //!
 //! burn's `PRelu` and `SwiGlu` have weights of their own and are left to tensor operations.
 
+use std::marker::PhantomData;
+
 use super::Loop;
 use super::activation_loops::{Forward, ForwardWithSlope, TimesSlope, WherePositive};
 use super::real::Real;
@@ -39,139 +41,220 @@ pub(crate) enum Activation<R> {
     Shrink { lambda: R, bias: R },
 }
 
-/// Binds `$f` to the function of an activation and runs `$body` with it.
-macro_rules! with_function {
-    ($activation:expr, $R:ident, $f:ident => $body:expr) => {{
-        let c = $R::from_f64;
-        let (zero, one) = ($R::ZERO, $R::ONE);
-        match $activation {
-            Activation::Identity => {
-                let $f = |x: $R| (x, one);
-                $body
-            }
-            Activation::Relu => {
-                let $f = |x: $R| if x <= zero { (zero, zero) } else { (x, one) };
-                $body
-            }
-            Activation::LeakyRelu { negative_slope } => {
-                let $f =
-                    |x: $R| if x < zero { (x * negative_slope, negative_slope) } else { (x, one) };
-                $body
-            }
-            Activation::Elu { alpha } => {
-                let $f = |x: $R| {
-                    let e = x.exp();
-                    if x <= zero { ((e - one) * alpha, e * alpha) } else { (x, one) }
-                };
-                $body
-            }
-            Activation::Celu { alpha } => {
-                let $f = |x: $R| {
-                    let e = (x / alpha).exp();
-                    if x <= zero { ((e - one) * alpha, e) } else { (x, one) }
-                };
-                $body
-            }
-            Activation::Selu => {
-                let gamma = c(1.050_700_987_355_480_5);
-                let alpha_gamma = c(1.673_263_242_354_377_2 * 1.050_700_987_355_480_5);
-                let $f = |x: $R| {
-                    let e = x.exp();
-                    if x >= zero {
-                        (x * gamma, gamma)
-                    } else {
-                        ((e - one) * alpha_gamma, e * alpha_gamma)
-                    }
-                };
-                $body
-            }
-            Activation::Sigmoid => {
-                let $f = |x: $R| {
-                    let y = one / (one + (-x).exp());
-                    (y, y * (one - y))
-                };
-                $body
-            }
-            Activation::Tanh => {
-                let $f = |x: $R| {
-                    let y = x.tanh();
-                    (y, one - y * y)
-                };
-                $body
-            }
-            Activation::Gelu => {
-                let (half, root_half) = (c(0.5), c(std::f64::consts::FRAC_1_SQRT_2));
-                let density_at_0 = c(0.398_942_280_401_432_7); // 1 / √(2π)
-                let $f = |x: $R| {
-                    let below = half * (one + (x * root_half).erf());
-                    let density = density_at_0 * (-(half * x * x)).exp();
-                    (x * below, below + x * density)
-                };
-                $body
-            }
-            Activation::GeluApproximate => {
-                let half = c(0.5);
-                let root = c((2.0 / std::f64::consts::PI).sqrt());
-                let cubic = c(0.044715);
-                let $f = |x: $R| {
-                    let t = ((x + x * x * x * cubic) * root).tanh();
-                    let inner_slope = (one + c(3.0) * cubic * x * x) * root;
-                    let slope = half * (one + t) + half * x * (one - t * t) * inner_slope;
-                    (x * (t + one) * half, slope)
-                };
-                $body
-            }
-            Activation::Softplus { beta, threshold } => {
-                let $f = |x: $R| {
-                    let scaled = x * beta;
-                    let e = (if scaled > threshold { threshold } else { scaled }).exp();
-                    if scaled > threshold { (x, one) } else { (e.ln_1p() / beta, e / (one + e)) }
-                };
-                $body
-            }
-            Activation::Softsign => {
-                let $f = |x: $R| {
-                    let inverse = one / (x.abs() + one);
-                    (x / (x.abs() + one), inverse * inverse)
-                };
-                $body
-            }
-            Activation::HardSigmoid { alpha, beta } => {
-                let $f = |x: $R| hard_sigmoid(x, alpha, beta);
-                $body
-            }
-            Activation::HardSwish => {
-                let (alpha, beta) = (c(1.0 / 6.0), c(0.5));
-                let $f = |x: $R| {
-                    let (gate, slope) = hard_sigmoid(x, alpha, beta);
-                    (x * gate, gate + x * slope)
-                };
-                $body
-            }
-            Activation::ThresholdedRelu { alpha } => {
-                let $f = |x: $R| if x <= alpha { (zero, zero) } else { (x, one) };
-                $body
-            }
-            Activation::HardShrink { lambda } => {
-                let $f = |x: $R| if x.abs() <= lambda { (zero, zero) } else { (x, one) };
-                $body
-            }
-            Activation::Shrink { lambda, bias } => {
-                let $f = |x: $R| {
-                    if x > lambda {
-                        (x - bias, one)
-                    } else if x < -lambda {
-                        (x + bias, one)
-                    } else if x <= lambda {
-                        (zero, zero)
-                    } else {
-                        (x, one) // NaN
-                    }
-                };
+/// An activation as the loops call it: its value at a number and its derivative there.
+///
+/// A trait and not a closure, since only a function can be told to be inlined always: one that is not is compiled for the
+/// oldest processor, and for one number at a time.
+pub(super) trait Function<R> {
+    fn at(&self, x: R) -> (R, R);
+}
+
+/// A [`Function`] of a number `$x`, and of constants by their names.
+macro_rules! function {
+    ($R:ident, [$($constant:ident),*] |$x:ident| $body:expr) => {{
+        struct Constants<$R> {
+            $($constant: $R,)*
+            float: PhantomData<$R>,
+        }
+        impl<$R: Real> Function<$R> for Constants<$R> {
+            #[inline(always)]
+            fn at(&self, $x: $R) -> ($R, $R) {
+                $(let $constant = self.$constant;)*
                 $body
             }
         }
+        Constants { $($constant,)* float: PhantomData }
     }};
+}
+
+/// Binds `$f` to the function of an activation and runs `$body` with it.
+macro_rules! with_function {
+    ($activation:expr, $R:ident, $f:ident => $body:expr) => {
+        match $activation {
+            Activation::Identity => {
+                let $f = function!($R, [] | x | (x, $R::ONE));
+                $body
+            }
+            Activation::Relu => {
+                let $f = function!(
+                    $R,
+                    [] | x | { if x <= $R::ZERO { ($R::ZERO, $R::ZERO) } else { (x, $R::ONE) } }
+                );
+                $body
+            }
+            Activation::LeakyRelu { negative_slope } => {
+                let $f = function!(
+                    $R,
+                    [negative_slope] | x | {
+                        if x < $R::ZERO {
+                            (x * negative_slope, negative_slope)
+                        } else {
+                            (x, $R::ONE)
+                        }
+                    }
+                );
+                $body
+            }
+            Activation::Elu { alpha } => {
+                let $f = function!(
+                    $R,
+                    [alpha] | x | {
+                        let e = x.exp();
+                        if x <= $R::ZERO {
+                            ((e - $R::ONE) * alpha, e * alpha)
+                        } else {
+                            (x, $R::ONE)
+                        }
+                    }
+                );
+                $body
+            }
+            Activation::Celu { alpha } => {
+                let $f = function!(
+                    $R,
+                    [alpha] | x | {
+                        let e = (x / alpha).exp();
+                        if x <= $R::ZERO { ((e - $R::ONE) * alpha, e) } else { (x, $R::ONE) }
+                    }
+                );
+                $body
+            }
+            Activation::Selu => {
+                let $f = function!(
+                    $R,
+                    [] | x | {
+                        let gamma = $R::from_f64(1.050_700_987_355_480_5);
+                        let alpha_gamma =
+                            $R::from_f64(1.673_263_242_354_377_2 * 1.050_700_987_355_480_5);
+                        let e = x.exp();
+                        if x >= $R::ZERO {
+                            (x * gamma, gamma)
+                        } else {
+                            ((e - $R::ONE) * alpha_gamma, e * alpha_gamma)
+                        }
+                    }
+                );
+                $body
+            }
+            Activation::Sigmoid => {
+                let $f = function!(
+                    $R,
+                    [] | x | {
+                        let y = $R::ONE / ($R::ONE + (-x).exp());
+                        (y, y * ($R::ONE - y))
+                    }
+                );
+                $body
+            }
+            Activation::Tanh => {
+                let $f = function!(
+                    $R,
+                    [] | x | {
+                        let y = x.tanh();
+                        (y, $R::ONE - y * y)
+                    }
+                );
+                $body
+            }
+            Activation::Gelu => {
+                let $f = function!(
+                    $R,
+                    [] | x | {
+                        let (below, density) = x.normal();
+                        (x * below, below + x * density)
+                    }
+                );
+                $body
+            }
+            Activation::GeluApproximate => {
+                // The half of one plus a hyperbolic tangent is a sigmoid of twice its argument.
+                let $f = function!(
+                    $R,
+                    [] | x | {
+                        let root = $R::from_f64((8.0 / std::f64::consts::PI).sqrt());
+                        let cubic = $R::from_f64(0.044715);
+                        let below = $R::ONE / ($R::ONE + (-(x + x * x * x * cubic) * root).exp());
+                        let inner_slope = ($R::ONE + $R::from_f64(3.0) * cubic * x * x) * root;
+                        (x * below, below + x * below * ($R::ONE - below) * inner_slope)
+                    }
+                );
+                $body
+            }
+            Activation::Softplus { beta, threshold } => {
+                let $f = function!(
+                    $R,
+                    [beta, threshold] | x | {
+                        let scaled = x * beta;
+                        let e = (if scaled > threshold { threshold } else { scaled }).exp();
+                        if scaled > threshold {
+                            (x, $R::ONE)
+                        } else {
+                            (e.ln_1p() / beta, e / ($R::ONE + e))
+                        }
+                    }
+                );
+                $body
+            }
+            Activation::Softsign => {
+                let $f = function!(
+                    $R,
+                    [] | x | {
+                        let inverse = $R::ONE / (x.abs() + $R::ONE);
+                        (x / (x.abs() + $R::ONE), inverse * inverse)
+                    }
+                );
+                $body
+            }
+            Activation::HardSigmoid { alpha, beta } => {
+                let $f = function!($R, [alpha, beta] | x | hard_sigmoid(x, alpha, beta));
+                $body
+            }
+            Activation::HardSwish => {
+                let $f = function!(
+                    $R,
+                    [] | x | {
+                        let (alpha, beta) = ($R::from_f64(1.0 / 6.0), $R::from_f64(0.5));
+                        let (gate, slope) = hard_sigmoid(x, alpha, beta);
+                        (x * gate, gate + x * slope)
+                    }
+                );
+                $body
+            }
+            Activation::ThresholdedRelu { alpha } => {
+                let $f = function!(
+                    $R,
+                    [alpha] | x | { if x <= alpha { ($R::ZERO, $R::ZERO) } else { (x, $R::ONE) } }
+                );
+                $body
+            }
+            Activation::HardShrink { lambda } => {
+                let $f = function!(
+                    $R,
+                    [lambda] | x | {
+                        if x.abs() <= lambda { ($R::ZERO, $R::ZERO) } else { (x, $R::ONE) }
+                    }
+                );
+                $body
+            }
+            Activation::Shrink { lambda, bias } => {
+                let $f = function!(
+                    $R,
+                    [lambda, bias] | x | {
+                        if x > lambda {
+                            (x - bias, $R::ONE)
+                        } else if x < -lambda {
+                            (x + bias, $R::ONE)
+                        } else if x <= lambda {
+                            ($R::ZERO, $R::ZERO)
+                        } else {
+                            (x, $R::ONE) // NaN
+                        }
+                    }
+                );
+                $body
+            }
+        }
+    };
 }
 
 #[inline(always)]

@@ -1,6 +1,7 @@
 //! The loops of an activation over a tile.
 
 use super::Loop;
+use super::activation::Function;
 use super::real::Real;
 
 /// `tile = f(tile + bias)`.
@@ -11,19 +12,19 @@ pub(super) struct Forward<'a, R, F> {
     pub f: F,
 }
 
-impl<R: Real, F: Fn(R) -> (R, R)> Loop for Forward<'_, R, F> {
+impl<R: Real, F: Function<R>> Loop for Forward<'_, R, F> {
     #[inline(always)]
     fn body(self) {
         let Self { bias, tile, rows, f } = self;
         match bias {
-            None => tile.iter_mut().for_each(|x| *x = f(*x).0),
+            None => tile.iter_mut().for_each(|x| *x = f.at(*x).0),
             // The loop over one row would not be worth its while.
             Some(bias) if rows == 1 => {
-                tile.iter_mut().zip(bias).for_each(|(x, &b)| *x = f(*x + b).0);
+                tile.iter_mut().zip(bias).for_each(|(x, &b)| *x = f.at(*x + b).0);
             }
             Some(bias) => {
                 for (values, &b) in tile.chunks_exact_mut(rows).zip(bias) {
-                    values.iter_mut().for_each(|x| *x = f(*x + b).0);
+                    values.iter_mut().for_each(|x| *x = f.at(*x + b).0);
                 }
             }
         }
@@ -39,15 +40,22 @@ pub(super) struct ForwardWithSlope<'a, R, F> {
     pub f: F,
 }
 
-impl<R: Real, F: Fn(R) -> (R, R)> Loop for ForwardWithSlope<'_, R, F> {
+impl<R: Real, F: Function<R>> Loop for ForwardWithSlope<'_, R, F> {
     #[inline(always)]
     fn body(self) {
         let Self { bias, tile, slope, rows, f } = self;
+        // As above.
+        if let (1, Some(bias)) = (rows, bias) {
+            for ((x, slope), &b) in tile.iter_mut().zip(slope).zip(bias) {
+                (*x, *slope) = f.at(*x + b);
+            }
+            return;
+        }
         let features = tile.chunks_exact_mut(rows).zip(slope.chunks_exact_mut(rows));
         for (i, (values, slopes)) in features.enumerate() {
             let b = bias.map_or(R::ZERO, |bias| bias[i]);
             for (x, slope) in values.iter_mut().zip(slopes) {
-                (*x, *slope) = f(*x + b);
+                (*x, *slope) = f.at(*x + b);
             }
         }
     }

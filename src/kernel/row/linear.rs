@@ -107,6 +107,12 @@ impl<R: Real> Linear<'_, R> {
         rows: usize,
         accumulate: bool,
     ) {
+        if let (1, Some(columns)) = (rows, self.columns) {
+            if !accumulate {
+                input_gradient.fill(R::ZERO);
+            }
+            return OneRow { weight: columns, input: gradient, output: input_gradient }.run();
+        }
         // The last part sees most.
         let Some((last, others)) = self.parts.split_last() else {
             return product(

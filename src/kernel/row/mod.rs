@@ -20,6 +20,7 @@ mod ln;
 mod map;
 pub(crate) mod map_rows;
 mod microkernels;
+mod normal;
 mod product;
 mod real;
 pub(crate) mod spline;

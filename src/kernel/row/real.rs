@@ -7,7 +7,7 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 use std::thread::LocalKey;
 
 use super::microkernels::Microkernels;
-use super::{exp, ln};
+use super::{exp, ln, normal};
 
 /// `f32` or `f64`.
 pub(crate) trait Real:
@@ -42,7 +42,8 @@ pub(crate) trait Real:
     fn ln(self) -> Self;
     fn ln_1p(self) -> Self;
     fn tanh(self) -> Self;
-    fn erf(self) -> Self;
+    /// The probability of a standard normal below, and its density.
+    fn normal(self) -> (Self, Self);
     fn sin_cos(self) -> (Self, Self);
 
     /// The buffer of each thread for [`with_scratch`](Self::with_scratch).
@@ -68,7 +69,7 @@ pub(crate) trait Real:
 }
 
 macro_rules! impl_real {
-    ($float:ident, $exp:path, $ln:path, $ln_1p:path, $erf:path) => {
+    ($float:ident, $exp:path, $ln:path, $ln_1p:path, $coefficients:path) => {
         impl Real for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -110,8 +111,8 @@ macro_rules! impl_real {
                 $float::tanh(self)
             }
             #[inline(always)]
-            fn erf(self) -> Self {
-                $erf(self)
+            fn normal(self) -> (Self, Self) {
+                normal::normal(self, &$coefficients)
             }
             fn sin_cos(self) -> (Self, Self) {
                 $float::sin_cos(self)
@@ -127,5 +128,5 @@ macro_rules! impl_real {
     };
 }
 
-impl_real!(f32, exp::exp, ln::ln, ln::ln_1p, libm::erff);
-impl_real!(f64, f64::exp, f64::ln, f64::ln_1p, libm::erf);
+impl_real!(f32, exp::exp_f32, ln::ln, ln::ln_1p, normal::COEFFICIENTS_F32);
+impl_real!(f64, exp::exp_f64, f64::ln, f64::ln_1p, normal::COEFFICIENTS_F64);

@@ -24,8 +24,23 @@ impl<R: Real> Features<'_, R> {
     pub(super) fn forward(&self, places: &[usize], layout: &StepLayout, tile: &mut Tile<'_, R>) {
         let rows = tile.log_det.len();
         let per_feature = self.map.n_saved() * rows;
+        let places = &places[self.group.clone()];
         let (parameters, saved) = self.split(&mut tile.work[layout.parameters * rows..], rows);
-        for (i, &index) in places[self.group.clone()].iter().enumerate() {
+        if let Some(mut values) = OneRow::gathered(places, rows, tile.state) {
+            let n = places.len();
+            let mut log_dets = [R::ZERO; MAX_FEATURES];
+            let rows = MapRows {
+                value: values.numbers(),
+                log_det: &mut log_dets[..n],
+                parameters: as_rows(parameters, n),
+                saved: layout.is_tape.then(|| &mut saved[..per_feature * n]),
+            };
+            self.map.apply(self.direction, rows);
+            values.scatter(tile.state);
+            tile.log_det[0] += log_dets[..n].iter().copied().sum();
+            return;
+        }
+        for (i, &index) in places.iter().enumerate() {
             let rows = MapRows {
                 value: feature_mut(tile.state, index, rows),
                 log_det: tile.log_det,
@@ -66,8 +81,21 @@ impl<R: Real> Features<'_, R> {
     ) {
         let rows = log_det.len();
         let per_feature = self.map.n_saved() * rows;
+        let places = &places[self.group.clone()];
         let (parameters, saved) = self.split(&mut tape[layout.parameters * rows..], rows);
-        for (i, &index) in places[self.group.clone()].iter().enumerate() {
+        if let Some(mut gradients) = OneRow::gathered(places, rows, state) {
+            let n = places.len();
+            let gradient = MapGradient {
+                value: gradients.numbers(),
+                log_det: &[log_det[0]; MAX_FEATURES][..n],
+                parameters: as_rows(parameters, n),
+                saved: &saved[..per_feature * n],
+            };
+            self.map.gradient(self.direction, gradient);
+            gradients.scatter(state);
+            return;
+        }
+        for (i, &index) in places.iter().enumerate() {
             let gradient = MapGradient {
                 value: feature_mut(state, index, rows),
                 log_det,
@@ -82,4 +110,39 @@ impl<R: Real> Features<'_, R> {
             self.map.gradient(self.direction, gradient);
         }
     }
+}
+
+/// The features of a single row side by side. The parameters of a map lie so already: the loops over rows go over features
+/// then, several at once.
+struct OneRow<'p, R> {
+    places: &'p [usize],
+    numbers: [R; MAX_FEATURES],
+}
+
+/// The most features that go on the stack.
+const MAX_FEATURES: usize = 64;
+
+impl<'p, R: Real> OneRow<'p, R> {
+    /// `None` for other tiles than of one row, and for more features than [`MAX_FEATURES`].
+    fn gathered(places: &'p [usize], rows: usize, state: &[R]) -> Option<Self> {
+        if rows != 1 || places.len() > MAX_FEATURES {
+            return None;
+        }
+        let mut numbers = [R::ZERO; MAX_FEATURES];
+        numbers.iter_mut().zip(places).for_each(|(number, &place)| *number = state[place]);
+        Some(Self { places, numbers })
+    }
+
+    fn numbers(&mut self) -> &mut [R] {
+        &mut self.numbers[..self.places.len()]
+    }
+
+    fn scatter(&self, state: &mut [R]) {
+        self.places.iter().zip(&self.numbers).for_each(|(&place, number)| state[place] = *number);
+    }
+}
+
+/// The parameters of one row of so many features as those of so many rows of one feature.
+fn as_rows<R>(parameters: &mut [R], n_features: usize) -> Parameters<'_, R> {
+    Parameters { tile: parameters, n_features: 1, feature: 0, rows: n_features }
 }
