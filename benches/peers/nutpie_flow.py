@@ -6,9 +6,9 @@
     .venv-nutpie/bin/python nutpie_flow.py funnel
     .venv-nutpie/bin/python nutpie_flow.py --seed 1 bananas
 
-A line of JSON per target, with the keys that `cargo bench --bench nuts` prints. One chain, seed 0, as many draws as
-there; nutpie's settings as they come but for what is printed. Seconds are from the call on: compilation by JAX is
-part of the warm-up, as a user waits for it.
+A line of JSON per target, with the keys that `cargo bench --features nuts --bench nuts` prints. One chain, as many
+draws as there, nutpie's defaults. Seconds are from the call to the last draw: compilation by JAX is part of the
+warm-up, as a user waits for it.
 """
 import json, math, sys, time, warnings
 
@@ -47,7 +47,7 @@ def effective(values):
         if both <= 0:
             break
         total += both / variance
-    return min(n / (2 * total - 1), n)
+    return n / max(2 * total - 1, 1)
 
 
 def ks_distance(values, scale):
@@ -89,7 +89,8 @@ def main():
         start = time.perf_counter()
         trace = nutpie.sample(model, draws=draws, tune=WARM_UP, chains=1, cores=1, seed=seed, transform_adapt=True,
                               progress_bar=False)
-        end = time.perf_counter()
+        assert len(drawn) == WARM_UP + draws, "a draw is expanded once"
+        end = drawn[-1]
         warm = drawn[WARM_UP - 1]
         first = trace.posterior.x.values[0, :, 0]
         gradients = int(trace.sample_stats.n_steps.sum())

@@ -125,7 +125,7 @@ pub trait Flow: Module + ModuleDisplay {
     /// see [`PulledBack`]. It is made of tensor operations, so that autodiff, which differentiates once, can
     /// differentiate the gradient by the parameters, as training by the Fisher divergence does. `None` if the flow has
     /// no such formula: coupling layers of affine or additive maps over perceptrons (`Identity`, `Relu`, `LeakyRelu`,
-    /// `Tanh`, `Sigmoid`, `Softplus`, exact `Gelu`), elementwise layers of such maps, LU, QR, SVD, triangular and
+    /// `Tanh`, `Sigmoid`, `Softplus`, `Gelu`), elementwise layers of such maps, LU, QR, SVD, triangular and
     /// Householder layers, and a `Sequential` of these have one.
     ///
     /// # Panics

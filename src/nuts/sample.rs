@@ -54,11 +54,8 @@ fn effective(mut values: Vec<f64>) -> f64 {
     let pairs = (0..n / 2).map(|pair| covariance(2 * pair) + covariance(2 * pair + 1));
     let sum: f64 = pairs.take_while(|both| *both > 0.0).sum();
     let variance = covariance(0);
-    if variance > 0.0 {
-        (n as f64 / (2.0 * sum / variance - 1.0)).clamp(0.0, n as f64)
-    } else {
-        0.0
-    }
+    // Of draws that alternate the time may come out below one, or below zero.
+    if variance > 0.0 { n as f64 / (2.0 * sum / variance - 1.0).max(1.0) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -85,6 +82,7 @@ mod tests {
             let expected = n as f64 * (1.0 - a) / (1.0 + a);
             assert!((found / expected - 1.0).abs() < 0.15, "{a}: {found}, not {expected}");
         }
+        assert_eq!(effective(chain(-0.9, rng)[..1000].to_vec()), 1000.0);
         assert_eq!(effective(vec![3.0; 10]), 0.0);
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn train<R: Rng + ?Sized>(
     let mut flow = flow.train();
     let mut waited = 0;
     let n_batches = train.len().div_ceil(config.batch_size);
-    let n_steps = config.max_epochs * n_batches;
+    let n_steps = config.max_epochs.saturating_mul(n_batches);
     let schedule = Schedule { learning_rate: config.learning_rate, warm_up: 0.0, n_steps };
     for epoch in 0..config.max_epochs {
         train.shuffle(rng);

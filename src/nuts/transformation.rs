@@ -18,7 +18,7 @@ use crate::{ElementwiseConfig, MaskedCouplingConfig, cast};
 /// Configuration of a [`Transformation`] and of its updates.
 ///
 /// Up to the first updates it is a shift and a scale of every feature; then couplings of affine maps come before those,
-/// and are trained, with a learning rate that decays to 0 in every update.
+/// and are trained.
 #[derive(Config, Debug)]
 pub struct TransformationConfig {
     /// The number of coupling layers; by default twice as many as it takes for any two features to be once on
@@ -38,7 +38,7 @@ pub struct TransformationConfig {
     /// The draws that an update is trained on: the last so many.
     #[config(default = 600)]
     pub window: usize,
-    /// Passes over them, at most.
+    /// Passes over them, at most; the learning rate falls over so many, along a cosine to 0.
     #[config(default = 120)]
     pub max_epochs: usize,
     /// Passes without a lower loss on the fifth of the draws that is held out, after which an update ends.

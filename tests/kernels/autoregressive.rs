@@ -93,7 +93,9 @@ fn every_map_agrees() {
     ];
     for map in maps {
         let configs = orders(4).map(|config| config.with_univariate(map.clone()));
-        compare_stacks(&format!("{map:?}"), &configs, (150, FloatDType::F64));
+        for batch in [1, 150] {
+            compare_stacks(&format!("{map:?}"), &configs, (batch, FloatDType::F64));
+        }
     }
 }
 
@@ -115,7 +117,10 @@ fn every_adjacency_agrees() {
                 let network = ResidualMlpConfig::new().with_d_hidden(12);
                 config.conditioner = network.with_activation(ActivationConfig::Tanh).into();
             }
-            compare_stacks(&format!("{adjacency:?}"), &[config], (150, FloatDType::F64));
+            for batch in [1, 150] {
+                let what = format!("{adjacency:?}");
+                compare_stacks(&what, &[config.clone()], (batch, FloatDType::F64));
+            }
         }
     }
 }

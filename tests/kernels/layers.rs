@@ -112,6 +112,31 @@ fn every_spline_agrees() {
     }
 }
 
+/// The maps of a single row take features side by side, 64 at a time.
+#[test]
+fn a_row_of_many_features_agrees() {
+    let device = Device::flex().autodiff();
+    let maps: [UnivariateConfig; 3] = [
+        AffineConfig::new().into(),
+        AdditiveConfig::new().into(),
+        RationalQuadraticSplineConfig::new().into(),
+    ];
+    let network = MlpConfig::new().with_d_hidden(vec![8]);
+    let network = network.with_activation(ActivationConfig::Tanh).into();
+    for map in maps {
+        for d in [40, 140] {
+            let configs: Vec<_> = alternating(d, 2, &network)
+                .into_iter()
+                .map(|config| config.with_univariate(map.clone()))
+                .collect();
+            let pair = pair(&configs, FloatDType::F64, &device);
+            let x = noise([1, d], FloatDType::F64, &device, &mut rng(1)).require_grad();
+            let what = format!("{map:?}, d {d}");
+            compare(&what, (&pair.fused, &pair.composed), &x, None, 1e-9);
+        }
+    }
+}
+
 /// Blocks may be of layers that somebody put there, narrower inside than outside or wider.
 #[test]
 fn blocks_of_another_inner_width_agree() {

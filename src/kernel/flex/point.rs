@@ -21,8 +21,9 @@ self_cell!(
 );
 
 impl Kept {
-    fn of(flow: &FlowTensors<Flex>, direction: Direction) -> Self {
-        Self::new(OwnedWeights::new(flow), |owned| steps(flow, direction, owned.weights()))
+    fn of(flow: &FlowTensors<Flex>, direction: Direction, with_gradients: bool) -> Self {
+        let owned = OwnedWeights::new(flow, with_gradients);
+        Self::new(owned, |owned| steps(flow, direction, owned.weights()))
     }
 }
 
@@ -35,7 +36,7 @@ pub(in super::super) struct PointPass {
 
 impl PointPass {
     pub fn new(flow: &FlowTensors<Flex>, direction: Direction) -> Self {
-        let kept = Kept::of(flow, direction);
+        let kept = Kept::of(flow, direction, false);
         let layout = kept.borrow_dependent().scratch_layout();
         let work = vec![0.0; layout.per_row];
         Self { kept, layout, work }
@@ -63,7 +64,7 @@ pub(in super::super) struct PointTape {
 
 impl PointTape {
     pub fn new(flow: &FlowTensors<Flex>) -> Self {
-        let kept = Kept::of(flow, Direction::Forward);
+        let kept = Kept::of(flow, Direction::Forward, true);
         let steps = kept.borrow_dependent();
         let layout = steps.tape_layout();
         let (tape, scratch) = (vec![0.0; layout.per_row], vec![0.0; steps.backward_per_row()]);

@@ -138,7 +138,7 @@ fn with_columns<R: Stored, T>(
     result
 }
 
-/// Copies of the weights of a flow, all matrices column after column too.
+/// Copies of the weights of a flow.
 #[cfg(feature = "nuts")]
 pub(super) struct OwnedWeights<R>(Vec<OwnedWeight<R>>);
 
@@ -151,7 +151,8 @@ struct OwnedWeight<R> {
 
 #[cfg(feature = "nuts")]
 impl<R: Stored> OwnedWeights<R> {
-    pub fn new(flow: &FlowTensors<Flex>) -> Self {
+    /// With gradients all matrices column after column too: a single row goes back by these.
+    pub fn new(flow: &FlowTensors<Flex>, with_gradients: bool) -> Self {
         let contiguous = contiguous(flow);
         let weights = contiguous.iter().map(Weight::of);
         let owned =
@@ -164,7 +165,8 @@ impl<R: Stored> OwnedWeights<R> {
                         place
                     }
                 };
-                let columns = (shape.rank() == 2).then(|| {
+                let is_matrix = shape.rank() == 2 && !data.is_empty();
+                let columns = (with_gradients && is_matrix).then(|| {
                     let mut columns = vec![R::ZERO; data.len()];
                     transpose(&data, shape[0], &mut columns);
                     columns

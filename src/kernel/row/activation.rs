@@ -8,15 +8,15 @@
 //! 3. The derivative is saved for the backward pass, except where the output tells it.
 //!
 //! The formulas are burn's, with its cancellations (`e^x - 1` near 0), except that nothing is
-//! rounded to `f32` on the way in `f64`. Absolute errors are of a few roundings of the largest
+//! rounded to `f32` on the way in `f64`, and that GELU keeps its digits below zero: the exact one takes
+//! `normal`, the approximate one a sigmoid. Absolute errors are of a few roundings of the largest
 //! intermediate value, which is of the order of 1 or of the argument.
 //!
 //! burn's `PRelu` and `SwiGlu` have weights of their own and are left to tensor operations.
 
-use std::marker::PhantomData;
-
 use super::Loop;
 use super::activation_loops::{Forward, ForwardWithSlope, TimesSlope, WherePositive};
+use super::function::function;
 use super::real::Real;
 
 /// An elementwise activation with its constants.
@@ -39,32 +39,6 @@ pub(crate) enum Activation<R> {
     ThresholdedRelu { alpha: R },
     HardShrink { lambda: R },
     Shrink { lambda: R, bias: R },
-}
-
-/// An activation as the loops call it: its value at a number and its derivative there.
-///
-/// A trait and not a closure, since only a function can be told to be inlined always: one that is not is compiled for the
-/// oldest processor, and for one number at a time.
-pub(super) trait Function<R> {
-    fn at(&self, x: R) -> (R, R);
-}
-
-/// A [`Function`] of a number `$x`, and of constants by their names.
-macro_rules! function {
-    ($R:ident, [$($constant:ident),*] |$x:ident| $body:expr) => {{
-        struct Constants<$R> {
-            $($constant: $R,)*
-            float: PhantomData<$R>,
-        }
-        impl<$R: Real> Function<$R> for Constants<$R> {
-            #[inline(always)]
-            fn at(&self, $x: $R) -> ($R, $R) {
-                $(let $constant = self.$constant;)*
-                $body
-            }
-        }
-        Constants { $($constant,)* float: PhantomData }
-    }};
 }
 
 /// Binds `$f` to the function of an activation and runs `$body` with it.

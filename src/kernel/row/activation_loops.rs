@@ -1,7 +1,7 @@
 //! The loops of an activation over a tile.
 
 use super::Loop;
-use super::activation::Function;
+use super::function::Function;
 use super::real::Real;
 
 /// `tile = f(tile + bias)`.

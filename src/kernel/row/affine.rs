@@ -11,6 +11,7 @@
 //! the absolute error of `s`.
 
 use super::Loop;
+use super::function::{Function, function};
 use super::map_rows::{MapGradient, MapRows};
 use super::real::Real;
 use crate::direction::Direction;
@@ -27,51 +28,62 @@ pub(crate) enum Bound<R> {
 
 /// Binds `$f` to the log-scale and its derivative as a function of the raw parameter.
 macro_rules! with_log_scale {
-    ($bound:expr, $R:ident, $f:ident => $body:expr) => {{
-        let one = $R::ONE;
+    ($bound:expr, $R:ident, $f:ident => $body:expr) => {
         match $bound {
             Bound::SoftClip { bound } => {
-                let reciprocal = one / bound;
-                let $f = |a: $R| {
-                    let damping = a.abs() * reciprocal + one;
-                    (a / damping, one / (damping * damping))
-                };
+                let reciprocal = $R::ONE / bound;
+                let $f = function!(
+                    $R,
+                    [reciprocal] | a | {
+                        let damping = a.abs() * reciprocal + $R::ONE;
+                        (a / damping, $R::ONE / (damping * damping))
+                    }
+                );
                 $body
             }
             Bound::Tanh { bound } => {
-                let reciprocal = one / bound;
-                let $f = |a: $R| {
-                    let t = (a * reciprocal).tanh();
-                    (t * bound, one - t * t)
-                };
+                let reciprocal = $R::ONE / bound;
+                let $f = function!(
+                    $R,
+                    [bound, reciprocal] | a | {
+                        let t = (a * reciprocal).tanh();
+                        (t * bound, $R::ONE - t * t)
+                    }
+                );
                 $body
             }
             Bound::Clamp { min, max } => {
-                let $f = |a: $R| {
-                    if a < min {
-                        (min, $R::ZERO)
-                    } else if a > max {
-                        (max, $R::ZERO)
-                    } else {
-                        (a, one)
+                let $f = function!(
+                    $R,
+                    [min, max] | a | {
+                        if a < min {
+                            (min, $R::ZERO)
+                        } else if a > max {
+                            (max, $R::ZERO)
+                        } else {
+                            (a, $R::ONE)
+                        }
                     }
-                };
+                );
                 $body
             }
             Bound::Sigmoid => {
-                let (offset, least) = ($R::from_f64(2.0), $R::from_f64(1e-3));
-                let $f = |a: $R| {
-                    let gate = one / (one + (-(a + offset)).exp());
-                    ((gate + least).ln(), gate * (one - gate) / (gate + least))
-                };
+                let $f = function!(
+                    $R,
+                    [] | a | {
+                        let (offset, least) = ($R::from_f64(2.0), $R::from_f64(1e-3));
+                        let gate = $R::ONE / ($R::ONE + (-(a + offset)).exp());
+                        ((gate + least).ln(), gate * ($R::ONE - gate) / (gate + least))
+                    }
+                );
                 $body
             }
             Bound::Exp => {
-                let $f = |a: $R| (a, one);
+                let $f = function!($R, [] | a | (a, $R::ONE));
                 $body
             }
         }
-    }};
+    };
 }
 
 /// Scales and shifts the rows of one feature.
@@ -164,7 +176,7 @@ struct ScaleAndShift<'a, R, F> {
     log_scale: F,
 }
 
-impl<R: Real, F: Fn(R) -> (R, R)> Loop for ScaleAndShift<'_, R, F> {
+impl<R: Real, F: Function<R>> Loop for ScaleAndShift<'_, R, F> {
     #[inline(always)]
     fn body(self) {
         let Self { direction, value, shift, raw, log_det, log_scale } = self;
@@ -172,14 +184,14 @@ impl<R: Real, F: Fn(R) -> (R, R)> Loop for ScaleAndShift<'_, R, F> {
         match direction {
             Direction::Forward => {
                 for ((v, log_det), (&t, &a)) in rows {
-                    let (s, _) = log_scale(a);
+                    let (s, _) = log_scale.at(a);
                     *v = *v * s.exp() + t;
                     *log_det += s;
                 }
             }
             Direction::Inverse => {
                 for ((v, log_det), (&t, &a)) in rows {
-                    let (s, _) = log_scale(a);
+                    let (s, _) = log_scale.at(a);
                     *v = (*v - t) * (-s).exp();
                     *log_det = *log_det - s;
                 }
@@ -198,7 +210,7 @@ struct ScaleAndShiftGradient<'a, R, F> {
     log_scale: F,
 }
 
-impl<R: Real, F: Fn(R) -> (R, R)> Loop for ScaleAndShiftGradient<'_, R, F> {
+impl<R: Real, F: Function<R>> Loop for ScaleAndShiftGradient<'_, R, F> {
     #[inline(always)]
     fn body(self) {
         let Self { direction, saved, log_det, value, shift, raw, log_scale } = self;
@@ -207,7 +219,7 @@ impl<R: Real, F: Fn(R) -> (R, R)> Loop for ScaleAndShiftGradient<'_, R, F> {
         match direction {
             Direction::Forward => {
                 for ((g, (t, a)), (&z, &h)) in rows {
-                    let (s, slope) = log_scale(*a);
+                    let (s, slope) = log_scale.at(*a);
                     let scaled = *g * s.exp();
                     *t = *g;
                     *a = (scaled * z + h) * slope;
@@ -216,7 +228,7 @@ impl<R: Real, F: Fn(R) -> (R, R)> Loop for ScaleAndShiftGradient<'_, R, F> {
             }
             Direction::Inverse => {
                 for ((g, (t, a)), (&z, &h)) in rows {
-                    let (s, slope) = log_scale(*a);
+                    let (s, slope) = log_scale.at(*a);
                     let scaled = *g * (-s).exp();
                     *t = -scaled;
                     *a = -(*g * z + h) * slope;

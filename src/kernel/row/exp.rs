@@ -121,7 +121,7 @@ mod tests {
     fn in_f64_it_is_within_two_units_in_the_last_place_of_another() {
         let mut worst = 0.0_f64;
         for i in 0..200_000 {
-            // From subnormal arguments to the overflow, denser where most are.
+            // From tiny arguments to the overflow, denser where most are.
             for x in [f64::from(i) * 3.548e-3, (-f64::from(i) * 3.5e-3).exp()] {
                 for x in [x, -x.min(708.3)] {
                     let exact = libm::exp(x);

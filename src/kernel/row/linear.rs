@@ -24,7 +24,7 @@ pub(crate) struct Linear<'a, R> {
     /// `d_input × d_output`, row after row.
     pub weight: &'a [R],
     /// The same numbers column after column, if they were put so: the product reads a large weight
-    /// faster this way.
+    /// faster this way, and a single row goes back by it.
     pub columns: Option<&'a [R]>,
     pub bias: Option<&'a [R]>,
     pub d_input: usize,
@@ -107,7 +107,8 @@ impl<R: Real> Linear<'_, R> {
         rows: usize,
         accumulate: bool,
     ) {
-        if let (1, Some(columns)) = (rows, self.columns) {
+        // In parts an infinite gradient does not reach inputs that have no say, times zero.
+        if let (1, true, Some(columns)) = (rows, self.parts.is_empty(), self.columns) {
             if !accumulate {
                 input_gradient.fill(R::ZERO);
             }
@@ -399,8 +400,10 @@ mod tests {
             let mut columns = vec![0.0; weight.len()];
             transpose(&weight, d_input, &mut columns);
             // Of some the product is made in strips, of how many depends on the instruction set.
-            for (rows, columns) in
-                [(1, None), (6, None), (40, None), (200, None), (6, Some(&columns[..]))]
+            for (rows, columns) in [1, 6, 40, 200]
+                .map(|rows| (rows, None))
+                .into_iter()
+                .chain([1, 6].map(|rows| (rows, Some(&columns[..]))))
             {
                 let activation = Activation::Identity;
                 let bias = Some(&bias[..]);
@@ -441,7 +444,13 @@ mod tests {
             let bias = numbers(d_output, 5);
             let mut columns = vec![0.0; weight.len()];
             transpose(&weight, d_input, &mut columns);
-            for (rows, columns) in [(1, None), (6, Some(&columns[..])), (40, None), (200, None)] {
+            for (rows, columns) in [
+                (1, None),
+                (1, Some(&columns[..])),
+                (6, Some(&columns[..])),
+                (40, None),
+                (200, None),
+            ] {
                 let layer = Linear {
                     weight: &weight,
                     columns,

@@ -1,17 +1,20 @@
-//! What a map is handed: the rows of one feature, forward and back.
+//! What a map is handed: the rows of one feature, or some features of one row, forward and back. Below the first is
+//! meant where rows are spoken of; the loops are the same.
 
 /// The parameters of one feature, a number per row each, within those of all features: the first
 /// parameter of every feature, then the second.
 pub(crate) struct Parameters<'a, R> {
     pub tile: &'a mut [R],
-    pub n_features: usize,
-    pub feature: usize,
+    /// Where the first parameter is.
+    pub first: usize,
+    /// How far it is from one parameter to the next.
+    pub stride: usize,
     pub rows: usize,
 }
 
 impl<R> Parameters<'_, R> {
     fn start(&self, parameter: usize) -> usize {
-        (parameter * self.n_features + self.feature) * self.rows
+        self.first + parameter * self.stride
     }
 
     #[inline(always)]

@@ -13,6 +13,7 @@ pub(crate) mod affine;
 mod blocks;
 mod exp;
 pub(crate) mod fixed;
+mod function;
 pub(crate) mod gate;
 mod isa;
 pub(crate) mod linear;

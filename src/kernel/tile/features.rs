@@ -26,34 +26,40 @@ impl<R: Real> Features<'_, R> {
         let per_feature = self.map.n_saved() * rows;
         let places = &places[self.group.clone()];
         let (parameters, saved) = self.split(&mut tile.work[layout.parameters * rows..], rows);
-        if let Some(mut values) = OneRow::gathered(places, rows, tile.state) {
-            let n = places.len();
-            let mut log_dets = [R::ZERO; MAX_FEATURES];
-            let rows = MapRows {
-                value: values.numbers(),
-                log_det: &mut log_dets[..n],
-                parameters: as_rows(parameters, n),
-                saved: layout.is_tape.then(|| &mut saved[..per_feature * n]),
-            };
-            self.map.apply(self.direction, rows);
-            values.scatter(tile.state);
-            tile.log_det[0] += log_dets[..n].iter().copied().sum();
+        if rows == 1 {
+            for (chunk, first) in places.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE)) {
+                let mut values = SideBySide::gathered(chunk, tile.state);
+                let mut log_dets = [R::ZERO; AT_ONCE];
+                let (saved, n) = (&mut *saved, chunk.len());
+                let as_rows = MapRows {
+                    value: values.numbers(),
+                    log_det: &mut log_dets[..n],
+                    parameters: self.parameters(parameters, first, n),
+                    saved: layout
+                        .is_tape
+                        .then(|| &mut saved[first * per_feature..][..n * per_feature]),
+                };
+                self.map.apply(self.direction, as_rows);
+                values.scatter(tile.state);
+                tile.log_det[0] += log_dets[..n].iter().copied().sum();
+            }
             return;
         }
         for (i, &index) in places.iter().enumerate() {
             let rows = MapRows {
                 value: feature_mut(tile.state, index, rows),
                 log_det: tile.log_det,
-                parameters: Parameters {
-                    tile: parameters,
-                    n_features: self.group.len(),
-                    feature: i,
-                    rows,
-                },
+                parameters: self.parameters(parameters, i * rows, rows),
                 saved: layout.is_tape.then(|| &mut saved[i * per_feature..][..per_feature]),
             };
             self.map.apply(self.direction, rows);
         }
+    }
+
+    /// So many numbers of each parameter of the group, from one on.
+    fn parameters<'t>(&self, tile: &'t mut [R], first: usize, rows: usize) -> Parameters<'t, R> {
+        let stride = tile.len() / self.map.n_parameters();
+        Parameters { tile, first, stride, rows }
     }
 
     /// The parameters of the group, and what comes after those of all features from what the group
@@ -83,28 +89,26 @@ impl<R: Real> Features<'_, R> {
         let per_feature = self.map.n_saved() * rows;
         let places = &places[self.group.clone()];
         let (parameters, saved) = self.split(&mut tape[layout.parameters * rows..], rows);
-        if let Some(mut gradients) = OneRow::gathered(places, rows, state) {
-            let n = places.len();
-            let gradient = MapGradient {
-                value: gradients.numbers(),
-                log_det: &[log_det[0]; MAX_FEATURES][..n],
-                parameters: as_rows(parameters, n),
-                saved: &saved[..per_feature * n],
-            };
-            self.map.gradient(self.direction, gradient);
-            gradients.scatter(state);
+        if rows == 1 {
+            for (chunk, first) in places.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE)) {
+                let mut gradients = SideBySide::gathered(chunk, state);
+                let n = chunk.len();
+                let as_rows = MapGradient {
+                    value: gradients.numbers(),
+                    log_det: &[log_det[0]; AT_ONCE][..n],
+                    parameters: self.parameters(parameters, first, n),
+                    saved: &saved[first * per_feature..][..n * per_feature],
+                };
+                self.map.gradient(self.direction, as_rows);
+                gradients.scatter(state);
+            }
             return;
         }
         for (i, &index) in places.iter().enumerate() {
             let gradient = MapGradient {
                 value: feature_mut(state, index, rows),
                 log_det,
-                parameters: Parameters {
-                    tile: parameters,
-                    n_features: self.group.len(),
-                    feature: i,
-                    rows,
-                },
+                parameters: self.parameters(parameters, i * rows, rows),
                 saved: &saved[i * per_feature..][..per_feature],
             };
             self.map.gradient(self.direction, gradient);
@@ -112,25 +116,21 @@ impl<R: Real> Features<'_, R> {
     }
 }
 
-/// The features of a single row side by side. The parameters of a map lie so already: the loops over rows go over features
-/// then, several at once.
-struct OneRow<'p, R> {
+/// Some features of a single row side by side. The parameters of a map lie so already: the loops over rows go over
+/// features then, several at once.
+struct SideBySide<'p, R> {
     places: &'p [usize],
-    numbers: [R; MAX_FEATURES],
+    numbers: [R; AT_ONCE],
 }
 
-/// The most features that go on the stack.
-const MAX_FEATURES: usize = 64;
+/// The most features that are taken at once.
+const AT_ONCE: usize = 64;
 
-impl<'p, R: Real> OneRow<'p, R> {
-    /// `None` for other tiles than of one row, and for more features than [`MAX_FEATURES`].
-    fn gathered(places: &'p [usize], rows: usize, state: &[R]) -> Option<Self> {
-        if rows != 1 || places.len() > MAX_FEATURES {
-            return None;
-        }
-        let mut numbers = [R::ZERO; MAX_FEATURES];
+impl<'p, R: Real> SideBySide<'p, R> {
+    fn gathered(places: &'p [usize], state: &[R]) -> Self {
+        let mut numbers = [R::ZERO; AT_ONCE];
         numbers.iter_mut().zip(places).for_each(|(number, &place)| *number = state[place]);
-        Some(Self { places, numbers })
+        Self { places, numbers }
     }
 
     fn numbers(&mut self) -> &mut [R] {
@@ -140,9 +140,4 @@ impl<'p, R: Real> OneRow<'p, R> {
     fn scatter(&self, state: &mut [R]) {
         self.places.iter().zip(&self.numbers).for_each(|(&place, number)| state[place] = *number);
     }
-}
-
-/// The parameters of one row of so many features as those of so many rows of one feature.
-fn as_rows<R>(parameters: &mut [R], n_features: usize) -> Parameters<'_, R> {
-    Parameters { tile: parameters, n_features: 1, feature: 0, rows: n_features }
 }
