@@ -3,7 +3,7 @@
 use burn::backend::{DispatchTensor, DispatchTensorKind, ExtensionType, Flex};
 use burn::tensor::{DType, Device, Tensor};
 
-use super::flex::{PointPass, PointTape};
+use super::flex::{PointInverse, PointTape};
 use super::ops::FlowTensors;
 use super::{Program, Runs};
 use crate::direction::Direction;
@@ -11,7 +11,7 @@ use crate::direction::Direction;
 /// Both directions of a flow that the kernels run in one pass, at one point after another.
 pub(crate) struct PointFlow {
     forward: PointTape,
-    inverse: PointPass,
+    inverse: PointInverse,
 }
 
 impl PointFlow {
@@ -32,7 +32,7 @@ impl PointFlow {
             Some(FlowTensors::<Flex>::map_from_dispatch(runs.into_single()?, unwrap))
         };
         let forward = PointTape::new(&tensors(Direction::Forward)?);
-        let inverse = PointPass::new(&tensors(Direction::Inverse)?, Direction::Inverse);
+        let inverse = PointInverse::new(&tensors(Direction::Inverse)?);
         Some(Self { forward, inverse })
     }
 

@@ -37,7 +37,7 @@ pub(super) use backward::{Gradients, WantedGradients, gradients, log_prob_with_g
 pub(super) use buffers::release;
 pub(super) use optim::{adam, sum_of_squares};
 #[cfg(feature = "nuts")]
-pub(super) use point::{PointPass, PointTape};
+pub(super) use point::{PointInverse, PointTape};
 pub(super) use shard::BackwardTarget;
 pub(super) use strided::uniform_value;
 pub(super) use tape::transform_with_tape;

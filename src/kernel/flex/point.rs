@@ -27,22 +27,22 @@ impl Kept {
     }
 }
 
-/// A direction of a flow, without gradients.
-pub(in super::super) struct PointPass {
+/// The inverse direction of a flow, without gradients.
+pub(in super::super) struct PointInverse {
     kept: Kept,
     layout: Layout,
     work: Vec<f64>,
 }
 
-impl PointPass {
-    pub fn new(flow: &FlowTensors<Flex>, direction: Direction) -> Self {
-        let kept = Kept::of(flow, direction, false);
+impl PointInverse {
+    pub fn new(flow: &FlowTensors<Flex>) -> Self {
+        let kept = Kept::of(flow, Direction::Inverse, false);
         let layout = kept.borrow_dependent().scratch_layout();
         let work = vec![0.0; layout.per_row];
         Self { kept, layout, work }
     }
 
-    /// Takes a point through, in place; gives the log-determinant.
+    /// Takes a point of data through, in place; gives the log-determinant.
     pub fn transform(&mut self, state: &mut [f64]) -> f64 {
         let log_det = &mut [0.0];
         let work = &mut self.work;

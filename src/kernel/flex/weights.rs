@@ -7,7 +7,7 @@ use super::super::arrangement::Arrangement;
 use super::super::ops::FlowTensors;
 use super::super::row::linear::{prefers_columns, transpose};
 use super::super::threads::share;
-use super::buffers::{give_back, take_buffer};
+use super::buffers::{give_back, take_buffer, take_front};
 use super::{BatchRows, FlexTensor, Stored};
 
 /// From so many rows on it pays to put a weight of so many numbers column after column first, since
@@ -83,8 +83,7 @@ fn with_arranged<R: Stored, T>(
     let mut places = Vec::new();
     for (weight, arrangement) in weights.iter_mut().zip(arrangements) {
         if let Some(arrangement) = arrangement {
-            let (place, others) = std::mem::take(&mut rest).split_at_mut(weight.data.len());
-            rest = others;
+            let place = take_front(&mut rest, weight.data.len());
             places.push((weight, arrangement, place));
         }
     }
@@ -124,8 +123,7 @@ fn with_columns<R: Stored, T>(
     let mut rest = &mut buffer[..];
     let mut places = Vec::new();
     for weight in weights.iter_mut().filter(|weight| weight.wants_columns(rows)) {
-        let (place, others) = std::mem::take(&mut rest).split_at_mut(weight.data.len());
-        rest = others;
+        let place = take_front(&mut rest, weight.data.len());
         places.push((weight, place));
     }
     if len < SHARE_FROM_LEN {
