@@ -39,6 +39,16 @@ pub enum Error {
     UnwantedContext,
     /// A layer that is set by data (such as an ActNorm) was used before it was calibrated.
     Uncalibrated,
+    /// An equation that a numerical inverse solves has no solution that was found, in a row of the input or
+    /// of the samples. Plain calls give NaN for the row.
+    Unsolved {
+        /// The row, from 0.
+        row: usize,
+        /// How far the equation is from being satisfied, in units of what was inverted.
+        residual: f64,
+        /// The steps that were taken.
+        steps: usize,
+    },
     /// Gradients were asked for through samples that have none.
     NotReparameterized,
     /// A tensor has another float type than the parameters of the model.
@@ -107,6 +117,11 @@ impl fmt::Display for Error {
             Self::Uncalibrated => f.write_str(
                 "this model has a layer that the first batch sets, as ActNorm, and it is not set yet: call \
                  `model.calibrate(batch)` before, as `fit` does by itself",
+            ),
+            Self::Unsolved { row, residual, steps } => write!(
+                f,
+                "the inverse of row {row} (from 0) was not found: after {steps} steps the equation is off by \
+                 {residual:e}; the row is far from what the model was trained on, or the model is ill-conditioned"
             ),
             Self::NotReparameterized => f.write_str(
                 "gradients do not flow through the samples of this distribution: it has a part that is not \

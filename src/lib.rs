@@ -57,9 +57,10 @@
 //! | [`autoregressive`] | the layer that gives each feature those before it |
 //! | [`elementwise`] | layers that transform each feature by itself: learnt, by a context, fixed |
 //! | [`linear`] | layers that put the features in another order, or mix them by a matrix |
+//! | [`residual`] | layers that add a function of the features to them: planar, radial, Sylvester |
 //! | [`normalization`] | layers that standardise features, by the first batch or by each |
 //! | [`conditioner`] | the networks: perceptrons, residual ones, masked ones |
-//! | [`univariate`] | the monotone scalar maps: affine, additive, rational quadratic splines, fixed ones |
+//! | [`univariate`] | the monotone scalar maps: affine, additive, splines, polynomials, mixtures, networks, fixed ones |
 //! | [`distribution`] | bases, [`NormalizingFlow`] (base and flow), mixtures, ensembles, a checked view |
 //! | [`preset`] | RealNVP, NICE, Glow, MAF, IAF and neural spline flows in one line |
 //! | [`optim`] | fused Adam and AdamW, a bound on the norm of all gradients |
@@ -129,6 +130,8 @@ pub mod optim;
 mod order;
 mod parameters;
 pub mod preset;
+pub mod residual;
+mod solver;
 pub mod table;
 pub mod target;
 pub mod testing;
@@ -153,7 +156,10 @@ pub use flow::{
 pub use kernel::{Program, release_buffers};
 pub use order::Order;
 pub use parameters::{Settings, cast, with_fresh_ids};
-pub use preset::{GlowConfig, IafConfig, MafConfig, NiceConfig, NsfConfig, RealNvpConfig};
+pub use preset::{
+    BernsteinConfig, GaussianizationConfig, GlowConfig, IafConfig, MafConfig, NafConfig,
+    NiceConfig, NsfConfig, RealNvpConfig, SosConfig, UnafConfig,
+};
 
 /// The README's snippets, compiled and run.
 #[cfg(doctest)]

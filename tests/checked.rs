@@ -4,13 +4,19 @@
 
 mod common;
 
-use common::{cpu, rng};
+use common::{cpu, host, rng};
+use normalizing_flows::burn;
+use normalizing_flows::burn::module::Module;
 use normalizing_flows::burn::nn::PReluConfig;
-use normalizing_flows::burn::tensor::Tensor;
+use normalizing_flows::burn::tensor::{Tensor, TensorData};
 use normalizing_flows::conditioner::MlpConfig;
 use normalizing_flows::distribution::{Checked, Mixture};
 use normalizing_flows::testing::perturb;
-use normalizing_flows::{Distribution, Error, Flow, NormalizingFlow, RealNvpConfig};
+use normalizing_flows::univariate::{Univariate, forward_by_root};
+use normalizing_flows::{
+    Distribution, Elementwise, Error, Flow, NormalizingFlow, RealNvpConfig, Sequential,
+    StandardNormal,
+};
 
 fn model(d_context: usize) -> NormalizingFlow {
     RealNvpConfig::new(2).with_d_context(d_context).init(&cpu(), &mut rng(0))
@@ -101,4 +107,60 @@ fn a_mixture_of_weights_that_are_no_numbers_samples_none() {
     let samples = checked.sample(3, &mut rng(0)).expect("of the right shape");
     assert_eq!(samples.dims(), [3, 2]);
     assert!(samples.into_data().iter::<f32>().all(f32::is_nan));
+}
+
+/// `z = tanh(x)` and a shift, which takes only some numbers.
+#[derive(Module, Debug)]
+struct Bounded;
+
+impl Univariate for Bounded {
+    fn n_parameters(&self) -> usize {
+        1
+    }
+
+    fn forward(&self, z: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
+        forward_by_root(self, z, parameters)
+    }
+
+    fn inverse(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
+        let z = x.tanh();
+        let log_slope = (z.clone().square().neg() + 1.0).log();
+        (z + parameters.squeeze_dim::<2>(1), log_slope)
+    }
+}
+
+/// More rows than go through a model at once.
+const N_ROWS: usize = 20_000;
+
+#[test]
+fn an_inverse_that_is_not_found_is_nan_in_its_row_and_an_error_of_the_checked_view() {
+    let flow = Sequential::new(vec![Elementwise::new(1, Bounded, &cpu())]);
+    let model = NormalizingFlow::new(StandardNormal::new(1, &cpu()), flow);
+    let mut latents = vec![0.5; N_ROWS];
+    latents[17_003] = -2.0;
+    latents[19_000] = 1.5;
+    let z = Tensor::from_data(TensorData::new(latents, [N_ROWS, 1]), &cpu());
+
+    let x = host(model.from_latent(z.clone()));
+    let missing: Vec<usize> = (0..N_ROWS).filter(|&row| x[row].is_nan()).collect();
+    assert_eq!(missing, [17_003, 19_000]);
+    assert!((x[0] - 0.5_f64.atanh()).abs() < 1e-6);
+
+    let checked = Checked::new(&model, None);
+    let Err(Error::Unsolved { row: 17_003, residual, steps }) = checked.from_latent(z.clone())
+    else {
+        panic!("it must be an error");
+    };
+    assert!((residual - 1.0).abs() < 1e-5 && steps > 1, "{residual} after {steps}");
+    let sentence = checked.from_latent(z.clone()).unwrap_err().to_string();
+    assert!(sentence.starts_with("the inverse of row 17003 (from 0) was not found"), "{sentence}");
+    // The other direction is a formula.
+    assert!(checked.to_latent(z).is_ok());
+    // Of a standard normal about a third is out of reach.
+    assert!(matches!(checked.sample(100, &mut rng(0)), Err(Error::Unsolved { .. })));
+    let (x, log_prob) = model.sample_with_log_prob(100, &mut rng(0));
+    let (x, log_prob) = (host(x), host(log_prob));
+    let n_missing = x.iter().filter(|x| x.is_nan()).count();
+    assert!((10..60).contains(&n_missing), "{n_missing}");
+    assert!(x.iter().zip(&log_prob).all(|(x, log_prob)| x.is_nan() != log_prob.is_finite()));
 }

@@ -17,10 +17,13 @@ use normalizing_flows::linear::{
     SvdLinearConfig, TriangularLinearConfig,
 };
 use normalizing_flows::normalization::{ActNorm, ActNormConfig, BatchNormConfig};
+use normalizing_flows::residual::{
+    Planar, PlanarConfig, Radial, RadialConfig, Sylvester, SylvesterConfig,
+};
 use normalizing_flows::testing::Laws;
 use normalizing_flows::univariate::{
-    AdditiveConfig, AffineConfig, BoundarySlopes, FixedMap, RationalQuadraticSplineConfig,
-    ScaleBound,
+    AdditiveConfig, AffineConfig, BernsteinPolynomialConfig, BoundarySlopes, FixedMap,
+    MonotoneNetworkConfig, RationalQuadraticSplineConfig, ScaleBound, SumOfSquaresConfig,
 };
 use normalizing_flows::{
     Adjacency, Direction, Elementwise, ElementwiseConfig, Flow, Inverse, Layer,
@@ -104,6 +107,27 @@ registry! {
     autoregressive_spline: autoregressive(
         natural(3).with_univariate(spline_config(BoundarySlopes::One).into()))
         .with_rounded_start(ROUNDINGS);
+    autoregressive_monotone_network: autoregressive(natural(3)
+        .with_d_context(1)
+        .with_univariate(MonotoneNetworkConfig::new().with_n_signals(2).with_d_hidden(vec![4]).into()))
+        .with_start_at_origin()
+        .with_rounded_start(ROUNDINGS);
+    autoregressive_sum_of_squares: autoregressive(
+        natural(2).with_univariate(SumOfSquaresConfig::new().with_n_polynomials(1).into()))
+        .with_start(one_slope)
+        .with_rounded_start(ROUNDINGS);
+    coupling_bernstein: coupling(3, coupling_config(Mask::half(3))
+        .with_d_context(2)
+        .with_univariate(BernsteinPolynomialConfig::new().with_degree(7).into()))
+        .with_rounded_start(ROUNDINGS);
+    planar: planar(3, 0);
+    planar_context: planar(2, 2);
+    radial: radial(3, 0);
+    radial_one_feature: radial(1, 0);
+    radial_context: radial(2, 2);
+    sylvester: sylvester(SylvesterConfig::new(3).with_n_directions(Some(2)));
+    sylvester_context: sylvester(SylvesterConfig::new(2).with_d_context(1));
+    sylvester_inverse: Laws::new(3, |device, rng| Inverse::new(SylvesterConfig::new(3).init(device, rng)));
     autoregressive_inverse: Laws::new(3, |device, rng| Inverse::new(natural(3).init(device, rng)));
     elementwise_spline: Laws::new(2, |device, rng| {
         let config = ElementwiseConfig::new(2);
@@ -266,6 +290,36 @@ fn natural(d_features: usize) -> MaskedAutoregressiveConfig {
 fn autoregressive(config: MaskedAutoregressiveConfig) -> Laws<MaskedAutoregressive> {
     let d_features = config.adjacency.d_features();
     Laws::new(d_features, move |device, rng| config.init(device, rng))
+}
+
+/// A single polynomial is constant at the start: `z = 1.001 x`.
+fn one_slope(z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    let slope = 1.001;
+    let log_det = z.clone().sum_dim(1).squeeze_dim(1).zeros_like() - 2.0 * f64::ln(slope);
+    (z / slope, log_det)
+}
+
+fn planar(d_features: usize, d_context: usize) -> Laws<Planar> {
+    let config = PlanarConfig::new(d_features).with_d_context(d_context);
+    Laws::new(d_features, move |device, rng| {
+        config.clone().with_conditioner(smooth()).init(device, rng)
+    })
+    .with_rounded_start(ROUNDINGS)
+}
+
+fn radial(d_features: usize, d_context: usize) -> Laws<Radial> {
+    let config = RadialConfig::new(d_features).with_d_context(d_context);
+    Laws::new(d_features, move |device, rng| {
+        config.clone().with_conditioner(smooth()).init(device, rng)
+    })
+    .with_rounded_start(ROUNDINGS)
+}
+
+fn sylvester(config: SylvesterConfig) -> Laws<Sylvester> {
+    let d_features = config.d_features;
+    Laws::new(d_features, move |device, rng| {
+        config.clone().with_conditioner(smooth()).init(device, rng)
+    })
 }
 
 fn elementwise(d_features: usize) -> Laws<Elementwise> {

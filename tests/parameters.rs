@@ -16,9 +16,10 @@ use normalizing_flows::distribution::{Checked, DiagonalNormalConfig, Ensemble, M
 use normalizing_flows::testing::perturb;
 use normalizing_flows::univariate::{AffineConfig, RationalQuadraticSplineConfig, ScaleBound};
 use normalizing_flows::{
-    Base, Distribution, ElementwiseConfig, Error, Flow, FlowConfig, GlowConfig, IafConfig,
-    LayerConfig, MafConfig, MaskedCouplingConfig, NiceConfig, NormalizingFlow, NsfConfig,
-    RealNvpConfig, Sequential, StandardNormal, cast, with_fresh_ids,
+    Base, BernsteinConfig, Distribution, ElementwiseConfig, Error, Flow, FlowConfig,
+    GaussianizationConfig, GlowConfig, IafConfig, LayerConfig, MafConfig, MaskedCouplingConfig,
+    NafConfig, NiceConfig, NormalizingFlow, NsfConfig, RealNvpConfig, Sequential, SosConfig,
+    StandardNormal, UnafConfig, cast, with_fresh_ids,
 };
 
 /// Every preset, small, one line each.
@@ -26,6 +27,14 @@ fn presets() -> Vec<(&'static str, FlowConfig)> {
     let network = || MlpConfig::new().with_d_hidden(vec![8]).into();
     let made = || MlpConfig::new().with_d_hidden(vec![8]).into();
     let presets: Vec<(&str, FlowConfig)> = vec![
+        (
+            "BernsteinConfig",
+            BernsteinConfig::new(2).with_n_layers(2).with_conditioner(made()).into(),
+        ),
+        ("GaussianizationConfig", GaussianizationConfig::new(2).with_n_layers(3).into()),
+        ("NafConfig", NafConfig::new(2).with_n_layers(2).with_conditioner(made()).into()),
+        ("SosConfig", SosConfig::new(2).with_n_layers(2).with_conditioner(made()).into()),
+        ("UnafConfig", UnafConfig::new(2).with_n_layers(2).with_conditioner(made()).into()),
         ("GlowConfig", GlowConfig::new(2).with_n_steps(2).with_conditioner(network()).into()),
         ("IafConfig", IafConfig::new(2).with_n_layers(2).with_conditioner(made()).into()),
         ("MafConfig", MafConfig::new(2).with_n_layers(2).with_conditioner(made()).into()),
@@ -110,10 +119,12 @@ fn a_quantised_model_samples_and_scores() {
             model.clone().quantize_weights(&mut Quantizer::new(Calibration::MinMax, scheme));
         let (x, log_prob) = quantised.sample_with_log_prob(20, &mut rng(1));
         assert_eq!((x.dims(), log_prob.dims()), ([20, 2], [20]));
-        // 8 bits of the largest weight are off by half a hundredth of it.
+        // 8 bits of the largest weight are off by half a hundredth of it. In a network of positive weights no
+        // two errors cancel.
+        let tolerance = if name == "NafConfig" { 0.6 } else { 0.2 };
         let expected = host(model.log_prob(x.clone()));
         for (found, expected) in host(quantised.log_prob(x)).into_iter().zip(expected) {
-            assert!((found - expected).abs() < 0.2, "{name}: {found}, expected {expected}");
+            assert!((found - expected).abs() < tolerance, "{name}: {found}, expected {expected}");
         }
     }
 }

@@ -5,11 +5,14 @@
 
 mod common;
 
-use normalizing_flows::burn::tensor::{FloatDType, Tensor};
+use normalizing_flows::burn::tensor::{FloatDType, Tensor, TensorData};
 use normalizing_flows::testing::UnivariateLaws;
 use normalizing_flows::univariate::{
-    AdditiveConfig, Affine, AffineConfig, BoundarySlopes, RationalQuadraticSpline,
-    RationalQuadraticSplineConfig, ScaleBound, Univariate, UnivariateConfig, UnivariateMap,
+    AdditiveConfig, Affine, AffineConfig, BernsteinPolynomial, BernsteinPolynomialConfig,
+    BernsteinTails, BoundarySlopes, IntegralNetwork, IntegralNetworkConfig, LogisticMixtureConfig,
+    MonotoneNetworkConfig, RationalLinearSplineConfig, RationalQuadraticSpline,
+    RationalQuadraticSplineConfig, ScaleBound, SumOfSquaresConfig, Univariate, UnivariateConfig,
+    UnivariateMap,
 };
 
 /// Declares a module per case, with a test per check and float type, and the list of the cases'
@@ -48,6 +51,31 @@ registry! {
     spline: spline(BoundarySlopes::One);
     spline_free: spline(BoundarySlopes::Free);
     spline_periodic: spline(BoundarySlopes::Periodic);
+    spline_linear: UnivariateLaws::new(|device, rng| {
+        let config = RationalLinearSplineConfig::new().with_n_bins(5);
+        config.with_interval([-1.5, 2.0]).init(device, rng)
+    }).with_rounded_start(32);
+    // At zero it is a mixture all the same.
+    logistic_mixture: UnivariateLaws::new(|device, rng| {
+        LogisticMixtureConfig::new().with_n_components(4).init(device, rng)
+    }).with_start(even_mixture).with_rounded_start(ROUNDINGS);
+    sum_of_squares: UnivariateLaws::new(|device, rng| {
+        SumOfSquaresConfig::new().with_n_polynomials(2).with_degree(3).init(device, rng)
+    }).with_start(two_lines).with_rounded_start(ROUNDINGS);
+    bernstein: bernstein(BernsteinTails::Identity);
+    bernstein_linear: bernstein(BernsteinTails::Linear);
+    monotone_network: UnivariateLaws::new(|device, rng| {
+        MonotoneNetworkConfig::new().with_n_signals(3).with_d_hidden(vec![8, 6]).init(device, rng)
+    }).with_start_at_origin().with_rounded_start(ROUNDINGS);
+    monotone_network_of_each: UnivariateLaws::new(|device, rng| {
+        MonotoneNetworkConfig::new()
+            .with_n_signals(2)
+            .with_d_hidden(vec![4])
+            .with_n_features(Some(2))
+            .init(device, rng)
+    }).with_start_at_origin().with_rounded_start(ROUNDINGS);
+    integral_network: integral(None);
+    integral_network_of_each: integral(Some(2));
     in_the_enum: UnivariateLaws::new(|device, rng| -> UnivariateMap {
         UnivariateConfig::default().init(device, rng)
     });
@@ -68,6 +96,72 @@ fn spline(ends: BoundarySlopes) -> UnivariateLaws<RationalQuadraticSpline> {
             .init(device, rng)
     })
     .with_rounded_start(32)
+}
+
+/// What the formulas of a map round at its start.
+const ROUNDINGS: u32 = 32;
+
+fn bernstein(tails: BernsteinTails) -> UnivariateLaws<BernsteinPolynomial> {
+    UnivariateLaws::new(move |device, rng| {
+        let config = BernsteinPolynomialConfig::new().with_degree(9).with_bound(1.5);
+        config.with_tails(tails).init(device, rng)
+    })
+    .with_rounded_start(ROUNDINGS)
+}
+
+/// With so many nodes the quadrature is exact to what the checks see.
+fn integral(n_features: Option<usize>) -> UnivariateLaws<IntegralNetwork> {
+    UnivariateLaws::new(move |device, rng| {
+        IntegralNetworkConfig::new()
+            .with_n_signals(2)
+            .with_d_hidden(vec![6, 5])
+            .with_n_nodes(64)
+            .with_bound(3.0)
+            .with_n_features(n_features)
+            .init(device, rng)
+    })
+    .with_rounded_start(ROUNDINGS)
+}
+
+/// The mixture of four logistics at -1.5, -0.5, 0.5 and 1.5, found from its distribution by bisection.
+fn even_mixture(z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let means = [-1.5, -0.5, 0.5, 1.5];
+    let at = |x: f64| means.iter().map(|mean| logistic(x - mean)).sum::<f64>() / 4.0;
+    let slope = |x: f64| {
+        let density = |mean: &f64| logistic(x - mean) * logistic(mean - x);
+        means.iter().map(density).sum::<f64>() / 4.0 / (at(x) * (1.0 - at(x))) + 1e-3
+    };
+    by_bisection(z, |x| (at(x) / (1.0 - at(x))).ln() + 1e-3 * x, slope)
+}
+
+/// The integral of `((1 + u/2)² + (1 - u/2)²) / 2 + 0.001` with `u = x / 10`.
+fn two_lines(z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+    by_bisection(z, |x| 1.001 * x + 0.25 * 0.01 * x * x * x / 3.0, |x| 1.001 + 0.25 * 0.01 * x * x)
+}
+
+/// The inverse of an increasing function and the sum of the logarithms of its slopes, number by number.
+fn by_bisection(
+    z: Tensor<2>,
+    function: impl Fn(f64) -> f64,
+    slope: impl Fn(f64) -> f64,
+) -> (Tensor<2>, Tensor<1>) {
+    let ([batch, d], options) = (z.dims(), (&z.device(), z.dtype()));
+    let x: Vec<f64> = common::host(z.clone())
+        .into_iter()
+        .map(|z| {
+            let (mut low, mut high) = (-20.0, 20.0);
+            for _ in 0..80 {
+                let middle = 0.5 * (low + high);
+                if function(middle) < z { low = middle } else { high = middle }
+            }
+            0.5 * (low + high)
+        })
+        .collect();
+    let log_det = x.chunks(d).map(|row| row.iter().map(|&x| -slope(x).ln()).sum::<f64>());
+    let log_det = TensorData::new(log_det.collect::<Vec<f64>>(), [batch]);
+    let x = TensorData::new(x, [batch, d]);
+    (Tensor::from_data(x, options), Tensor::from_data(log_det, options))
 }
 
 /// nflows' scale starts at `sigmoid(2) + 0.001`.

@@ -101,6 +101,45 @@ def zuko_autoregressive():
             "cases": cases}
 
 
+def zuko_monotone():
+    import torch
+    import zuko
+    from zuko.nn import Linear, MaskedLinear
+    small = dict(transforms=2, hidden_features=(11, 9))
+    cases = []
+    for name, context, settings in [("NAF", 0, dict(signal=4, network=dict(hidden_features=(6, 8)))),
+                                    ("NAF", 2, dict(signal=3, network=dict(hidden_features=(4,)))),
+                                    ("UNAF", 0, dict(signal=4, network=dict(hidden_features=(6, 5)))),
+                                    ("UNAF", 2, dict(signal=3, network=dict(hidden_features=(7,)))),
+                                    ("SOSPF", 0, dict(degree=3, polynomials=2)), ("SOSPF", 1, dict()),
+                                    ("BPF", 0, dict(degree=16)), ("BPF", 1, dict(degree=8))]:
+        torch.manual_seed(len(cases))
+        features = 3
+        flow = getattr(zuko.flows, name)(features, context, **small, **settings)
+        for parameter in flow.parameters():
+            torch.nn.init.normal_(parameter, std=0.4)
+        x, c = torch.randn(12, features) * 1.5, torch.randn(12, context) if context else None
+        z, log_det = flow(c).transform.call_and_ladj(x)
+        layers = []
+        for layer in flow.transform.transforms:
+            if not hasattr(layer, "hyper"):
+                continue
+            linears = [m for m in layer.hyper if isinstance(m, MaskedLinear)]
+            network = getattr(layer.univariate, "network", getattr(layer.univariate, "integrand", ()))
+            stacked = [m for m in network if isinstance(m, Linear)]
+            layers.append({"passes": layer.order.tolist(), "weights": [m.weight.tolist() for m in linears],
+                           "biases": [m.bias.tolist() for m in linears],
+                           "network_weights": [m.weight.tolist() for m in stacked],
+                           "network_biases": [m.bias.tolist() for m in stacked]})
+        cases.append({"flow": name, "settings": settings, "context": c.tolist() if context else None, "layers": layers,
+                      "x": x.tolist(), "z": z.tolist(), "log_det": log_det.tolist(),
+                      "log_prob": flow(c).log_prob(x).tolist()})
+    return {"source": f"zuko {version('zuko')}, flows.NAF, UNAF, SOSPF and BPF, float64",
+            "note": "layers from data to latent, between those of all but BPF a soft clip at 11; weights are [out, in],"
+                    " those of networks [feature, out, in]",
+            "cases": cases}
+
+
 def nflows_autoregressive():
     import torch
     from nflows.transforms import MaskedAffineAutoregressiveTransform
@@ -197,7 +236,7 @@ def arviz_pareto():
 FILES = {"scipy_bases.json": scipy_bases, "scipy_bounded.json": scipy_bounded, "arviz_pareto.json": arviz_pareto,
          "nflows_lu.json": nflows_lu, "nflows_layers.json": nflows_layers,
          "nflows_autoregressive.json": nflows_autoregressive,
-         "zuko_autoregressive.json": zuko_autoregressive}
+         "zuko_autoregressive.json": zuko_autoregressive, "zuko_monotone.json": zuko_monotone}
 
 
 def main():

@@ -12,6 +12,7 @@ use crate::error::{Error, ensure, or_panic};
 use crate::flow::run::directions_by_transform;
 use crate::flow::{Flow, required_context, zero_log_det};
 use crate::kernel::{Operation, Program, Reason};
+use crate::solver;
 use crate::univariate::{Univariate, UnivariateConfig, UnivariateMap, conditioned};
 
 /// Configuration of a [`MaskedAutoregressive`] in its run-time form.
@@ -199,14 +200,19 @@ impl<C: AutoregressiveConditioner, U: Univariate> MaskedAutoregressive<C, U> {
     fn solve(&self, z: &Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
         let n_passes = self.passes.iter().max().map_or(0, |last| last + 1);
         let mut state = (z.clone(), zero_log_det(z));
+        let mut last = Vec::new();
         for pass in 0..n_passes {
             let before = self.without_overflows(pass, state.0);
-            state = self.given(z, Direction::Forward, before.clone(), context);
+            // Numbers that are not known yet have no say in what was not found.
+            let (now, unsolved) =
+                solver::watched(|| self.given(z, Direction::Forward, before.clone(), context));
+            (state, last) = (now, unsolved);
             // With a graph the iterations are what the gradients go through.
             if !z.is_autodiff() && self.is_still(before, &state.0) {
                 break;
             }
         }
+        solver::report(last);
         state
     }
 

@@ -9,10 +9,11 @@ use super::normalizing_flow::NormalizingFlow;
 use crate::error::Error;
 use crate::flow::Flow;
 use crate::parameters::Place;
+use crate::solver::{self, Unsolved};
 
 /// A view of a distribution, perhaps given a context, whose verbs return an [`Error`] for a wrong
-/// shape, float type, device or context in the place of a panic: for servers, and wherever inputs
-/// come from outside.
+/// shape, float type, device or context in the place of a panic, and for a row of which a numerical inverse was not
+/// found in the place of NaN: for servers, and wherever inputs come from outside.
 ///
 /// The verbs are those of [`Distribution`] and [`NormalizingFlow`].
 ///
@@ -36,12 +37,33 @@ use crate::parameters::Place;
 pub struct Checked<'a, D: Distribution> {
     distribution: &'a D,
     context: Option<&'a Tensor<2>>,
+    /// Whether a row of which a numerical inverse is not found is an error, or NaN.
+    refuses_unsolved: bool,
 }
 
 impl<'a, D: Distribution> Checked<'a, D> {
     /// A view of a distribution, given a context of shape `[rows, d_context]` if it takes one.
     pub fn new(distribution: &'a D, context: Option<&'a Tensor<2>>) -> Self {
-        Self { distribution, context }
+        Self { distribution, context, refuses_unsolved: true }
+    }
+
+    /// The same for calls that are to give NaN where a numerical inverse is not found: the plain ones.
+    pub(crate) fn plain(distribution: &'a D, context: Option<&'a Tensor<2>>) -> Self {
+        Self { refuses_unsolved: false, ..Self::new(distribution, context) }
+    }
+
+    /// What a call gives, unless an inverse was not found and that is an error.
+    fn solved<T>(&self, call: impl FnOnce() -> T) -> Result<T, Error> {
+        if !self.refuses_unsolved {
+            return Ok(call());
+        }
+        let (value, unsolved) = solver::watched(call);
+        match unsolved.first() {
+            Some(&Unsolved { row, residual, steps }) => {
+                Err(Error::Unsolved { row, residual, steps })
+            }
+            None => Ok(value),
+        }
     }
 
     /// The log-density of each row of `x`, in nats, given the same row of the context; a context of
@@ -52,7 +74,7 @@ impl<'a, D: Distribution> Checked<'a, D> {
     /// All of [`Error`] but [`Error::Config`] and [`Error::NotReparameterized`].
     pub fn log_prob(&self, x: Tensor<2>) -> Result<Tensor<1>, Error> {
         let context = self.context_for(&x)?;
-        Ok(self.distribution.log_density(x, context.as_ref()))
+        self.solved(|| self.distribution.log_density(x, context.as_ref()))
     }
 
     /// Draws `n` rows, or `n` rows for each row of the context: rows `i * n` to `(i + 1) * n`
@@ -60,23 +82,20 @@ impl<'a, D: Distribution> Checked<'a, D> {
     ///
     /// # Errors
     ///
-    /// Those about the context.
+    /// Those about the context, and [`Error::Unsolved`].
     pub fn sample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Result<Tensor<2>, Error> {
         let (n, context) = self.repeated_context(n)?;
         let context = context.map(Tensor::without_autodiff);
         let plain = self.distribution.valid();
-        Ok(plain.draw(
-            n,
-            context.as_ref(),
-            &mut Noise::new(&plain.place().unwrap_or_default(), rng),
-        ))
+        let noise = &mut Noise::new(&plain.place().unwrap_or_default(), rng);
+        self.solved(|| plain.draw(n, context.as_ref(), noise))
     }
 
     /// [`sample`](Self::sample) with the log-density of each row.
     ///
     /// # Errors
     ///
-    /// Those about the context.
+    /// Those about the context, and [`Error::Unsolved`].
     pub fn sample_with_log_prob<R: Rng + ?Sized>(
         &self,
         n: usize,
@@ -86,7 +105,7 @@ impl<'a, D: Distribution> Checked<'a, D> {
         let context = context.map(Tensor::without_autodiff);
         let plain = self.distribution.valid();
         let noise = &mut Noise::new(&plain.place().unwrap_or_default(), rng);
-        Ok(plain.draw_with_log_density(n, context.as_ref(), noise))
+        self.solved(|| plain.draw_with_log_density(n, context.as_ref(), noise))
     }
 
     /// The context for the rows of an input, after all checks; one of one row repeated.
@@ -147,12 +166,12 @@ impl<D: Distribution> Checked<'_, D> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotReparameterized`], and those about the context.
+    /// [`Error::NotReparameterized`], [`Error::Unsolved`], and those about the context.
     pub fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Result<Tensor<2>, Error> {
         self.check_reparameterized()?;
         let (n, context) = self.repeated_context(n)?;
         let noise = &mut Noise::new(&self.distribution.place().unwrap_or_default(), rng);
-        Ok(self.distribution.draw(n, context.as_ref(), noise))
+        self.solved(|| self.distribution.draw(n, context.as_ref(), noise))
     }
 
     /// [`rsample`](Self::rsample) with the log-density of each row.
@@ -168,7 +187,7 @@ impl<D: Distribution> Checked<'_, D> {
         self.check_reparameterized()?;
         let (n, context) = self.repeated_context(n)?;
         let noise = &mut Noise::new(&self.distribution.place().unwrap_or_default(), rng);
-        Ok(self.distribution.draw_with_log_density(n, context.as_ref(), noise))
+        self.solved(|| self.distribution.draw_with_log_density(n, context.as_ref(), noise))
     }
 }
 
@@ -180,7 +199,7 @@ impl<B: Distribution, F: Flow> Checked<'_, NormalizingFlow<B, F>> {
     /// All of [`Error`] but [`Error::Config`] and [`Error::NotReparameterized`].
     pub fn to_latent(&self, x: Tensor<2>) -> Result<Tensor<2>, Error> {
         let context = self.context_for(&x)?;
-        Ok(self.distribution.latent(x, context.as_ref()).0)
+        self.solved(|| self.distribution.latent(x, context.as_ref()).0)
     }
 
     /// The data of each latent row: `x = f(z)`.
@@ -190,7 +209,7 @@ impl<B: Distribution, F: Flow> Checked<'_, NormalizingFlow<B, F>> {
     /// All of [`Error`] but [`Error::Config`] and [`Error::NotReparameterized`].
     pub fn from_latent(&self, z: Tensor<2>) -> Result<Tensor<2>, Error> {
         let context = self.context_for(&z)?;
-        Ok(self.distribution.data(z, context.as_ref()).0)
+        self.solved(|| self.distribution.data(z, context.as_ref()).0)
     }
 
     /// The same model with the layers that initialise themselves by data set from the batch `x`.

@@ -49,7 +49,7 @@ pub struct Given<'a, D: Distribution> {
 
 impl<'a, D: Distribution> Given<'a, D> {
     pub(super) fn new(distribution: &'a D, context: &'a Tensor<2>) -> Self {
-        Self { checked: Checked::new(distribution, Some(context)) }
+        Self { checked: Checked::plain(distribution, Some(context)) }
     }
 
     /// As [`Distribution::log_prob`].

@@ -149,7 +149,7 @@ pub trait Distribution: Module + ModuleDisplay {
     /// If `x` does not have [`d_features`](Distribution::d_features) columns, or is of another
     /// float type or on another device than the parameters; if the distribution takes a context.
     fn log_prob(&self, x: Tensor<2>) -> Tensor<1> {
-        or_panic(Checked::new(self, None).log_prob(x))
+        or_panic(Checked::plain(self, None).log_prob(x))
     }
 
     /// Draws `n` rows: `[n, d_features]`, without a graph.
@@ -158,7 +158,7 @@ pub trait Distribution: Module + ModuleDisplay {
     ///
     /// If the distribution takes a context.
     fn sample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
-        or_panic(Checked::new(self, None).sample(n, rng))
+        or_panic(Checked::plain(self, None).sample(n, rng))
     }
 
     /// Draws `n` rows and gives their log-densities, without a graph. Flows compute both in one
@@ -172,7 +172,7 @@ pub trait Distribution: Module + ModuleDisplay {
         n: usize,
         rng: &mut R,
     ) -> (Tensor<2>, Tensor<1>) {
-        or_panic(Checked::new(self, None).sample_with_log_prob(n, rng))
+        or_panic(Checked::plain(self, None).sample_with_log_prob(n, rng))
     }
 
     /// Draws `n` rows through which gradients flow to the parameters of a module in training: `[n, d_features]`.
@@ -181,7 +181,7 @@ pub trait Distribution: Module + ModuleDisplay {
     ///
     /// If the distribution is not [reparameterized](Distribution::is_reparameterized), or takes a context.
     fn rsample<R: Rng + ?Sized>(&self, n: usize, rng: &mut R) -> Tensor<2> {
-        or_panic(Checked::new(self, None).rsample(n, rng))
+        or_panic(Checked::plain(self, None).rsample(n, rng))
     }
 
     /// [`rsample`](Distribution::rsample) with the log-density of each row.
@@ -212,7 +212,7 @@ pub trait Distribution: Module + ModuleDisplay {
         n: usize,
         rng: &mut R,
     ) -> (Tensor<2>, Tensor<1>) {
-        or_panic(Checked::new(self, None).rsample_with_log_prob(n, rng))
+        or_panic(Checked::plain(self, None).rsample_with_log_prob(n, rng))
     }
 
     /// The distribution given a context, `[rows, d_context]`: a view with the same verbs.

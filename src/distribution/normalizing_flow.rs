@@ -89,19 +89,19 @@ impl<B: Distribution, F: Flow> NormalizingFlow<B, F> {
 
     /// The latent of each row: `z = f⁻¹(x)`.
     pub fn to_latent(&self, x: Tensor<2>) -> Tensor<2> {
-        or_panic(Checked::new(self, None).to_latent(x))
+        or_panic(Checked::plain(self, None).to_latent(x))
     }
 
     /// The data of each latent row: `x = f(z)`.
     pub fn from_latent(&self, z: Tensor<2>) -> Tensor<2> {
-        or_panic(Checked::new(self, None).from_latent(z))
+        or_panic(Checked::plain(self, None).from_latent(z))
     }
 
     /// The same model with the layers that initialise themselves by data (such as an ActNorm) set
     /// from the batch `x`.
     #[must_use]
     pub fn calibrate(&self, x: Tensor<2>) -> Self {
-        or_panic(Checked::new(self, None).calibrate(x))
+        or_panic(Checked::plain(self, None).calibrate(x))
     }
 
     /// Data to latents, after all checks.

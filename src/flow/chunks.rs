@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::solver;
+
 /// The rows that go through a model at once. Larger calls are cut into chunks of this size, so that
 /// the memory of activations does not grow with the batch. No chunk has a single row, of which a layer
 /// that goes by the batch could make nothing.
@@ -23,7 +25,9 @@ pub(super) fn in_chunks(
         let left = batch - start;
         let rows = if left == CHUNK_ROWS + 1 { CHUNK_ROWS - 1 } else { left.min(CHUNK_ROWS) };
         let context = context.map(|context| context.clone().narrow(0, start, rows));
-        let (output, log_det) = f(x.clone().narrow(0, start, rows), context.as_ref());
+        let chunk = x.clone().narrow(0, start, rows);
+        let ((output, log_det), unsolved) = solver::watched(|| f(chunk, context.as_ref()));
+        solver::report(unsolved.into_iter().map(|of_row| of_row.after(start)));
         outputs.push(output);
         log_dets.push(log_det);
         start += rows;

@@ -22,6 +22,7 @@ use crate::linear::{
 };
 use crate::normalization::{ActNorm, ActNormConfig, BatchNorm, BatchNormConfig};
 use crate::parameters::Place;
+use crate::residual::{Planar, PlanarConfig, Radial, RadialConfig, Sylvester, SylvesterConfig};
 
 closed_enum! {
     /// Any layer of the crate, for stacks that are known only at run time and for files.
@@ -74,6 +75,12 @@ closed_enum! {
         ActNorm(ActNorm) from ActNormConfig;
         /// Each batch standardised by itself.
         BatchNorm(BatchNorm) from BatchNormConfig;
+        /// Along one direction, by a function of one projection.
+        Planar(Planar) from PlanarConfig;
+        /// Towards a point or away from it.
+        Radial(Radial) from RadialConfig;
+        /// Along several directions at once.
+        Sylvester(Sylvester) from SylvesterConfig;
         /// A stack of layers.
         Sequential(Sequential<Layer>) from SequentialConfig;
         /// A stack of layers with its directions swapped.

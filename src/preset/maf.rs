@@ -3,14 +3,12 @@
 use burn::config::Config;
 
 use super::real_nvp::shared_bound;
-use crate::adjacency::Adjacency;
-use crate::autoregressive::MaskedAutoregressiveConfig;
+use super::turning::turning;
 use crate::conditioner::MadeConfig;
 use crate::distribution::FlowConfig;
-use crate::error::{Error, ensure};
-use crate::flow::{InverseConfig, LayerConfig};
-use crate::order::Order;
-use crate::univariate::{AffineConfig, UnivariateConfig};
+use crate::error::Error;
+use crate::flow::InverseConfig;
+use crate::univariate::AffineConfig;
 
 /// The masked autoregressive flow (MAF): layers in which each feature is scaled and shifted given those
 /// before it, whose order turns round from layer to layer.
@@ -61,13 +59,8 @@ pub struct MafConfig {
 impl MafConfig {
     pub(super) fn build(&self) -> Result<FlowConfig, Error> {
         let affine = self.affine.clone().unwrap_or_else(|| shared_bound(self.n_layers));
-        let layers = turning(self.d_features, self.n_layers, |adjacency| {
-            MaskedAutoregressiveConfig::new(adjacency)
-                .with_d_context(self.d_context)
-                .with_conditioner(self.conditioner.clone())
-                .with_univariate(UnivariateConfig::from(affine.clone()))
-                .into()
-        })?;
+        let sizes = [self.d_features, self.d_context, self.n_layers];
+        let layers = turning(sizes, &self.conditioner, &affine.into())?;
         Ok(FlowConfig::standard(self.d_features, layers))
     }
 }
@@ -121,17 +114,4 @@ impl IafConfig {
         let inverse = InverseConfig::new(maf.layers).into();
         Ok(FlowConfig::standard(self.d_features, vec![inverse]))
     }
-}
-
-/// Autoregressive layers whose order turns round from layer to layer.
-pub(super) fn turning(
-    d_features: usize,
-    n_layers: usize,
-    layer: impl Fn(Adjacency) -> LayerConfig,
-) -> Result<Vec<LayerConfig>, Error> {
-    ensure!(d_features > 0, "`d_features` must be at least 1, got 0");
-    ensure!(n_layers > 0, "`n_layers` must be at least 1, got 0");
-    let orders = [Order::natural(d_features), Order::reversed(d_features)];
-    let adjacencies = orders.iter().cycle().take(n_layers).map(Adjacency::autoregressive);
-    Ok(adjacencies.map(layer).collect())
 }

@@ -2,18 +2,25 @@
 //! and adds no maths.
 
 mod alternate;
+mod gaussianization;
 mod glow;
 mod maf;
 mod mixing;
+mod naf;
 mod nice;
 mod nsf;
+mod polynomial;
 mod real_nvp;
+mod turning;
 
+pub use gaussianization::GaussianizationConfig;
 pub use glow::GlowConfig;
 pub use maf::{IafConfig, MafConfig};
 pub use mixing::Mixing;
+pub use naf::{NafConfig, UnafConfig};
 pub use nice::NiceConfig;
 pub use nsf::NsfConfig;
+pub use polynomial::{BernsteinConfig, SosConfig};
 pub use real_nvp::RealNvpConfig;
 
 use burn::tensor::Device;
@@ -77,4 +84,7 @@ macro_rules! presets {
     };
 }
 
-presets! { GlowConfig IafConfig MafConfig NiceConfig NsfConfig RealNvpConfig }
+presets! {
+    BernsteinConfig GaussianizationConfig GlowConfig IafConfig MafConfig NafConfig NiceConfig NsfConfig RealNvpConfig
+    SosConfig UnafConfig
+}

@@ -3,9 +3,8 @@
 use burn::config::Config;
 
 use super::alternate::{alternate, alternating_mask};
-use super::maf::turning;
 use super::mixing::Mixing;
-use crate::autoregressive::MaskedAutoregressiveConfig;
+use super::turning::turning;
 use crate::conditioner::{NetworkConfig, ResidualMlpConfig};
 use crate::coupling::MaskedCouplingConfig;
 use crate::distribution::FlowConfig;
@@ -72,13 +71,8 @@ pub struct NsfConfig {
 impl NsfConfig {
     pub(super) fn build(&self) -> Result<FlowConfig, Error> {
         let layers = if self.autoregressive {
-            turning(self.d_features, self.n_layers, |adjacency| {
-                MaskedAutoregressiveConfig::new(adjacency)
-                    .with_d_context(self.d_context)
-                    .with_conditioner(self.conditioner.clone().into())
-                    .with_univariate(self.spline.clone().into())
-                    .into()
-            })?
+            let sizes = [self.d_features, self.d_context, self.n_layers];
+            turning(sizes, &self.conditioner.clone().into(), &self.spline.clone().into())?
         } else {
             let layer = MaskedCouplingConfig::new(alternating_mask(self.d_features)?)
                 .with_d_context(self.d_context)

@@ -38,6 +38,8 @@ pub struct Laws<F: Flow> {
     pub(super) max_abs_input: f64,
     pub(super) start: Option<Start>,
     pub(super) start_roundings: u32,
+    /// Whether a new flow touches its start at 0 only.
+    starts_at_origin: bool,
     tolerance: Option<f64>,
 }
 
@@ -67,6 +69,7 @@ impl<F: Flow> Laws<F> {
             max_abs_input: 1e9,
             start: None,
             start_roundings: 0,
+            starts_at_origin: false,
             tolerance: None,
         }
     }
@@ -110,6 +113,25 @@ impl<F: Flow> Laws<F> {
     pub fn with_rounded_start(mut self, roundings: u32) -> Self {
         self.start_roundings = roundings;
         self
+    }
+
+    /// Lets a new flow be its start to first order at 0 only, up to roundings of f32, as one of drawn weights can.
+    #[must_use]
+    pub fn with_start_at_origin(mut self) -> Self {
+        self.starts_at_origin = true;
+        self
+    }
+
+    /// Where a new flow must be what it starts as.
+    pub(super) fn start_points(&self, z: Tensor<2>) -> Tensor<2> {
+        if self.starts_at_origin { z.zeros_like() } else { z }
+    }
+
+    /// How far a new flow may be from its start.
+    pub(super) fn start_tolerance(&self) -> f64 {
+        // Weights are drawn in f32.
+        let epsilon = if self.starts_at_origin { f64::from(f32::EPSILON) } else { self.epsilon() };
+        f64::from(self.start_roundings) * epsilon
     }
 
     pub(super) fn tolerance(&self) -> f64 {

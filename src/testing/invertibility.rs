@@ -72,9 +72,10 @@ impl<F: Flow> Laws<F> {
     /// A new flow is the identity, or what the case declares by [`with_start`](Laws::with_start);
     /// in both directions.
     pub fn starts_as_expected(&self, device: &Device) {
-        let tolerance = f64::from(self.start_roundings) * self.epsilon();
+        let tolerance = self.start_tolerance();
         let flow = cast((self.build)(device, &mut ChaCha8Rng::seed_from_u64(1)), self.dtype);
         let (_, z, context) = self.plain(device);
+        let z = self.start_points(z);
         let (x, log_det) = match &self.start {
             Some(start) => start(z.clone()),
             None => (z.clone(), zero_log_det(&z)),

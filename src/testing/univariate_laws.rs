@@ -71,6 +71,12 @@ impl<U: Univariate> UnivariateLaws<U> {
         Self { laws: self.laws.with_rounded_start(roundings) }
     }
 
+    /// As [`Laws::with_start_at_origin`].
+    #[must_use]
+    pub fn with_start_at_origin(self) -> Self {
+        Self { laws: self.laws.with_start_at_origin() }
+    }
+
     /// `inverse` undoes `forward`, and the other way round.
     pub fn round_trips(&self, device: &Device) {
         self.laws.round_trips(device);
@@ -112,6 +118,7 @@ impl<U: Univariate> UnivariateLaws<U> {
     /// the identity.
     pub fn is_the_identity_at_zero(&self, device: &Device) {
         let (_, z, _) = self.laws.plain(device);
+        let z = self.laws.start_points(z);
         let flow = (self.laws.build)(device, &mut ChaCha8Rng::seed_from_u64(1));
         let flow = cast(flow, self.laws.dtype);
         let zeros = Tensor::zeros([z.dims()[0], flow.d_context()], (&z.device(), z.dtype()));
@@ -119,7 +126,7 @@ impl<U: Univariate> UnivariateLaws<U> {
             Some(start) => start(z.clone()),
             None => (z.clone(), Tensor::zeros([z.dims()[0]], (&z.device(), z.dtype()))),
         };
-        let tolerance = f64::from(self.laws.start_roundings) * self.laws.epsilon();
+        let tolerance = self.laws.start_tolerance();
         let (found, log_det_found) = flow.forward(z, Some(&zeros));
         assert_close("output at parameters of zero", &found, &x, tolerance);
         assert_close("log-slope at parameters of zero", &log_det_found, &log_det, tolerance);

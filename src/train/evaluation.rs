@@ -36,7 +36,7 @@ pub(super) fn evaluate<D: Distribution>(
     model: &D,
     data: &Dataset,
 ) -> Result<Option<Evaluation>, Error> {
-    let log_prob = Checked::new(model, data.context()).log_prob(data.x().clone())?;
+    let log_prob = Checked::plain(model, data.context()).log_prob(data.x().clone())?;
     let losses: Vec<f64> = log_prob.into_data().iter::<f64>().map(|value| -value).collect();
     if losses.iter().any(|loss| !loss.is_finite()) {
         return Ok(None);

@@ -5,6 +5,7 @@ use std::f64::consts::LN_2;
 use burn::config::Config;
 use burn::tensor::{Bool, Tensor};
 
+use super::softplus::{absolute, softplus};
 use crate::direction::Direction;
 use crate::error::{Error, ensure};
 
@@ -239,18 +240,6 @@ const MOST_BOUND: f64 = 8.0;
 /// The slope of the hyperbolic tangent at a point.
 fn leaky_slope(at: f64) -> f64 {
     at.cosh().powi(-2)
-}
-
-/// The absolute value, whose gradient at 0 is that from above: burn's is 0 there.
-fn absolute(x: Tensor<2>) -> Tensor<2> {
-    let negative = x.clone().lower_elem(0.0);
-    x.clone().mask_where(negative, x.neg())
-}
-
-/// `log(1 + exp(x))`, exact to roundings far below 0 too, where burn's is 0.
-fn softplus(x: Tensor<2>) -> Tensor<2> {
-    let negative = x.clone().lower_elem(0.0);
-    absolute(x.clone()).neg().exp().log1p() + x.mask_fill(negative, 0.0)
 }
 
 /// The logistic function to an interval, from whichever end is nearer.

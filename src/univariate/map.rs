@@ -5,8 +5,17 @@ use rand::Rng;
 
 use super::additive::{Additive, AdditiveConfig};
 use super::affine::{Affine, AffineConfig};
+use super::bernstein::{BernsteinPolynomial, BernsteinPolynomialConfig};
 use super::interface::Univariate;
-use super::spline::{RationalQuadraticSpline, RationalQuadraticSplineConfig};
+use super::logistic_mixture::{LogisticMixture, LogisticMixtureConfig};
+use super::network::{
+    IntegralNetwork, IntegralNetworkConfig, MonotoneNetwork, MonotoneNetworkConfig,
+};
+use super::spline::{
+    RationalLinearSpline, RationalLinearSplineConfig, RationalQuadraticSpline,
+    RationalQuadraticSplineConfig,
+};
+use super::sum_of_squares::{SumOfSquares, SumOfSquaresConfig};
 use crate::closed_enum::closed_enum;
 use crate::kernel::KernelMap;
 
@@ -20,6 +29,18 @@ closed_enum! {
         Additive(Additive) from AdditiveConfig;
         /// A monotone spline, as in neural spline flows.
         RationalQuadraticSpline(RationalQuadraticSpline) from RationalQuadraticSplineConfig;
+        /// A monotone spline of quotients of lines.
+        RationalLinearSpline(RationalLinearSpline) from RationalLinearSplineConfig;
+        /// The logit of a mixture of logistics, as in deep sigmoidal flows.
+        LogisticMixture(LogisticMixture) from LogisticMixtureConfig;
+        /// The integral of a sum of squared polynomials.
+        SumOfSquares(SumOfSquares) from SumOfSquaresConfig;
+        /// A polynomial of increasing coefficients.
+        BernsteinPolynomial(BernsteinPolynomial) from BernsteinPolynomialConfig;
+        /// A network of positive weights, as in neural autoregressive flows.
+        MonotoneNetwork(MonotoneNetwork) from MonotoneNetworkConfig;
+        /// The integral of a positive network, as in UMNN.
+        IntegralNetwork(IntegralNetwork) from IntegralNetworkConfig;
     }
 
     /// Configuration of a [`UnivariateMap`].

@@ -104,7 +104,7 @@ fn affine(device: &Device, config: AffineConfig) -> Affine {
 
 /// A `Made` with these linear layers: weights `[out, in]` as the peers have them, the outputs of each
 /// feature together.
-fn made(
+pub fn made(
     network: impl Into<NetworkConfig>,
     adjacency: &Adjacency,
     [d_context, n_parameters]: [usize; 2],
@@ -130,6 +130,20 @@ fn made(
     made
 }
 
+/// The order of one of zuko's layers.
+pub fn adjacency(layer: &Value) -> Adjacency {
+    serde_json::from_value(serde_json::json!({ "passes": layer["passes"] })).unwrap()
+}
+
+/// Weights and biases of the network of one of zuko's layers.
+pub fn linear_layers(layer: &Value, device: &Device) -> Vec<(Tensor<2>, Tensor<1>)> {
+    let weights = layer["weights"].as_array().unwrap().iter();
+    weights
+        .zip(layer["biases"].as_array().unwrap())
+        .map(|(weight, bias)| (tensor(weight, device), tensor(bias, device)))
+        .collect()
+}
+
 fn zuko_layer(case: &Value, layer: &Value, device: &Device) -> MaskedAutoregressive<Made, PeerMap> {
     let map = if case["flow"] == "MAF" {
         PeerMap::ZukoAffine(affine(device, AffineConfig::new()))
@@ -142,13 +156,7 @@ fn zuko_layer(case: &Value, layer: &Value, device: &Device) -> MaskedAutoregress
         PeerMap::ZukoSpline(config.init(device, &mut rng(0)))
     };
     let d_context = case["context"][0].as_array().map_or(0, Vec::len);
-    let adjacency = serde_json::json!({ "passes": layer["passes"] });
-    let adjacency: Adjacency = serde_json::from_value(adjacency).unwrap();
-    let weights = layer["weights"].as_array().unwrap().iter();
-    let layers: Vec<(Tensor<2>, Tensor<1>)> = weights
-        .zip(layer["biases"].as_array().unwrap())
-        .map(|(weight, bias)| (tensor(weight, device), tensor(bias, device)))
-        .collect();
+    let (adjacency, layers) = (adjacency(layer), linear_layers(layer, device));
     let mlp = MlpConfig::new().with_d_hidden(vec![11, 9]);
     let sizes = [d_context, map.n_parameters()];
     MaskedAutoregressive::new(made(mlp, &adjacency, sizes, &layers, device), map)

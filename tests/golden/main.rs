@@ -7,6 +7,7 @@ mod autoregressive;
 #[path = "../common/mod.rs"]
 mod common;
 mod file;
+mod monotone;
 mod nflows;
 mod nflows_linear;
 mod scipy_bases;

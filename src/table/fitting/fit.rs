@@ -391,7 +391,7 @@ fn table_report(
     rng: &mut ChaCha8Rng,
 ) -> Result<TableReport, Error> {
     let HeldOut { validation, log_slopes } = held_out;
-    let log_prob = Checked::new(flow, validation.context()).log_prob(validation.x().clone())?;
+    let log_prob = Checked::plain(flow, validation.context()).log_prob(validation.x().clone())?;
     let log_prob = log_prob.into_data();
     let losses = log_prob.iter::<f64>().zip(*log_slopes).map(|(log, slope)| -log - slope);
     let losses: Vec<f64> = losses.collect();

@@ -22,10 +22,12 @@
 //! where `q` is never zero and only `E` is a difference: where it cancels, either `4ξζ` outweighs
 //! it or the curve is so flat that its inverse is that uncertain.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 /// For each value the bin that it falls into. All tensors have the same shape.
 pub(super) struct Bin {
+    /// Which one it is, from 0.
+    pub index: Tensor<3, Int>,
     pub left: Tensor<3>,
     pub right: Tensor<3>,
     pub bottom: Tensor<3>,

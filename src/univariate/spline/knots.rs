@@ -5,6 +5,7 @@ use burn::tensor::{Int, Tensor, activation};
 use super::bin::Bin;
 use super::boundary::BoundarySlopes;
 use super::config::RationalQuadraticSplineConfig;
+use crate::univariate::softplus::softplus;
 
 /// The knots of a spline for each row and feature, `[batch, n_bins + 1, d]` each, around the middle
 /// of the interval and in [`unit`](RationalQuadraticSplineConfig::unit)s.
@@ -53,6 +54,7 @@ impl Knots {
             bottom: pick(&self.y, &index),
             top: pick(&self.y, &next),
             slopes: [pick(&self.slopes, &index), pick(&self.slopes, &next)],
+            index,
         }
     }
 }
@@ -96,12 +98,4 @@ fn slopes(config: &RationalQuadraticSplineConfig, raw: Tensor<3>) -> Tensor<3> {
             Tensor::cat(vec![slopes, first], 1)
         }
     }
-}
-
-/// `log(1 + e^x)`, without overflow, and to the last digits where it is small.
-fn softplus(x: Tensor<3>) -> Tensor<3> {
-    let negative = x.clone().lower_scalar(0.0);
-    // By selection: the gradients of burn's `abs` and `relu` at 0 add up to 0, and must to ½.
-    let minus_magnitude = (-x.clone()).mask_where(negative.clone(), x.clone());
-    x.mask_fill(negative, 0.0) + minus_magnitude.exp().log1p()
 }
