@@ -16,15 +16,15 @@ pub struct Args {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Training steps, each on 512 fresh points
-    #[arg(long, default_value_t = 4000, value_parser = within(1, 1_000_000))]
-    pub steps: usize,
-    /// Layers
-    #[arg(long, default_value_t = 8, value_parser = within(1, 128))]
-    pub layers: usize,
-    /// Width of the two hidden layers of each conditioner
-    #[arg(long, default_value_t = 64, value_parser = within(1, 4096))]
-    pub hidden: usize,
+    /// Training steps, each on 512 fresh points; by default 4000, or as many as the flow needs
+    #[arg(long, value_parser = within(1, 1_000_000))]
+    pub steps: Option<usize>,
+    /// Layers; by default 8, or as many as the flow needs
+    #[arg(long, value_parser = within(1, 128))]
+    pub layers: Option<usize>,
+    /// Width of the two hidden layers of each network; by default 64, or what the flow needs
+    #[arg(long, value_parser = within(1, 4096))]
+    pub hidden: Option<usize>,
     /// Standard deviation of the noise on the moons
     #[arg(long, default_value_t = 0.1, value_parser = noise)]
     pub noise: f64,

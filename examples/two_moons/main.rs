@@ -25,7 +25,7 @@ use normalizing_flows::{Distribution, FlowConfig, NormalizingFlow};
 use rand::{SeedableRng, rngs::ChaCha8Rng};
 
 use args::Args;
-use model::flow_config;
+use model::{Plan, flow_config};
 use pictures::Pictures;
 use report::{Figures, Summary};
 
@@ -47,16 +47,17 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let moons = TwoMoons::new(args.noise);
 
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
-    let config = flow_config(args);
+    let plan = Plan::of(args);
+    let config = flow_config(args.flow, plan);
     let model = config.init(&device.clone().autodiff(), &mut rng);
     println!(
         "{} of {} layers, {} parameters, on {device_name}",
         args.flow.in_words(),
-        args.layers,
+        plan.layers,
         model.num_params()
     );
 
-    let outcome = train::train(model, &moons, args.steps, &device, &mut rng)?;
+    let outcome = train::train(model, &moons, plan, &device, &mut rng)?;
     let model = outcome.model;
 
     // The figures come first: whatever goes wrong with a picture, they are there.
@@ -65,7 +66,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         figures,
         flow: args.flow.in_words(),
         train_seconds: outcome.seconds,
-        steps: args.steps,
+        steps: plan.steps,
         seed: args.seed,
         device: device_name,
     };

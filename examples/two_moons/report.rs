@@ -147,9 +147,9 @@ fn integral(model: &NormalizingFlow, noise: f64, device: &Device) -> f64 {
         let n = (cells[0] * cells[1]) as f64;
         host(log_prob).into_iter().map(f64::exp).sum::<f64>() * area / n
     };
-    let mut cells = [400, 350];
+    let mut cells = [200, 175];
     let mut integral = on_grid(cells);
-    for _ in 0..3 {
+    for _ in 0..4 {
         cells = cells.map(|n| 2 * n);
         let finer = on_grid(cells);
         let difference = (finer - integral).abs();

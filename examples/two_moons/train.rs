@@ -12,10 +12,11 @@ use normalizing_flows::optim::AdamConfig;
 use normalizing_flows::{Distribution, NormalizingFlow};
 use rand::Rng;
 
+use crate::model::Plan;
+
 const BATCH: usize = 512;
 const STEPS_PER_EPOCH: usize = 100;
 const HELD_OUT: usize = 4096;
-const LEARNING_RATE: f64 = 2e-3;
 
 /// What training gives.
 pub struct Outcome {
@@ -42,12 +43,12 @@ pub struct Epoch {
 pub fn train(
     mut model: NormalizingFlow,
     moons: &TwoMoons,
-    steps: usize,
+    Plan { steps, learning_rate, .. }: Plan,
     device: &Device,
     rng: &mut impl Rng,
 ) -> Result<Outcome, String> {
     let mut optimizer = AdamConfig::new().init();
-    let mut schedule = CosineAnnealingLrSchedulerConfig::new(LEARNING_RATE, steps).init()?;
+    let mut schedule = CosineAnnealingLrSchedulerConfig::new(learning_rate, steps).init()?;
     // What a batch sets, such as an activation normalisation.
     if !model.is_calibrated() {
         model = model.calibrate(moons.sample(BATCH, &device.clone().autodiff(), rng));
