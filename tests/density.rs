@@ -13,7 +13,9 @@ use normalizing_flows::conditioner::MlpConfig;
 use normalizing_flows::data::toy::{
     Checkerboard, Circles, EightGaussians, Rings, Spirals, ToyDensity, TwoMoons,
 };
-use normalizing_flows::distribution::DiagonalNormalConfig;
+use normalizing_flows::distribution::{
+    DiagonalNormalConfig, FullNormalConfig, LowRankNormalConfig,
+};
 use normalizing_flows::testing::{assert_close, perturb};
 use normalizing_flows::{
     Distribution, Layer, MaskedCoupling, NiceConfig, NormalizingFlow, RealNvpConfig, Sequential,
@@ -241,4 +243,49 @@ fn toy_entropies_lie_between_their_bounds() {
     assert!((spirals - across - along).abs() < 0.01, "{spirals} {}", across + along);
     assert_eq!(Checkerboard.entropy(), Some(32f64.ln()));
     assert_eq!(TwoMoons::new(0.0).entropy(), None);
+}
+
+/// Means and covariances of samples in five dimensions, within five of their standard errors: of a covariance
+/// `(Σ_ij² + Σ_ii Σ_jj) / n`.
+#[test]
+fn samples_of_normals_have_the_moments_of_their_parameters() {
+    let covariance: Vec<Vec<f64>> = (0..5)
+        .map(|i: i32| {
+            let entry = |j: i32| 0.6_f64.powi((i - j).abs()) * f64::from((i + 1) * (j + 1)).sqrt();
+            (0..5).map(entry).collect()
+        })
+        .collect();
+    let mean = vec![1.0, -2.0, 0.0, 5.0, 0.3];
+    let full =
+        FullNormalConfig::new(mean.clone(), covariance.clone()).init(&common::cpu(), &mut rng(0));
+    has_moments(&full, &mean, &covariance.concat());
+
+    let low = LowRankNormalConfig::new(5, 2).init(&common::cpu(), &mut rng(0));
+    let low = perturb(low, 0.7, &mut rng(1));
+    let [mean, log_scale] = [&low.mean, &low.log_scale].map(|values| host(values.val()));
+    let factor = host(low.factor.val());
+    let entry = |i: usize, j: usize| {
+        let product: f64 = (0..2).map(|k| factor[2 * i + k] * factor[2 * j + k]).sum();
+        product + if i == j { (2.0 * log_scale[i]).exp() } else { 0.0 }
+    };
+    let covariance: Vec<f64> = (0..25).map(|at| entry(at / 5, at % 5)).collect();
+    has_moments(&low, &mean, &covariance);
+}
+
+fn has_moments(base: &impl Distribution, mean: &[f64], covariance: &[f64]) {
+    let (n, d) = (100_000, mean.len());
+    let rows = host(base.sample(n, &mut rng(2)));
+    let found = |f: &dyn Fn(&[f64]) -> f64| rows.chunks_exact(d).map(f).sum::<f64>() / n as f64;
+    for i in 0..d {
+        let error = (covariance[i * d + i] / n as f64).sqrt();
+        let mean_found = found(&|row| row[i]);
+        assert!((mean_found - mean[i]).abs() < 5.0 * error, "mean {i}: {mean_found}");
+        for j in 0..d {
+            let expected = covariance[i * d + j];
+            let variance = expected.powi(2) + covariance[i * d + i] * covariance[j * d + j];
+            let product = found(&|row| (row[i] - mean[i]) * (row[j] - mean[j]));
+            let error = (variance / n as f64).sqrt();
+            assert!((product - expected).abs() < 5.0 * error, "covariance {i}, {j}: {product}");
+        }
+    }
 }

@@ -481,3 +481,19 @@ fn type_of<F: Flow>(_: &Laws<F>) -> &'static str {
 fn every_layer_of_the_crate_is_registered() {
     common::assert_registered(Layer::NAMES, &registered());
 }
+
+/// The check of what is pulled back passes for a layer that has no formula: these have one.
+#[test]
+fn layers_of_transformations_pull_gradients_back() {
+    let rng = &mut common::rng(0);
+    let layers: [Layer; 4] = [
+        coupling_config(Mask::half(3)).init(&common::cpu(), rng).into(),
+        ElementwiseConfig::new(3).init(&common::cpu(), rng).into(),
+        HouseholderConfig::new(3).init(&common::cpu(), rng).into(),
+        LuLinearConfig::new(3).init(&common::cpu(), rng).into(),
+    ];
+    let x = Tensor::ones([2, 3], &common::cpu());
+    for layer in layers {
+        assert!(layer.pull_back(x.clone(), x.clone(), None).is_some(), "{layer}");
+    }
+}

@@ -118,13 +118,17 @@ fn errors(mean: &[f64], deviation: &[f64], truth: &Moments) -> (f64, f64) {
     (means.fold(0.0, f64::max), deviations.fold(0.0, f64::max))
 }
 
-/// Modes of the mixture that have at least a tenth of their share of the samples of the flow, without weights.
+/// Modes of the mixture that have at least a tenth of their share of the samples of the flow, without weights, within
+/// three of their standard deviations.
 fn modes(sample: &WeightedSample) -> usize {
     let mixture = GaussianMixture::forty();
     let rows: Vec<f64> = sample.x().clone().into_data().iter::<f64>().collect();
     let mut counts = vec![0; mixture.centres().len()];
     for row in rows.chunks_exact(2) {
-        counts[mixture.nearest([row[0], row[1]])] += 1;
+        let nearest = mixture.nearest([row[0], row[1]]);
+        let [x, y] = mixture.centres()[nearest];
+        let is_near = (row[0] - x).hypot(row[1] - y) < 3.0 * mixture.scale();
+        counts[nearest] += usize::from(is_near);
     }
     let share = rows.len() / 2 / counts.len();
     counts.iter().filter(|count| **count * 10 >= share).count()

@@ -42,7 +42,15 @@ pub struct TransformedDensity<T> {
     target: T,
     config: TransformationConfig,
     n_gradients: Arc<AtomicU64>,
+    refused: Arc<Mutex<Refused>>,
     flow: Arc<Mutex<Option<Sequential<Layer>>>>,
+}
+
+/// The points that a chain did not enter.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Refused {
+    pub n: u64,
+    pub first: Option<DensityError>,
 }
 
 impl<T: PointTarget> TransformedDensity<T> {
@@ -54,7 +62,13 @@ impl<T: PointTarget> TransformedDensity<T> {
     pub fn new(target: T, config: TransformationConfig) -> Self {
         assert!(target.d_features() > 0, "a target must have at least 1 feature, got 0");
         or_panic(config.validate());
-        Self { target, config, n_gradients: Arc::default(), flow: Arc::default() }
+        Self {
+            target,
+            config,
+            n_gradients: Arc::default(),
+            refused: Arc::default(),
+            flow: Arc::default(),
+        }
     }
 
     /// The flow as the last update left it, from the space in which the sampler moves to that of the target, in f64; of
@@ -68,13 +82,22 @@ impl<T: PointTarget> TransformedDensity<T> {
         self.n_gradients.clone()
     }
 
+    /// Counts the points at which the target has no finite value, those of clones too.
+    pub(super) fn refused(&self) -> Arc<Mutex<Refused>> {
+        self.refused.clone()
+    }
+
     fn evaluate(&self, x: &[f64], gradient: &mut [f64]) -> Result<f64, DensityError> {
         self.n_gradients.fetch_add(1, Ordering::Relaxed);
         let log_density = self.target.evaluate(x, gradient);
         if log_density.is_finite() && gradient.iter().all(|slope| slope.is_finite()) {
             Ok(log_density)
         } else {
-            Err(DensityError::NonFinite { log_density, point: x.to_vec() })
+            let error = DensityError::NonFinite { log_density, point: x.to_vec() };
+            let mut refused = self.refused.lock().expect("nothing panics while it holds this");
+            refused.n += 1;
+            refused.first.get_or_insert_with(|| error.clone());
+            Err(error)
         }
     }
 }

@@ -15,6 +15,9 @@ pub struct NutsSample {
     /// The trajectories after the warm-up that ended since their energy diverged: some are a sign that a part of the
     /// target is missed.
     pub n_divergences: usize,
+    /// What a chain met that its user should know: points at which the target has no finite value, where trajectories
+    /// end.
+    pub warnings: Vec<String>,
     /// Gradients of the target, those of the warm-up included.
     pub n_gradients: u64,
     /// Those after the warm-up.

@@ -149,6 +149,7 @@ impl NutsConfig {
             Error::Data(format!("the chain cannot go on: {sentence}"))
         };
         let (counter, flow) = (density.gradient_counter(), density.flow());
+        let refused = density.refused();
         let mut chain = settings.new_chain(0, CpuMath::new(density), rng).map_err(cannot)?;
         let begin = Instant::now();
         chain.set_position(start).map_err(cannot)?;
@@ -160,6 +161,7 @@ impl NutsConfig {
             rows: Vec::with_capacity(self.n_draws * start.len()),
             d_features: start.len(),
             n_divergences: 0,
+            warnings: Vec::new(),
             n_gradients: 0,
             n_gradients_after_warm_up: 0,
             seconds: [warm.0, 0.0],
@@ -174,6 +176,11 @@ impl NutsConfig {
         }
         sample.n_gradients = counter.load(Ordering::Relaxed);
         sample.n_gradients_after_warm_up = sample.n_gradients - warm.1;
+        let refused = refused.lock().expect("nothing panics while it holds this");
+        sample.warnings.extend(refused.first.as_ref().map(|first| {
+            let (n, of) = (refused.n, sample.n_gradients);
+            format!("at {n} of {of} points the target has no finite value, and trajectories ended: first, {first}")
+        }));
         sample.seconds[1] = begin.elapsed().as_secs_f64() - warm.0;
         Ok(sample)
     }

@@ -25,6 +25,46 @@ impl<F: Flow> Laws<F> {
         }
     }
 
+    /// The gradients of `Σ |z + gradient|²` of what is pulled back, by every parameter, match central differences.
+    pub(super) fn pulled_gradients_match(
+        &self,
+        flow: &F,
+        x: &Tensor<2>,
+        slopes: &Tensor<2>,
+        context: Option<&Tensor<2>>,
+    ) {
+        // As for gradients of outputs; the loss is of squares, of order 10 to 100.
+        let step = 1e-6;
+        let tolerance = if self.dtype == FloatDType::F64 { 1e-5 } else { 1e-2 };
+        let divergence =
+            |flow: &F, x: &Tensor<2>, slopes: &Tensor<2>, context: Option<&Tensor<2>>| {
+                let pulled = flow.pull_back(x.clone(), slopes.clone(), context);
+                let pulled = pulled.expect("it was there before");
+                (pulled.z + pulled.gradient).square().sum()
+            };
+        // A flow without parameters has a graph by its input.
+        let tracked = x.clone().require_grad();
+        let backward = divergence(flow, &tracked, slopes, context).backward();
+        let oracle = cast(flow.clone().valid(), FloatDType::F64);
+        let to_f64 = |tensor: &Tensor<2>| tensor.clone().inner().cast(FloatDType::F64);
+        let (x, slopes, context) = (to_f64(x), to_f64(slopes), context.map(to_f64));
+        let value = |flow: F| -> f64 {
+            divergence(&flow, &x, &slopes, context.as_ref()).into_scalar::<f64>()
+        };
+        for (index, gradient) in gradients(flow, &backward) {
+            // One that has no say in it, as a shift behind a linear map, has no gradient.
+            let Some(gradient) = gradient else { continue };
+            let entries: Vec<usize> =
+                (0..gradient.len()).step_by(gradient.len().div_ceil(CHECKED_ENTRIES)).collect();
+            let at = |i: usize, h: f64| value(nudge(oracle.clone(), index, i, h));
+            let by_difference: Vec<f64> =
+                entries.iter().map(|&i| (at(i, step) - at(i, -step)) / (2.0 * step)).collect();
+            let checked: Vec<f64> = entries.iter().map(|&i| gradient[i]).collect();
+            let what = format!("gradient of what is pulled back, by parameter {index}");
+            assert_values_close(&what, &checked, &by_difference, tolerance);
+        }
+    }
+
     fn gradients_match(&self, device: &Device, direction: Direction) {
         // Central differences of step h have an error of order h² f'''' + ε |f| / h, in f64 at h =
         // 1e-6 some 1e-10 for a loss of order 1. The loss sums tens of terms whose third

@@ -48,11 +48,13 @@ impl<F: Flow> Laws<F> {
     }
 
     /// What [`pull_back`](Flow::pull_back) gives, if it gives anything, is what autodiff finds: the gradient of a
-    /// linear log-density and the log-determinant by the latents.
+    /// linear log-density and the log-determinant by the latents. And it can be differentiated once more, by the
+    /// parameters, as central differences do.
     pub fn pulls_gradients_back(&self, device: &Device) {
         let (flow, z, context) = self.tracked(device);
         let (x, _) = apply(&flow, Direction::Forward, z, context.as_ref());
         let x = x.detach();
+        let pulled_x = x.clone();
         let n = x.dims().iter().product();
         let slopes = (0..n).map(|i| ((i * 7) % 11) as f64 / 4.0 - 1.0).collect();
         let slopes = self.tensor(slopes, x.dims(), &x.device());
@@ -64,9 +66,10 @@ impl<F: Flow> Laws<F> {
         assert_close("log |det ∂x/∂z|", &pulled.log_det, &-log_det, self.tolerance());
         let z = z.detach().require_grad();
         let (x, log_det) = apply(&flow, Direction::Forward, z.clone(), context.as_ref());
-        let gradients = ((x * slopes).sum() + log_det.sum()).backward();
+        let gradients = ((x * slopes.clone()).sum() + log_det.sum()).backward();
         let expected = z.grad(&gradients).expect("a gradient must reach the input");
         assert_close("the gradient", &pulled.gradient.inner(), &expected, self.tolerance());
+        self.pulled_gradients_match(&flow, &pulled_x, &slopes, context.as_ref());
     }
 
     /// A new flow is the identity, or what the case declares by [`with_start`](Laws::with_start);

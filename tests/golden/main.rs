@@ -12,4 +12,5 @@ mod nflows;
 mod nflows_linear;
 mod scipy_bases;
 mod scipy_bounded;
+mod statrs_bases;
 mod zuko;

@@ -1,6 +1,7 @@
 //! Training towards a target in one call: what it reaches, names and survives.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::common::{cpu, host, rng};
 use normalizing_flows::burn::module::Module;
@@ -185,6 +186,25 @@ fn a_training_that_diverges_gives_back_the_last_finite_weights() {
         warning.starts_with("the gradient of the target was not finite at 1280 of "),
         "{warning}"
     );
+}
+
+/// The target breaks down after two thirds of the evaluations: what was best before comes back.
+#[test]
+fn a_training_that_diverges_after_progress_gives_back_the_best_weights() {
+    let n_calls = AtomicUsize::new(0);
+    let target = point_target_fn(1, move |x: &[f64], gradient: &mut [f64]| {
+        let is_broken = n_calls.fetch_add(1, Ordering::Relaxed) > 64 * 400;
+        gradient[0] = if is_broken { 1e300 } else { 4.0 * (2.0 - x[0]) };
+        -2.0 * (x[0] - 2.0).powi(2)
+    });
+    let config = short().with_objective(Objective::ReverseKl);
+    let error = fit_target(normal(), &target, &config).expect_err("it breaks down");
+    let FitError::Diverged(fitted) = error else { panic!("{error}") };
+    assert!(fitted.report.history.len() > 1, "{}", fitted.report);
+    // It came near the bell: the standard normal has -2.9 there.
+    let there = Tensor::<2>::from_data([[2.0]], &cpu());
+    let log_prob = fitted.model.log_prob(there).into_scalar::<f32>();
+    assert!(log_prob > -1.0, "{log_prob}: {}", fitted.report);
 }
 
 #[test]

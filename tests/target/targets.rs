@@ -151,6 +151,7 @@ fn known_constants_and_moments_are_those_of_importance_weights() {
     moments_too(&ManyWell::new(2), &student(&[0.5, 0.0], &[1.8, 1.2]));
     moments_too(&ManyWell::new(4), &student(&[0.5, 0.0].repeat(2), &[1.8, 1.2].repeat(2)));
     moments_too(&RingMixture::new(3), &student(&[0.0; 2], &[1.8; 2]));
+    constants_are_those_of_weights(&GaussianMixture::forty(), &student(&[0.0; 2], &[28.0; 2]));
     moments_too(&Banana::new(2), &student(&[0.0; 2], &[2.5, 3.0]));
     // The second feature has no variance that samples would show.
     constants_are_those_of_weights(&Funnel::new(2), &student(&[0.0; 2], &[3.5, 4.0]));

@@ -48,6 +48,11 @@ impl GaussianMixture {
         self.centres
     }
 
+    /// The standard deviation of every Gaussian.
+    pub fn scale(&self) -> f64 {
+        WIDTH
+    }
+
     /// The index of the centre that is nearest to a point: its mode.
     pub fn nearest(&self, point: [f64; 2]) -> usize {
         let distance =
