@@ -62,7 +62,7 @@
 //! | [`conditioner`] | the networks: perceptrons, residual ones, masked ones |
 //! | [`univariate`] | the monotone scalar maps: affine, additive, splines, polynomials, mixtures, networks, fixed ones |
 //! | [`distribution`] | bases, [`NormalizingFlow`] (base and flow), mixtures, ensembles, a checked view |
-//! | [`preset`] | RealNVP, NICE, Glow, MAF, IAF and neural spline flows in one line |
+//! | [`preset`] | RealNVP, NICE, Glow, MAF, IAF, neural spline, NAF, UNAF, polynomial and Gaussianization flows in one line |
 //! | [`optim`] | fused Adam and AdamW, a bound on the norm of all gradients |
 //! | [`target`] | densities known up to a constant: objectives, importance weights, annealed samplers |
 //! | `nuts` | the no-U-turn sampler through a flow, by the feature of that name |

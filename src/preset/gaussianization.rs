@@ -14,8 +14,8 @@ use crate::univariate::{LogisticMixtureConfig, UnivariateConfig};
 /// that is learnt.
 ///
 /// It has no networks, unless there is a context, which then gives the parameters of the maps. Densities cost one
-/// pass; samples are found numerically, feature by feature, in about six. Of the maps the default, a mixture of
-/// logistics, is the paper's; any other will do.
+/// pass; samples are found numerically, feature by feature, in about six. Any map will do. The default is the logit of a
+/// mixture of logistics; the paper takes the normal quantile of it.
 ///
 /// # Example
 ///

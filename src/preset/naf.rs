@@ -11,8 +11,8 @@ use crate::univariate::{IntegralNetworkConfig, MonotoneNetworkConfig};
 /// The neural autoregressive flow (NAF): autoregressive layers whose order turns round, of networks that are increasing
 /// since their weights are positive.
 ///
-/// Densities cost one pass through the conditioners and the maps. Samples are found numerically, in about six such passes
-/// per layer and pass of the order.
+/// Densities cost one pass through the conditioners and the maps. Samples are found numerically: per layer and pass of
+/// the order one pass through the conditioner, and about six through the map.
 ///
 /// # Example
 ///
@@ -59,8 +59,8 @@ impl NafConfig {
 /// The unconstrained neural autoregressive flow (UNAF): autoregressive layers whose order turns round, of integrals of
 /// positive networks.
 ///
-/// Densities cost one pass through the conditioners and the maps. Samples are found numerically, in about six such passes
-/// per layer and pass of the order.
+/// Densities cost one pass through the conditioners and the maps. Samples are found numerically: per layer and pass of
+/// the order one pass through the conditioner, and about six through the map.
 /// Each of them evaluates the integrand at every node of the quadrature.
 ///
 /// # Example

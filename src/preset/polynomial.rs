@@ -11,8 +11,8 @@ use crate::univariate::{BernsteinPolynomialConfig, SumOfSquaresConfig};
 /// The sum-of-squares polynomial flow (SOS): autoregressive layers whose order turns round, of integrals of sums of
 /// squared polynomials.
 ///
-/// Densities cost one pass through the conditioners and the maps. Samples are found numerically, in about six such passes
-/// per layer and pass of the order.
+/// Densities cost one pass through the conditioners and the maps. Samples are found numerically: per layer and pass of
+/// the order one pass through the conditioner, and about six through the map.
 ///
 /// # Example
 ///
@@ -59,8 +59,8 @@ impl SosConfig {
 /// The Bernstein polynomial flow: autoregressive layers whose order turns round, of polynomials of increasing
 /// coefficients.
 ///
-/// Densities cost one pass through the conditioners and the maps. Samples are found numerically, in about six such passes
-/// per layer and pass of the order.
+/// Densities cost one pass through the conditioners and the maps. Samples are found numerically: per layer and pass of
+/// the order one pass through the conditioner, and about six through the map.
 /// Data should be standardised: beyond the interval a layer is straight.
 ///
 /// # Example

@@ -7,7 +7,7 @@
 //!    number that a float can hold is reached;
 //! 2. then Newton's, if it stays between the two and is at most half as long as the step before, and else the middle.
 //!
-//! A number is done when a step is a rounding of its own size, or the bracket is. What is done no longer moves, so
+//! A number is done when a step is two roundings of its own size (or of 1, if it is smaller), or the bracket is. What is done no longer moves, so
 //! that it depends on nothing else in the tensor, and rows that are done are left out of further steps.
 
 use burn::tensor::{Bool, DType, Int, Tensor, TensorData};
@@ -23,7 +23,7 @@ const ROUNDINGS: f64 = 2.0;
 /// The rows that a step is about, if not all.
 pub(crate) type Rows<'a> = Option<&'a Tensor<1, Int>>;
 
-/// The `x` at which an increasing function has the value `target`, both `[batch, d]`, to the last roundings, from a
+/// The `x` at which an increasing function has the value `target`, both `[batch, d]`, to two roundings of its size or of 1, from a
 /// start of the same shape. `function` gives values and logarithms of slopes at some points, of which rows it is told.
 ///
 /// No graph is built: call it on tensors without autodiff. Where the target is not finite, or there is no root, `x`

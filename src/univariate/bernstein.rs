@@ -103,7 +103,8 @@ impl BernsteinPolynomialConfig {
 /// z = Σ_i θ_i b_i(t)        b_i(t) = (M over i) tⁱ (1 - t)^(M - i)
 /// ```
 ///
-/// It is increasing since the coefficients are, and no term is negative, so that nothing cancels. With
+/// It is increasing since the coefficients are. The basis is computed by logarithms, and in f32 adds up to 1 within 1e-6 at
+/// degree 21 and 1e-5 at 128. With
 /// [`BernsteinTails::Identity`] it is zuko's bounded polynomial: the first two differences and the last two are those of the
 /// identity, and a softmax of `M - 4` parameters makes the others. With [`BernsteinTails::Linear`] the parameters are the
 /// first coefficient's distance from `-bound` and the `M` differences, by a softplus, relative to those of the

@@ -93,8 +93,8 @@ impl LogisticMixtureConfig {
 ///
 /// The parameters of a feature are the raw weights, of which a softmax makes the weights, the means, and the raw
 /// log-scales, component by component each; [`ScaleBound`] makes log-scales of the latter. To the means are added the
-/// numbers of [`start`](LogisticMixtureConfig::start), evenly from -2 to 2, so that the components differ; with all
-/// parameters at zero the map is nearly the identity (of slope 0.8 at 0).
+/// numbers of [`start`](LogisticMixtureConfig::start), evenly between -2 and 2, so that the components differ; with all
+/// parameters at zero the map is not far from the identity (of slope 0.76 at 0).
 ///
 /// # Shapes
 ///

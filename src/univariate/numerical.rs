@@ -6,7 +6,8 @@ use super::interface::Univariate;
 use crate::solver::{implicit_root, of_rows};
 
 /// The [`forward`](Univariate::forward) of an increasing map that has a formula for its
-/// [`inverse`](Univariate::inverse) only: `(x, log dx/dz)` at `z`, to the last roundings.
+/// [`inverse`](Univariate::inverse) only: `(x, log dx/dz)` at `z`, to two roundings of `x`, or of 1
+/// where `x` is smaller: scale what is much smaller than 1.
 ///
 /// A map of your own of which you know one direction, data to latent, calls this for the other.
 ///

@@ -96,14 +96,14 @@ impl SumOfSquaresConfig {
 /// ```
 ///
 /// as in zuko. A quadrature of `L + 1` nodes is exact for it. Beyond `±bound` the map goes on straight, so that it
-/// takes every number; zuko leaves that to a layer before. Any increasing polynomial is of this form, with two
-/// polynomials.
+/// takes every number; zuko leaves that to a layer before. Of this form is, with two
+/// polynomials, any polynomial of degree up to `2 L + 1` whose slope is above `min_slope`.
 ///
 /// From latent to data the map is inverted [numerically](super::forward_by_root).
 ///
 /// The parameters of a feature are the `K (L + 1)` coefficients, polynomial by polynomial, and the constant. To the
-/// slopes `a_k1` are added the numbers of [`start`](SumOfSquaresConfig::start), from -1 to 1, so that the polynomials
-/// differ; with all parameters at zero the map is nearly the identity (of slope 1.001 at 0, and at 1 by 0.2 % more).
+/// slopes `a_k1` are added the numbers of [`start`](SumOfSquaresConfig::start), evenly between -1 and 1, so that the polynomials
+/// differ; with all parameters at zero the map is nearly the identity (of slope 1.001 at 0, and at 1 by 0.3 % more).
 ///
 /// # Shapes
 ///

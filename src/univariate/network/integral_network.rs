@@ -26,8 +26,8 @@ pub struct IntegralNetworkConfig {
     /// The activation after each hidden layer, without weights of its own. The smoother, the fewer nodes will do.
     #[config(default = "ActivationConfig::Tanh")]
     pub activation: ActivationConfig,
-    /// What keeps the logarithm of the integrand in bounds. The soft clip is zuko's, and has a kink at 0, which the
-    /// quadrature feels.
+    /// What keeps the logarithm of the integrand in bounds. The soft clip is zuko's; its slope has a kink at 0,
+    /// which the quadrature feels.
     #[config(default = "ScaleBound::Tanh { bound: 7.0 }")]
     pub log_integrand: ScaleBound,
     /// The nodes of the quadrature of Gauss and Legendre, from 2 to 256.
@@ -126,7 +126,7 @@ impl IntegralNetworkConfig {
 /// From latent to data the map is inverted [numerically](crate::univariate::forward_by_root).
 ///
 /// The parameters of a feature are the signals and the constant. The last layer starts at zero: a new map is the
-/// identity.
+/// identity, up to roundings.
 ///
 /// # Shapes
 ///
