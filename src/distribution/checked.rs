@@ -219,7 +219,7 @@ impl<B: Distribution, F: Flow> Checked<'_, NormalizingFlow<B, F>> {
     /// All of [`Error`] but [`Error::Config`] and [`Error::NotReparameterized`].
     pub fn calibrate(&self, x: Tensor<2>) -> Result<NormalizingFlow<B, F>, Error> {
         let context = self.context_of(&x)?;
-        Ok(self.distribution.clone().calibrated(x, context.as_ref()))
+        self.solved(|| self.distribution.clone().calibrated(x, context.as_ref()))
     }
 }
 

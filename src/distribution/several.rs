@@ -9,6 +9,7 @@ use super::noise::Noise;
 use super::normalizing_flow::NormalizingFlow;
 use crate::error::{Error, ensure};
 use crate::flow::common_d_context;
+use crate::solver;
 
 /// Whether there are distributions, all of the same features and context.
 pub(super) fn check_alike<D: Distribution>(distributions: &[D]) -> Result<(), Error> {
@@ -94,7 +95,9 @@ pub(super) fn draw_assigned<D: Distribution, R: Rng + ?Sized>(
             let rows = Tensor::<1, Int>::from_data(TensorData::new(rows.clone(), [n]), &device);
             context.clone().select(0, rows)
         });
-        parts.push(distribution.draw(n, context.as_ref(), noise));
+        let (part, unsolved) = solver::watched(|| distribution.draw(n, context.as_ref(), noise));
+        parts.push(part);
+        solver::report(unsolved.into_iter().map(|of_part| of_part.at(rows[of_part.row] as usize)));
         drawn.extend(rows);
     }
     if parts.is_empty() {

@@ -27,7 +27,7 @@ pub(super) fn in_chunks(
         let context = context.map(|context| context.clone().narrow(0, start, rows));
         let chunk = x.clone().narrow(0, start, rows);
         let ((output, log_det), unsolved) = solver::watched(|| f(chunk, context.as_ref()));
-        solver::report(unsolved.into_iter().map(|of_row| of_row.after(start)));
+        solver::report(unsolved.into_iter().map(|of_row| of_row.at(of_row.row + start)));
         outputs.push(output);
         log_dets.push(log_det);
         start += rows;

@@ -137,8 +137,10 @@ impl Planar {
         let product = above_minus_one(raw.clone());
         // Below this a direction is none, and its layer does nothing that could be seen.
         let size = dot(&w, &w).clamp_min(1e-12);
-        let u = u + w.clone() * ((product.clone() - raw) / size);
-        let product = dot(&w, &u);
+        let u = u + w.clone() * ((product.clone() - raw.clone()) / size.clone());
+        // What `w·û` is, not computed again from what was rounded: it must stay above -1.
+        let ratio = dot(&w, &w) / size;
+        let product = product * ratio.clone() + raw * (ratio.neg() + 1.0);
         Parts { w, u, b, product }
     }
 }

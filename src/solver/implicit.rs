@@ -19,9 +19,11 @@ pub(crate) fn implicit_root(
     if !has_graph {
         return x;
     }
-    // One more of Newton's steps, from where nothing depends on anything: its derivatives are those of the root,
+    // The derivatives of one more of Newton's steps, from where nothing depends on anything, are those of the root:
     // ∂x/∂target = 1 / f'(x) and ∂x/∂θ = -∂f/∂θ / f'(x).
     let start = Tensor::from_inner(x);
     let (value, log_slope) = tracked(start.clone());
-    start - (value - target.clone()) * log_slope.detach().neg().exp()
+    let step = (value - target.clone()) * log_slope.detach().neg().exp();
+    // The value stays that of the root, which the step could take out of its bracket where the function is flat.
+    start - (step.clone() - step.detach())
 }

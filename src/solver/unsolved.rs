@@ -14,9 +14,9 @@ pub(crate) struct Unsolved {
 }
 
 impl Unsolved {
-    /// The same with so many rows before.
-    pub fn after(self, rows: usize) -> Self {
-        Self { row: self.row + rows, ..self }
+    /// The same of another row.
+    pub fn at(self, row: usize) -> Self {
+        Self { row, ..self }
     }
 }
 

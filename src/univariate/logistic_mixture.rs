@@ -153,10 +153,7 @@ impl Univariate for LogisticMixture {
         let start = Tensor::<1>::from_data(start.as_slice(), (&x.device(), x.dtype()));
         let log_weights = activation::log_softmax(part(0), 1);
         let means = part(1) + start.reshape([1, n, 1]);
-        let [batch, _, d] = means.dims();
-        // Elementwise, and of two dimensions: so the shape does not matter.
-        let log_scales = self.config.bound.log_scale(part(2).reshape([batch, n * d]));
-        let log_scales = log_scales.reshape([batch, n, d]);
+        let log_scales = self.config.bound.log_scale(part(2));
 
         let at = (x.clone().unsqueeze_dim::<3>(1) - means) * log_scales.clone().neg().exp();
         let below = activation::log_sigmoid(at.clone());

@@ -75,5 +75,7 @@ pub fn forward_by_root<U: Univariate>(
         |x| map.inverse(x, parameters.clone()),
     );
     let (_, log_slope) = map.inverse(x.clone(), parameters);
-    (x, log_slope.neg())
+    // A map may have a slope where there is no number.
+    let missing = x.clone().is_nan();
+    (x, log_slope.neg().mask_fill(missing, f64::NAN))
 }
